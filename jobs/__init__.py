@@ -1,0 +1,1 @@
+"""The jobs, and what runs them."""

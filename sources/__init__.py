@@ -1,0 +1,1 @@
+"""Where events come from: the streams, the envelope, and one module a source."""

@@ -1,0 +1,1 @@
+"""Where results go: one module a sink, found by its file name."""

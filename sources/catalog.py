@@ -1,0 +1,62 @@
+"""The logical streams, said once: compose, the emulator, the promotion plan and the jobs read this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PARTITIONS = 2
+"""Partitions of a stream's topic where nobody asks for another number."""
+
+ORDER_FIELDS = ("quantity", "unit_price")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One logical stream of events.
+
+    Every event has `event_id`, `user_id`, `product_id` and `event_time`; `order_fields` names what it has
+    besides: `quantity` (integer >= 1) and `unit_price` (decimal >= 0 with at most two places), or nothing.
+    """
+
+    name: str
+    order_fields: tuple[str, ...] = ()
+
+    @property
+    def topic(self) -> str:
+        """The Kafka topic, which is also the Pub/Sub Lite topic."""
+        return f"{self.name}-topic"
+
+    @property
+    def subscription(self) -> str:
+        """The Pub/Sub Lite subscription to `topic`."""
+        return f"{self.name}-subscription"
+
+
+PRODUCT = Stream("product-stream", ORDER_FIELDS)
+BROWSING = Stream("browsing-stream")
+PURCHASE = Stream("purchase-stream", ORDER_FIELDS)
+STREAMS = {stream.name: stream for stream in (PRODUCT, BROWSING, PURCHASE)}
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a keyed message: Kafka's default, positive murmur2(key) modulo `partitions`.
+
+    Every publisher here passes it explicitly, so an event has the same partition in a replay file, on Kafka
+    and on Pub/Sub Lite, and the same as any Java producer gives it.
+    Source: `Utils.murmur2` of Apache Kafka's clients.
+    """
+    return (_murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _murmur2(data: bytes) -> int:
+    mask, multiplier = 0xFFFFFFFF, 0x5BD1E995
+    state = (0x9747B28C ^ len(data)) & mask
+    whole = len(data) - len(data) % 4
+    for start in range(0, whole, 4):
+        word = int.from_bytes(data[start : start + 4], "little") * multiplier & mask
+        word = (word ^ (word >> 24)) * multiplier & mask
+        state = (state * multiplier & mask) ^ word
+    if tail := data[whole:]:
+        state = (state ^ int.from_bytes(tail, "little")) * multiplier & mask
+    state = (state ^ (state >> 13)) * multiplier & mask
+    return state ^ (state >> 15)

@@ -1,0 +1,107 @@
+"""What every source offers: one module a source, found by its file name.
+
+A module of this package that has a `read` is a source; nothing else lists them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from argparse import Namespace, _ArgumentGroup
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, cast
+
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql.streaming.readwriter import DataStreamReader
+
+import sources
+from sources.catalog import Stream
+
+
+class SourceError(Exception):
+    """What a user did or has to do: the value, what was expected and the remedy, in one line."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message to publish. `key` None: no key. `event_at`: the producer's own UTC time, cut to milliseconds."""
+
+    stream: str
+    key: bytes | None
+    value: bytes | None
+    event_at: datetime
+    attributes: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record(Message):
+    """A message as a broker stored it; `published_at` as in the envelope."""
+
+    partition: int = 0
+    offset: int = 0
+    published_at: datetime | None = None
+
+
+Acknowledge = Callable[[Message, Exception | None], None]
+"""Called once for every message: stored for good, or the reason why not."""
+
+
+class Publisher(Protocol):
+    """Publishes messages to one broker. Not for use by several threads."""
+
+    def publish(self, messages: Sequence[Message], acknowledge: Acknowledge) -> None:
+        """Send `messages` in order; blocks while too many are unacknowledged. Raises for no message."""
+
+    def flush(self) -> None:
+        """Wait until every message so far is acknowledged."""
+
+    def close(self) -> None:
+        """Flush and let go of all resources."""
+
+
+class Source(Protocol):
+    """A broker, or files, that the jobs read and the publishers write."""
+
+    BOUNDED: bool
+    """True where the input ends: such a source is read by `--trigger available-now` unless told otherwise."""
+
+    JARS: tuple[str, ...]
+    """The jar sets (`docker/spark/ivy.xml`) that `read` needs beyond Spark's own."""
+
+    def add_arguments(self, group: _ArgumentGroup) -> None:
+        """Add this source's flags, each with the source's name as prefix."""
+
+    def check(self, spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
+        """A stable identity for each stream's data, by stream name: it changes when a topic is made anew.
+
+        Raises SourceError within 30 seconds when a stream cannot be read.
+        """
+
+    def read(
+        self, reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace
+    ) -> DataFrame:
+        """The stream's messages in the source's own columns, by `spark.read` or `spark.readStream`."""
+
+    def envelope(self, raw: DataFrame) -> DataFrame:
+        """What `read` gave, as the canonical envelope. Pure."""
+
+    def publisher(self, options: Namespace) -> Publisher:
+        """A publisher to this source; its client library is imported here and nowhere else."""
+
+    def records(self, stream: Stream, options: Namespace) -> Iterator[Record]:
+        """The stream's messages, oldest first within a partition, without end where the source has none."""
+
+
+def names() -> list[str]:
+    """The names of all sources, sorted."""
+    modules = (module.name for module in pkgutil.iter_modules(sources.__path__) if module.name != "__main__")
+    return sorted(name for name in modules if hasattr(importlib.import_module(f"sources.{name}"), "read"))
+
+
+def load(name: str) -> Source:
+    """The source called `name`; raises SourceError naming the known ones."""
+    if name not in names():
+        raise SourceError(f"no source named {name!r}; known: {', '.join(names())}")
+    return cast(Source, importlib.import_module(f"sources.{name}"))
