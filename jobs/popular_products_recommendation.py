@@ -1,0 +1,110 @@
+"""Popular products to recommend: what people bought after they had looked at it, best first, window by window.
+
+Reads browsing-stream and purchase-stream.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.job import Flag, Inputs, Job
+from jobs.runtime.run import run
+from sources.catalog import BROWSING, PURCHASE
+
+MONEY = "decimal(18,2)"
+
+
+def transform(
+    views: DataFrame,
+    purchases: DataFrame,
+    window: str = "10 minutes",
+    join_within: str = "30 minutes",
+    top: int = 10,
+) -> DataFrame:
+    """The `top` products of each tumbling window of purchase time, over purchases that followed a view.
+
+    `views`: `event_time timestamp, user_id string, product_id string`; `purchases`: besides these
+    `quantity int, unit_price decimal(18,2)`. A purchase counts, once, if the same user viewed the same product
+    at the same time or up to and with `join_within` before.
+    Rows: `window_start timestamp, window_end timestamp, product_id string, purchases bigint, buyers bigint,
+    units bigint, revenue decimal(18,2), rank int`; `rank` from 1 by purchases and revenue, both descending,
+    then product_id.
+    """
+    per_product = (
+        followed_a_view(purchases, views, join_within)
+        .groupBy(F.window("event_time", window), "product_id")
+        .agg(
+            F.count("*").alias("purchases"),
+            F.size(F.collect_set("user_id")).cast("bigint").alias("buyers"),
+            F.sum("quantity").alias("units"),
+            F.sum(F.col("unit_price") * F.col("quantity")).cast(MONEY).alias("revenue"),
+        )
+    )
+    return ranked(per_product, top).select(
+        F.col("window.start").alias("window_start"),
+        F.col("window.end").alias("window_end"),
+        "product.product_id",
+        "product.purchases",
+        "product.buyers",
+        "product.units",
+        "product.revenue",
+        (F.col("position") + 1).alias("rank"),
+    )
+
+
+def followed_a_view(purchases: DataFrame, views: DataFrame, within: str) -> DataFrame:
+    """The purchases that followed a view, each once however many views came before it."""
+    purchase, view = purchases.alias("purchase"), views.alias("view")
+    same_interest = F.expr(
+        "purchase.user_id = view.user_id and purchase.product_id = view.product_id"
+        " and view.event_time <= purchase.event_time"
+        f" and purchase.event_time <= view.event_time + interval {within}"
+    )
+    return purchase.join(view, same_interest, "left_semi")
+
+
+def ranked(per_product: DataFrame, top: int) -> DataFrame:
+    """The best products of each `window`: `window, position int` from 0, and `product` with the rest.
+
+    A stream has no rank function: an array of a window's products is sorted instead.
+    """
+    best_first = F.struct(
+        (-F.col("purchases")).alias("fewest"),
+        (-F.col("revenue")).alias("cheapest"),
+        *(name for name in per_product.columns if name != "window"),
+    )
+    products = F.slice(F.sort_array(F.collect_list(best_first)), 1, top).alias("products")
+    windows = per_product.groupBy("window").agg(products)
+    return windows.select("window", F.posexplode("products").alias("position", "product"))
+
+
+def _rows(inputs: Inputs) -> DataFrame:
+    options = inputs.options
+    views, purchases = inputs.events(BROWSING), inputs.events(PURCHASE)
+    return transform(views, purchases, options.window, options.join_within, options.top)
+
+
+JOB = Job(
+    name="popular_products_recommendation",
+    streams=(BROWSING, PURCHASE),
+    rows=_rows,
+    key=("window_start", "rank"),
+    flags=(
+        Flag.window("10 minutes"),
+        Flag.duration("--join-within", "30 minutes", "a purchase counts so long after a view"),
+        Flag.count("--top", "10", "products recommended for a window"),
+    ),
+    append_only="joining two streams gives final rows only",
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the job; returns the exit code."""
+    return run(JOB, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

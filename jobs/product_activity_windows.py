@@ -1,0 +1,69 @@
+"""Activity of one stream in tumbling, sliding or session windows of event time."""
+
+from __future__ import annotations
+
+import sys
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime.job import Flag, Inputs, Job
+from jobs.runtime.run import run
+from sources.catalog import STREAMS
+
+WINDOW_TYPES = ("tumbling", "sliding", "session")
+
+
+def transform(
+    events: DataFrame,
+    window_type: str = "tumbling",
+    window: str = "1 minute",
+    slide: str = "30 seconds",
+    gap: str = "5 minutes",
+) -> DataFrame:
+    """Events a window and key: a session window's key is the user, any other window's the product.
+
+    `events`: `event_time timestamp, user_id string, product_id string`. `window` is the length of tumbling and
+    sliding windows, a sliding one starts every `slide`, and a session ends `gap` after its last event.
+    Rows: `window_start timestamp, window_end timestamp, key string, events bigint`.
+    """
+    of_type: dict[str, tuple[Column, str]] = {
+        "tumbling": (F.window("event_time", window), "product_id"),
+        "sliding": (F.window("event_time", window, slide), "product_id"),
+        "session": (F.session_window("event_time", gap), "user_id"),
+    }
+    period, key = of_type[window_type]
+    counted = events.groupBy(period.alias("period"), F.col(key).alias("key")).agg(F.count("*").alias("events"))
+    return counted.select(
+        F.col("period.start").alias("window_start"), F.col("period.end").alias("window_end"), "key", "events"
+    )
+
+
+def _rows(inputs: Inputs) -> DataFrame:
+    options = inputs.options
+    events = inputs.events(STREAMS[options.stream])
+    return transform(events, options.window_type, options.window, options.slide, options.gap)
+
+
+JOB = Job(
+    name="product_activity_windows",
+    streams=lambda options: (STREAMS[options.stream],),
+    rows=_rows,
+    key=("window_start", "key"),
+    flags=(
+        Flag.choice("--stream", "browsing-stream", tuple(STREAMS), "the stream to read"),
+        Flag.choice("--window-type", "tumbling", WINDOW_TYPES, "the kind of windows"),
+        Flag.window("1 minute"),
+        Flag.duration("--slide", "30 seconds", "a sliding window starts every so often"),
+        Flag.duration("--gap", "5 minutes", "a session ends so long after its last event"),
+    ),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the job; returns the exit code."""
+    return run(JOB, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
