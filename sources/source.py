@@ -26,13 +26,17 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """A message to publish. `key` None: no key. `event_at`: the producer's own UTC time, cut to milliseconds."""
+    """A message to publish. `key` None: no key.
+
+    `event_at`: the producer's own UTC time, cut to milliseconds; None: the broker's client stamps it.
+    An attribute's values keep their order; a None among them is Kafka's null header.
+    """
 
     stream: str
     key: bytes | None
     value: bytes | None
-    event_at: datetime
-    attributes: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    event_at: datetime | None
+    attributes: Mapping[str, Sequence[bytes | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""Events from files of JSON lines (`sources.replay_files`): one file is one micro-batch, in name order."""
+
+from __future__ import annotations
+
+from argparse import Namespace, _ArgumentGroup
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the name everybody knows it by
+from pyspark.sql.streaming.readwriter import DataStreamReader
+from pyspark.sql.types import ArrayType, LongType, MapType, StringType, StructField, StructType
+
+from sources import replay_files
+from sources.catalog import Stream
+from sources.envelope import conform
+from sources.flags import add_flag
+from sources.replay_staging import stage
+from sources.source import Record, SourceError
+
+BOUNDED = True
+JARS: tuple[str, ...] = ()
+BUNDLED = Path(__file__).parents[1] / "data" / "replay"
+
+_TEXTS = MapType(StringType(), ArrayType(StringType()))
+_LINE = StructType(
+    [
+        StructField("stream", StringType()),
+        StructField("partition", LongType()),
+        StructField("offset", LongType()),
+        StructField("key", StringType()),
+        StructField("key_base64", StringType()),
+        StructField("value", StringType()),
+        StructField("value_base64", StringType()),
+        StructField("attributes", _TEXTS),
+        StructField("attributes_base64", _TEXTS),
+        StructField("published_at", StringType()),
+        StructField("event_at", StringType()),
+    ]
+)
+
+
+def add_arguments(group: _ArgumentGroup) -> None:
+    """Add `--replay-dir`."""
+    add_flag(
+        group,
+        "--replay-dir",
+        help="directory of replay files, <stream>/NNNN.jsonl",
+        default=str(BUNDLED) if BUNDLED.is_dir() else None,
+        type=Path,
+    )
+
+
+def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:  # noqa: ARG001
+    """The identity of each stream's files; it stays the same while files are only added at the end.
+
+    Raises SourceError when a stream has no file or a line is no message, naming file and line.
+    """
+    return {stream.name: str(stage(_folder(stream, options))) for stream in streams}
+
+
+def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
+    """The lines of the files that are there now; those added later are for the next query.
+
+    Raises SourceError as `check` does.
+    """
+    staged = stage(_folder(stream, options))
+    lines = reader.schema(_LINE).option("mode", "FAILFAST").option("maxFilesPerTrigger", 1)
+    return lines.json(staged.as_uri())
+
+
+def envelope(raw: DataFrame) -> DataFrame:
+    """The canonical envelope of `read`'s columns."""
+    return conform(
+        raw.select(
+            "stream",
+            "partition",
+            "offset",
+            _bytes("key").alias("key"),
+            _bytes("value").alias("value"),
+            _attributes().alias("attributes"),
+            "published_at",
+            "event_at",
+        )
+    )
+
+
+def records(stream: Stream, options: Namespace) -> Iterator[Record]:
+    """The stream's messages, file by file; raises SourceError naming file and line of a broken one."""
+    for file in replay_files.files(_folder(stream, options)):
+        yield from replay_files.parse(file, file.read_bytes(), stream.name)
+
+
+def _folder(stream: Stream, options: Namespace) -> Path:
+    if options.replay_dir is None:
+X
+    return Path(options.replay_dir, stream.name)
+
+
+def _bytes(name: str) -> Column:
+    return F.coalesce(F.col(name).cast("binary"), F.unbase64(f"{name}_base64"))
+
+
+def _attributes() -> Column:
+    none = F.create_map().cast("map<string,array<binary>>")
+    text = F.transform_values(
+        "attributes", lambda _, values: F.transform(values, lambda value: value.cast("binary"))
+    )
+    other = F.transform_values("attributes_base64", lambda _, values: F.transform(values, F.unbase64))
+    return F.map_concat(F.coalesce(text, none), F.coalesce(other, none))

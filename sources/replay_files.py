@@ -1,0 +1,170 @@
+"""The replay format: numbered files of JSON lines, one message a line, each message as a broker stored it.
+
+`<replay-dir>/<stream name>/<NNNN>.jsonl`; the fields are the envelope's. Bytes are text when they are UTF-8;
+otherwise the field's name ends in `_base64` (`attributes_base64` holds each attribute with such a value).
+Other fields, such as a dead letter's `reason`, are ignored.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sources.source import Record, SourceError
+
+SUFFIX = ".jsonl"
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of a stream's folder in name order; raises SourceError when there are none."""
+    found = sorted(folder.glob(f"*{SUFFIX}"))
+    if not found:
+        raise SourceError(
+            f"{folder}: no {'*' + SUFFIX + ' file' if folder.is_dir() else 'such folder'}; expected "
+            f"<replay-dir>/<stream>/NNNN{SUFFIX}; remedy: another --replay-dir, or python -m sources publish "
+            "--source replay --replay-dir DIR"
+        )
+    return found
+
+
+def parse(file: Path, content: bytes, stream: str) -> Iterator[Record]:
+    """The messages of a file; raises SourceError naming file and line where one is broken."""
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            yield decode(line, stream)
+        except (ValueError, KeyError, TypeError) as broken:
+            reason = f"{broken.args[0]!r} is missing" if isinstance(broken, KeyError) else broken
+            raise SourceError(
+                f"{file}, line {number}: {reason}; expected one message as a JSON object; "
+                "remedy: correct or remove the line"
+            ) from None
+
+
+def write(file: Path, records: Iterable[Record]) -> None:
+    """Write a file of messages: it appears whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    unfinished.write_bytes(b"".join(encode(record) for record in records))
+    unfinished.rename(file)
+
+
+def following(folder: Path) -> Path:
+    """The next file's path in a stream's folder, which need not exist."""
+    numbers = [int(file.stem) for file in folder.glob(f"*{SUFFIX}") if file.stem.isdecimal()]
+    return folder / f"{max(numbers, default=0) + 1:04}{SUFFIX}"
+
+
+def encode(record: Record) -> bytes:
+    """A message as one line."""
+    fields: dict[str, Any] = {
+        "stream": record.stream,
+        "partition": record.partition,
+        "offset": record.offset,
+        **_text_or_base64("key", record.key),
+        **_text_or_base64("value", record.value),
+        **_attributes(record),
+        "published_at": _rfc3339(record.published_at),
+        "event_at": _rfc3339(record.event_at),
+    }
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes, stream: str) -> Record:
+    """The message of one line; raises ValueError, KeyError or TypeError saying what is wrong with it."""
+    fields = json.loads(line)
+    if not isinstance(fields, dict):
+        raise TypeError(f"{type(fields).__name__} is not an object")
+    if fields["stream"] != stream:
+        raise ValueError(f"stream is {fields['stream']!r} in the folder of {stream!r}")
+    attributes = {
+        name: [None if value is None else _encoded(value) for value in values]
+        for name, values in (fields.get("attributes") or {}).items()
+    }
+    for name, values in (fields.get("attributes_base64") or {}).items():
+        if name in attributes:
+            raise ValueError(f"attribute {name!r} is both text and base64")
+        attributes[name] = [None if value is None else _decoded(value) for value in values]
+    return Record(
+        stream=stream,
+        key=_bytes(fields, "key"),
+        value=_bytes(fields, "value"),
+        event_at=_time(fields, "event_at"),
+        attributes=attributes,
+        partition=_whole(fields, "partition"),
+        offset=_whole(fields, "offset"),
+        published_at=_time(fields, "published_at"),
+    )
+
+
+def _text_or_base64(name: str, value: bytes | None) -> dict[str, str | None]:
+    try:
+        return {name: None if value is None else value.decode()}
+    except UnicodeDecodeError:
+        assert value is not None  # noqa: S101 - None has been decoded
+        return {f"{name}_base64": base64.b64encode(value).decode()}
+
+
+def _attributes(record: Record) -> dict[str, dict[str, list[str | None]]]:
+    text: dict[str, list[str | None]] = {}
+    other: dict[str, list[str | None]] = {}
+    for name, values in record.attributes.items():
+        if not values:
+            continue
+        try:
+            text[name] = [None if value is None else value.decode() for value in values]
+        except UnicodeDecodeError:
+            other[name] = [None if value is None else base64.b64encode(value).decode() for value in values]
+    return {"attributes": text, "attributes_base64": other} if other else {"attributes": text}
+
+
+def _bytes(fields: dict[str, Any], name: str) -> bytes | None:
+    text, other = fields.get(name), fields.get(f"{name}_base64")
+    if text is not None and other is not None:
+        raise ValueError(f"both {name} and {name}_base64 are given")
+    if other is not None:
+        return _decoded(other)
+    return None if text is None else _encoded(text)
+
+
+def _encoded(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is not a string")
+    return text.encode()
+
+
+def _decoded(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is not a string")
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"{text!r} is not base64") from error
+
+
+def _whole(fields: dict[str, Any], name: str) -> int:
+    value = fields[name]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} {value!r} is not a whole number >= 0")
+    return value
+
+
+def _time(fields: dict[str, Any], name: str) -> datetime | None:
+    text = fields.get(name)
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{name} {text!r} has no zone")
+    return time.astimezone(UTC)
+
+
+def _rfc3339(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
