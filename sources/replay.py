@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name everybody knows it by
+from pyspark.sql import functions as F
 from pyspark.sql.streaming.readwriter import DataStreamReader
 from pyspark.sql.types import ArrayType, LongType, MapType, StringType, StructField, StructType
 
@@ -93,7 +93,7 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record]:
 
 def _folder(stream: Stream, options: Namespace) -> Path:
     if options.replay_dir is None:
-X
+        raise SourceError("no --replay-dir; expected a directory of <stream>/NNNN.jsonl; remedy: give it")
     return Path(options.replay_dir, stream.name)
 
 

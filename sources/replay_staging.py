@@ -34,8 +34,8 @@ def stage(folder: Path) -> Path:
         return _stage(folder)
     except OSError as error:
         raise SourceError(
-            f"{error.filename or folder}: {error.strerror}; expected replay files that can be read and copied to "
-            f"{tempfile.gettempdir()}; remedy: the permissions, or TMPDIR"
+            f"{error.filename or folder}: {error.strerror}; expected replay files that can be read and "
+            f"copied to {tempfile.gettempdir()}; remedy: the permissions, or TMPDIR"
         ) from None
 
 
