@@ -6,6 +6,8 @@ import pytest
 
 from tests.kafka_broker import KafkaBroker
 
+pytest_plugins = ["tests.loud_skips", "pytester"]
+
 
 @pytest.fixture(scope="session")
 def kafka_broker() -> Iterator[KafkaBroker]:
