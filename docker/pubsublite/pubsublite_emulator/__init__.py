@@ -1,0 +1,22 @@
+"""An emulator of Pub/Sub Lite that Google's own clients accept, unmodified.
+
+``python -m pubsublite_emulator serve`` runs it; :class:`Emulator` runs it inside a program.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pubsublite_emulator.emulator import Emulator
+
+__all__ = ["Emulator"]
+
+
+def __getattr__(name: str) -> Any:
+    """``Emulator``, loaded when it is asked for: the ``env`` command needs no gRPC."""
+    if name == "Emulator":
+        from pubsublite_emulator.emulator import Emulator
+
+        return Emulator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

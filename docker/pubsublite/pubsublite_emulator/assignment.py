@@ -1,0 +1,136 @@
+"""PartitionAssignmentService: shares a subscription's partitions among the subscribers that are connected."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from pubsublite_emulator.assigner import Group, Member
+from pubsublite_emulator.errors import Code, LiteError, invalid
+from pubsublite_emulator.readers import Ending
+from pubsublite_emulator.rpc import Call, Service, parse
+from pubsublite_emulator.schema import Message, message
+from pubsublite_emulator.state import State
+
+_Request = message("PartitionAssignmentRequest")
+_Assignment = message("PartitionAssignment")
+# An assignment that is not acknowledged in this time counts as followed; the eviction of a
+# duplicate subscriber settles the rest.
+_ACKNOWLEDGE_SECONDS = 30
+
+
+class Assignment:
+    """Assigns partitions."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._groups: dict[str, _Streams] = {}
+        self.service = Service("PartitionAssignmentService", {}, {"AssignPartitions": self.assign})
+
+    async def assign(self, call: Call) -> None:
+        """One subscriber's stream: its initial request, then an acknowledgement for each assignment."""
+        raw = await call.read()
+        if raw is None:
+            return
+        initial = _initial(raw)
+        subscription = self._state.catalog.get(initial.subscription, "subscriptions")
+        topic = self._state.catalog.topic_of(subscription)
+        key = subscription.path.key
+        streams = self._groups.setdefault(key, _Streams(Group(topic.body.partition_config.count)))
+        call.log("%s: opened by %s", initial.subscription, initial.client_id.hex())
+        try:
+            await streams.run(call, initial.client_id)
+        finally:
+            if not streams.group.members:
+                self._groups.pop(key, None)
+            call.log("%s: closed by %s", initial.subscription, initial.client_id.hex())
+
+    async def grow(self, subscription: str, partitions: int) -> None:
+        """The topic of the subscription with this key has more partitions now."""
+        if streams := self._groups.get(subscription):
+            streams.group.partitions = partitions
+            await streams.tell()
+
+    def end(self, subscription: str, error: LiteError) -> None:
+        """End the streams of the subscription with this key."""
+        if streams := self._groups.pop(subscription, None):
+            streams.end(error)
+
+
+def _initial(raw: bytes) -> Message:
+    request = parse(_Request, raw)
+    if request.WhichOneof("request") != "initial":
+        raise invalid("AssignPartitions: expected initial as the first message")
+    if len(request.initial.client_id) != 16:
+        raise invalid(f"client_id has {len(request.initial.client_id)} bytes: expected 16")
+    return request.initial
+
+
+class _Streams:
+    """A group and the streams of its members."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self._calls: dict[bytes, Call] = {}
+        self._endings: dict[bytes, Ending] = {}
+        self._timers: dict[bytes, asyncio.TimerHandle] = {}
+        self._telling = asyncio.Lock()
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def run(self, call: Call, client: bytes) -> None:
+        if older := self._endings.get(client):
+            older.set_exception(LiteError(Code.ABORTED, "the same client id connected again"))
+        ending: Ending = asyncio.get_running_loop().create_future()
+        self._calls[client], self._endings[client] = call, ending
+        self.group.members[client] = Member()
+        receiving = asyncio.create_task(self._receive(call, client))
+        try:
+            done, _ = await asyncio.wait((receiving, ending), return_when=asyncio.FIRST_COMPLETED)
+            for finished in done:
+                finished.result()
+        finally:
+            receiving.cancel()
+            ending.cancel()
+            if self._calls.get(client) is call:
+                await self._leave(client)
+
+    def end(self, error: LiteError) -> None:
+        for ending in self._endings.values():
+            if not ending.done():
+                ending.set_exception(error)
+
+    async def _receive(self, call: Call, client: bytes) -> None:
+        await self.tell()
+        while (raw := await call.read()) is not None:
+            if parse(_Request, raw).WhichOneof("request") != "ack":
+                raise invalid("AssignPartitions: expected ack after the first message")
+            if not self.group.acknowledge(client):
+                raise invalid("AssignPartitions: ack without an assignment outstanding")
+            self._stop_timer(client)
+            await self.tell()
+
+    async def _leave(self, client: bytes) -> None:
+        self._stop_timer(client)
+        for held in (self._calls, self._endings, self.group.members):
+            held.pop(client, None)
+        await self.tell()
+
+    async def tell(self) -> None:
+        async with self._telling:
+            for client, partitions in self.group.due().items():
+                assignment = _Assignment(partitions=sorted(partitions)).SerializeToString()
+                self._timers[client] = asyncio.get_running_loop().call_later(
+                    _ACKNOWLEDGE_SECONDS, self._overdue, client
+                )
+                self._calls[client].log("assigned partitions %s", sorted(partitions))
+                with suppress(LiteError):  # a broken stream ends itself; the others go on
+                    await self._calls[client].write(assignment)
+
+    def _overdue(self, client: bytes) -> None:
+        if self.group.acknowledge(client):
+            self._late.add(task := asyncio.create_task(self.tell()))
+            task.add_done_callback(self._late.discard)
+
+    def _stop_timer(self, client: bytes) -> None:
+        if timer := self._timers.pop(client, None):
+            timer.cancel()

@@ -1,0 +1,128 @@
+"""The project's topics, subscriptions and reservations: what exists, under which name, and is kept where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pubsublite_emulator.errors import exists, invalid, not_found
+from pubsublite_emulator.paths import Path, in_project, parse
+from pubsublite_emulator.schema import Message, message
+from pubsublite_emulator.storage import Storage
+
+_CLASSES = {
+    "topics": message("Topic"),
+    "subscriptions": message("Subscription"),
+    "reservations": message("Reservation"),
+}
+# What Cloud Pub/Sub shows where a subscription's topic is gone; no text about Lite was found.
+DELETED_TOPIC = "_deleted-topic_"
+
+
+@dataclass(slots=True)
+class Resource:
+    """A resource under the name it was created with."""
+
+    path: Path
+    body: Message
+
+    @property
+    def group(self) -> str:
+        """A subscription's consumer group: its path with ``-`` for ``/`` (java-pubsublite GroupIdUtils)."""
+        return str(self.path).replace("/", "-")
+
+    def shown_to(self, project: str) -> Message:
+        """The body with every name as a caller that says ``project`` writes it."""
+        shown = _CLASSES[self.path.kind].FromString(self.body.SerializeToString())
+        shown.name = in_project(shown.name, project)
+        if self.path.kind == "subscriptions":
+            shown.topic = in_project(shown.topic, project)
+        elif self.path.kind == "topics" and shown.reservation_config.throughput_reservation:
+            config = shown.reservation_config
+            config.throughput_reservation = in_project(config.throughput_reservation, project)
+        return shown
+
+
+class Catalog:
+    """Every resource by its key; changes go to the storage first."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._resources: dict[str, Resource] = {}
+
+    async def load(self) -> None:
+        """Take over what the storage kept from an earlier run."""
+        for name, record in (await self._storage.saved()).items():
+            kind = name.split("/")[4]
+            path = parse(name, kind)
+            self._resources[path.key] = Resource(path, _CLASSES[kind].FromString(record))
+
+    def get(self, name: str, kind: str) -> Resource:
+        """The resource called ``name``; NOT_FOUND if there is none."""
+        return self.at(parse(name, kind))
+
+    def at(self, path: Path) -> Resource:
+        """The resource at ``path``; NOT_FOUND if there is none."""
+        found = self._resources.get(path.key)
+        if found is None:
+            raise not_found(str(path))
+        return found
+
+    def free(self, path: Path) -> None:
+        """Raise ALREADY_EXISTS if the name is taken."""
+        if path.key in self._resources:
+            raise exists(str(path))
+
+    def topic_partition(self, name: str, partition: int) -> Resource:
+        """The topic ``name``, if it has that partition."""
+        topic = self.get(name, "topics")
+        check_partition(topic, partition)
+        return topic
+
+    def subscription_partition(self, name: str, partition: int) -> tuple[Resource, Resource]:
+        """The subscription ``name`` and its topic, if that has the partition."""
+        subscription = self.get(name, "subscriptions")
+        topic = self.topic_of(subscription)
+        check_partition(topic, partition)
+        return subscription, topic
+
+    def topic_of(self, subscription: Resource) -> Resource:
+        """A subscription's topic; NOT_FOUND once it has been deleted."""
+        return self.get(subscription.body.topic, "topics")
+
+    def subscriptions_of(self, topic: Resource) -> list[Resource]:
+        """The subscriptions attached to a topic."""
+        found = self.all("subscriptions")
+        return [item for item in found if parse(item.body.topic, "topics").key == topic.path.key]
+
+    def topics_in(self, reservation: Resource) -> list[Resource]:
+        """The topics that use a reservation."""
+        used = [(item, item.body.reservation_config.throughput_reservation) for item in self.all("topics")]
+        key = reservation.path.key
+        return [item for item, name in used if name and parse(name, "reservations").key == key]
+
+    def all(self, kind: str, location: str | None = None) -> Iterator[Resource]:
+        """Every resource of a kind, by name, in one location or in all."""
+        for key in sorted(self._resources):
+            path = self._resources[key].path
+            if path.kind == kind and location in (None, path.location):
+                yield self._resources[key]
+
+    async def put(self, path: Path, body: Message) -> Resource:
+        """Create or replace the resource at ``path``."""
+        body.name = str(path)
+        await self._storage.save(str(path), body.SerializeToString())
+        self._resources[path.key] = Resource(path, body)
+        return self._resources[path.key]
+
+    async def drop(self, resource: Resource) -> None:
+        """Delete a resource."""
+        await self._storage.save(str(resource.path), None)
+        self._resources.pop(resource.path.key, None)
+
+
+def check_partition(topic: Resource, partition: int) -> None:
+    """INVALID_ARGUMENT unless the topic has the partition."""
+    count = topic.body.partition_config.count
+    if not 0 <= partition < count:
+        raise invalid(f"partition {partition} of {topic.path}: expected 0 to {count - 1}")

@@ -1,0 +1,81 @@
+"""The environment that makes Google's clients, unmodified, reach a running emulator.
+
+Each client is redirected by what it alone reads, so that other traffic of the same shell keeps its way:
+
+* ``grpc_proxy``: gRPC in Python and C++, gcloud's publish and subscribe; ``no_grpc_proxy`` spares loopback.
+* ``CLOUDSDK_PROXY_*``: gcloud's REST calls.
+* ``JAVA_TOOL_OPTIONS``: every JVM started from the shell, Spark's too.
+
+``https_proxy`` is deliberately not set: it would lead every program of the shell through the emulator. The
+proxy passes any other host on, so what does come by still arrives. The variables that replace a client's
+trusted authorities name a bundle of the system's and the local one.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from pubsublite_emulator.files import TRUSTSTORE_PASSWORD, Files
+
+
+def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict[str, str]:
+    """The variables for the emulator at ``address`` (host:port), given the ``existing`` ones."""
+    host, port = address.rsplit(":", 1)
+    java = {
+        "https.proxyHost": host,
+        "https.proxyPort": port,
+        "javax.net.ssl.trustStore": str(files.truststore),
+        "javax.net.ssl.trustStoreType": "PKCS12",
+        "javax.net.ssl.trustStorePassword": TRUSTSTORE_PASSWORD,
+    }
+    kept = [
+        option
+        for option in existing.get("JAVA_TOOL_OPTIONS", "").split()
+        if option.removeprefix("-D").partition("=")[0] not in java
+    ]
+    loopback = "localhost,127.0.0.1"
+    return {
+        "PUBSUBLITE_EMULATOR_HOST": address,
+        "LITE_PROXY": f"http://{address}",
+        "LITE_CA": str(files.ca),
+        "LITE_TRUSTSTORE": str(files.truststore),
+        "LITE_TRUSTSTORE_PASSWORD": TRUSTSTORE_PASSWORD,
+        "LITE_CREDENTIALS": str(files.credentials),
+        "GOOGLE_APPLICATION_CREDENTIALS": str(files.credentials),
+        "grpc_proxy": f"http://{address}",
+        "no_grpc_proxy": loopback,
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(files.bundle),
+        "REQUESTS_CA_BUNDLE": str(files.bundle),
+        "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(files.bundle),
+        "CLOUDSDK_PROXY_TYPE": "http",
+        "CLOUDSDK_PROXY_ADDRESS": host,
+        "CLOUDSDK_PROXY_PORT": port,
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(files.token),
+        "CLOUDSDK_CORE_PROJECT": existing.get("CLOUDSDK_CORE_PROJECT", "1"),
+        "JAVA_TOOL_OPTIONS": " ".join([*kept, *(f"-D{name}={value}" for name, value in java.items())]),
+    }
+
+
+def running(directory: Path) -> tuple[Files, str]:
+    """The emulator that runs over ``directory``; raises ConnectionError saying how to start one."""
+    files = Files(directory.resolve())
+    remedy = f"start one: python -m pubsublite_emulator serve --directory {directory}"
+    try:
+        address = str(json.loads(files.ready.read_bytes())["address"])
+    except (OSError, ValueError, KeyError):
+        raise ConnectionError(f"no emulator has run over {directory}; {remedy}") from None
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        raise ConnectionError(f"no emulator answers at {address} ({error}); {remedy}") from None
+    return files, address
+
+
+def shell(variables: Mapping[str, str]) -> str:
+    """Export lines for a POSIX shell."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())

@@ -1,0 +1,177 @@
+"""What the emulator keeps in its directory: a certificate authority of its own, and what clients trust.
+
+Made at the first start and kept, so that a client configured once stays configured. Private keys never leave
+the directory, whose files only the owner may read.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+# A trust store holds public certificates; Java wants a password all the same.
+TRUSTSTORE_PASSWORD = "changeit"  # noqa: S105
+# One label, as in us-central1-pubsublite.googleapis.com; gcloud also asks cloudresourcemanager.
+_NAMES = ("*.googleapis.com", "localhost", "pubsublite")
+_DAYS = 3650
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The paths in a directory."""
+
+    directory: Path
+
+    @property
+    def ca(self) -> Path:
+        """The local authority's certificate, PEM."""
+        return self.directory / "ca.pem"
+
+    @property
+    def bundle(self) -> Path:
+        """The local authority and the system's, PEM: for variables that replace a client's whole trust."""
+        return self.directory / "ca-bundle.pem"
+
+    @property
+    def truststore(self) -> Path:
+        """The bundle as PKCS12 for Java."""
+        return self.directory / "truststore.p12"
+
+    @property
+    def certificate(self) -> Path:
+        """The server's certificate, PEM."""
+        return self.directory / "server.pem"
+
+    @property
+    def key(self) -> Path:
+        """The server's private key, PEM."""
+        return self.directory / "server.key"
+
+    @property
+    def credentials(self) -> Path:
+        """A service account whose tokens this emulator issues, JSON."""
+        return self.directory / "credentials.json"
+
+    @property
+    def token(self) -> Path:
+        """A token for gcloud, which takes one from a file."""
+        return self.directory / "token"
+
+    @property
+    def ready(self) -> Path:
+        """The line that a running emulator printed, JSON."""
+        return self.directory / "emulator.json"
+
+
+def prepare(directory: Path, host: str, token_uri: str) -> Files:
+    """Make what is missing in ``directory``; the server's certificate also names ``host``."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files = Files(directory.resolve())
+    if not (files.ca.exists() and files.certificate.exists() and _names(files.certificate, host)):
+        _make_certificates(files, host)
+    if not files.token.exists():
+        _write(files.token, b"local-emulator-token")
+    _write_credentials(files, token_uri)
+    return files
+
+
+def _names(certificate: Path, host: str) -> bool:
+    loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+    names = loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return host in names.get_values_for_type(x509.DNSName) and loaded.not_valid_after_utc > datetime.now(UTC)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+
+
+def _private(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def name(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=_DAYS))
+    )
+
+
+def _make_certificates(files: Files, host: str) -> None:
+    authority = "Pub/Sub Lite emulator, local"
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
+    ca_id = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
+    ca = (
+        _builder(authority, authority, ca_key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(ca_id, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    names = [x509.DNSName(name) for name in dict.fromkeys((*_NAMES, host))]
+    certificate = (
+        _builder("pubsublite.googleapis.com", authority, key)
+        .add_extension(x509.SubjectAlternativeName([*names, _loopback()]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_id), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    _write(files.key, _private(key))
+    _write(files.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+    _write(files.ca, ca.public_bytes(serialization.Encoding.PEM))
+    _write_trust(files, ca)
+
+
+def _loopback() -> x509.IPAddress:
+    from ipaddress import ip_address
+
+    return x509.IPAddress(ip_address("127.0.0.1"))
+
+
+def _write_trust(files: Files, ca: x509.Certificate) -> None:
+    """The local authority together with the system's, so that other traffic stays verified as before."""
+    system = ssl.create_default_context().get_ca_certs(binary_form=True)
+    trusted = [ca, *(x509.load_der_x509_certificate(der) for der in system)]
+    _write(files.bundle, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in trusted))
+    entries = [pkcs12.PKCS12Certificate(one, f"ca-{index}".encode()) for index, one in enumerate(trusted)]
+    encryption = serialization.BestAvailableEncryption(TRUSTSTORE_PASSWORD.encode())
+    _write(files.truststore, pkcs12.serialize_java_truststore(entries, encryption))
+
+
+def _write_credentials(files: Files, token_uri: str) -> None:
+    """A service account key in Google's format; ``private_key`` is kept once made, it is slow to make."""
+    try:
+        account = json.loads(files.credentials.read_bytes())
+    except (OSError, ValueError):
+        account = {
+            "type": "service_account",
+            "project_id": "emulator",
+            "private_key_id": "local",
+            "private_key": _private(rsa.generate_private_key(public_exponent=65537, key_size=2048)).decode(),
+            "client_email": "emulator@emulator.iam.gserviceaccount.com",
+            "client_id": "1",
+        }
+    _write(files.credentials, json.dumps({**account, "token_uri": token_uri}, indent=2).encode())

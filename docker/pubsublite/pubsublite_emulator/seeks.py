@@ -1,0 +1,71 @@
+"""Moving a subscription by an administrator's hand (SeekSubscription).
+
+A partition that nobody reads is moved at once. A partition that is being read gets the RESET signal: its
+subscriber drops what it has, flushes its pending commits, and comes back asking for the committed cursor,
+which is its consent (google-cloud-go PR 4208). Until then the target is kept aside, so that those late
+commits cannot overwrite it. The service itself waits also for subscribers that are offline; see
+UNSUPPORTED.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pubsublite_emulator.catalog import Resource
+from pubsublite_emulator.errors import Code, LiteError
+from pubsublite_emulator.operations import Operations
+from pubsublite_emulator.readers import Readers
+from pubsublite_emulator.schema import Message, message
+from pubsublite_emulator.storage import Storage
+
+_SeekResponse = message("SeekSubscriptionResponse")
+
+
+@dataclass(slots=True)
+class _Seek:
+    operation: Message
+    targets: dict[int, int]
+
+
+class Seeks:
+    """The seeks that wait for subscribers, one a subscription."""
+
+    def __init__(self, storage: Storage, readers: Readers, operations: Operations) -> None:
+        self._storage = storage
+        self._readers = readers
+        self._operations = operations
+        self._pending: dict[str, _Seek] = {}
+
+    async def begin(self, subscription: Resource, topic: Resource, targets: Mapping[int, int]) -> Message:
+        """Move ``subscription`` to the ``targets`` by partition; returns the operation."""
+        key = subscription.path.key
+        if older := self._pending.pop(key, None):
+            self._operations.abort(older.operation, "a newer seek of the subscription took its place")
+        operation = self._operations.start(subscription.path, "seek")
+        live = self._readers.partitions(key) & set(targets)
+        idle = {partition: offset for partition, offset in targets.items() if partition not in live}
+        self._pending[key] = seek = _Seek(operation, {partition: targets[partition] for partition in live})
+        await self._storage.commit(subscription.group, topic.path.id, idle)
+        self._readers.end(key, LiteError(Code.ABORTED, "a seek moved the subscription", reason="RESET"))
+        self._settle(key, seek)
+        return operation
+
+    async def follow(self, subscription: Resource, topic: Resource, partition: int) -> None:
+        """A subscriber asks for the committed cursor: a seek that waited for it takes effect now."""
+        seek = self._pending.get(subscription.path.key)
+        if seek is None or partition not in seek.targets:
+            return
+        offset = seek.targets.pop(partition)
+        await self._storage.commit(subscription.group, topic.path.id, {partition: offset})
+        self._settle(subscription.path.key, seek)
+
+    def drop(self, subscription: Resource) -> None:
+        """The subscription is gone, and its seek with it."""
+        if seek := self._pending.pop(subscription.path.key, None):
+            self._operations.abort(seek.operation, "the subscription was deleted")
+
+    def _settle(self, key: str, seek: _Seek) -> None:
+        if not seek.targets and self._pending.get(key) is seek:
+            del self._pending[key]
+            self._operations.finish(seek.operation, _SeekResponse())

@@ -1,0 +1,107 @@
+"""Everything put together on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from pubsublite_emulator.admin import Admin
+from pubsublite_emulator.assignment import Assignment
+from pubsublite_emulator.cursor import Cursor
+from pubsublite_emulator.faults import Faults
+from pubsublite_emulator.files import Files, prepare
+from pubsublite_emulator.front import Front
+from pubsublite_emulator.http1 import HttpServer
+from pubsublite_emulator.publisher import Publisher
+from pubsublite_emulator.rest import Rest
+from pubsublite_emulator.rpc import Router
+from pubsublite_emulator.state import State
+from pubsublite_emulator.storage import open_storage
+from pubsublite_emulator.subscriber import Subscriber
+from pubsublite_emulator.topic_stats import TopicStats
+
+log = logging.getLogger("pubsublite_emulator")
+
+# Java pings every minute, also without calls (java-pubsublite ServiceClients); the default answer is GOAWAY.
+# A batch may hold a message of the largest size beside others.
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.so_reuseport", 0),
+]
+
+
+class Server:
+    """The emulator as coroutines: ``start``, then ``stop``."""
+
+    def __init__(self, storage: str, directory: Path, faults: Faults, *, any_retention: bool = False) -> None:
+        self._state = State(open_storage(storage), any_retention=any_retention)
+        self._directory = directory
+        assignment = Assignment(self._state)
+        services = [
+            Admin(self._state, assignment).service,
+            Publisher(self._state).service,
+            Subscriber(self._state).service,
+            assignment.service,
+            Cursor(self._state).service,
+            TopicStats(self._state).service,
+            self._state.operations.service,
+        ]
+        self._router = Router(services, faults)
+        self._http = HttpServer(Rest(self._router).handle)
+        self._grpc: Any = None
+        self._front: Front | None = None
+        self.address = ""
+
+    async def start(self, host: str, port: int, advertised: str = "") -> Files:
+        """Listen on ``host`` and ``port`` (0: any); clients are told ``advertised`` instead of ``host``."""
+        public = advertised or ("127.0.0.1" if host in ("0.0.0.0", "::") else host)  # noqa: S104
+        files = await asyncio.to_thread(prepare, self._directory, public, "")
+        await self._state.storage.start()
+        await self._state.catalog.load()
+        if not self._state.storage.durable:
+            log.warning("storage memory: everything is forgotten when the emulator stops")
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(files.certificate, files.key)
+        tls.set_alpn_protocols(["http/1.1"])
+        self._front = Front(
+            ("127.0.0.1", await self._start_grpc(files)),
+            await self._http.listen(tls),
+            await self._http.listen(),
+        )
+        await self._front.start(host, port)
+        self.address = f"{public}:{self._front.port}"
+        prepare(self._directory, public, f"http://{self.address}/token")
+        files.ready.write_text(json.dumps(self.ready()) + "\n")
+        return files
+
+    def ready(self) -> dict[str, str]:
+        """What ``serve`` prints once clients can connect."""
+        return {"address": self.address, "directory": str(self._directory.resolve())}
+
+    async def _start_grpc(self, files: Files) -> int:
+        pair = (files.key.read_bytes(), files.certificate.read_bytes())
+        self._grpc = grpc.aio.server(options=_OPTIONS)
+        self._grpc.add_generic_rpc_handlers((self._router,))
+        port = self._grpc.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+        await self._grpc.start()
+        return int(port)
+
+    async def stop(self) -> None:
+        """End every stream with UNAVAILABLE, then close what was opened."""
+        await self._router.stop()
+        if self._grpc is not None:
+            await self._grpc.stop(0.2)
+        if self._front is not None:
+            await self._front.stop()
+        await self._http.stop()
+        await self._state.storage.close()
