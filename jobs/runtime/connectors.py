@@ -85,10 +85,10 @@ def fetch(
     target = directory(where)
     for name in names:
         started = time.monotonic()
-        with _alone_in(target):
+        with _alone_in(target) as held:
             fetched = not _is_there(name, target)
             if fetched:
-                _bring(name, target, verify=True)
+                _bring(name, target, held, verify=True)
         report(_line(name, target, f"fetched in {time.monotonic() - started:.1f} s" if fetched else "there"))
 
 
@@ -97,8 +97,8 @@ def lock(where: str | Path | None = None, report: Callable[[str], None] = _say_n
     target = directory(where)
     recorded = []
     for name in re.findall(r'<conf name="([^"]+)"', IVY_FILE.read_text()):
-        with _alone_in(target):
-            _bring(name, target, verify=False)
+        with _alone_in(target) as held:
+            _bring(name, target, held, verify=False)
         recorded += [f"{_sha256(file)}  {name}/{file.name}" for file in sorted((target / name).iterdir())]
         report(f"{name}: {len(list((target / name).iterdir()))} jars recorded")
     LOCK_FILE.write_text("\n".join(recorded) + "\n")
@@ -139,23 +139,28 @@ def _is_there(name: str, target: Path) -> bool:
 
 def _line(name: str, target: Path, state: str) -> str:
     files = jars(name, target)
-    return f"{name}: {len(files)} jars, {sum(file.stat().st_size for file in files) / 1e6:.1f} MB, {state}"
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    return f"{name}: {len(files)} jar{'s' * (len(files) > 1)}, {megabytes:.1f} MB, {state}"
 
 
 @contextmanager
-def _alone_in(target: Path) -> Iterator[None]:
-    """Hold the directory against another fetch, and clear away what a killed one left."""
+def _alone_in(target: Path) -> Iterator[int]:
+    """Hold the directory against another fetch, and clear away what a killed one left.
+
+    Yields the lock's descriptor for Ivy to inherit: where only its parent is killed, Ivy goes on writing, and
+    the next fetch must wait for it.
+    """
     target.mkdir(parents=True, exist_ok=True)
     with (target / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         for leftover in target.glob(f"{_STAGING}*"):
             shutil.rmtree(leftover)
-        yield
+        yield handle.fileno()
 
 
-def _bring(name: str, target: Path, *, verify: bool) -> None:
+def _bring(name: str, target: Path, held: int, *, verify: bool) -> None:
     with tempfile.TemporaryDirectory(dir=target, prefix=_STAGING) as staging:
-        _run_ivy(name, target, Path(staging))
+        _run_ivy(name, target, Path(staging), held)
         fresh = Path(staging, name)
         if verify:
             _verify(name, fresh, target)
@@ -164,14 +169,16 @@ def _bring(name: str, target: Path, *, verify: bool) -> None:
         fresh.rename(target / name)
 
 
-def _run_ivy(name: str, target: Path, staging: Path) -> None:
+def _run_ivy(name: str, target: Path, staging: Path, held: int) -> None:
     home = target / ".ivy"
     log = staging / "ivy.log"
     command = [str(java_home() / "bin" / "java"), *_trust(staging), f"-Divy.default.ivy.user.dir={home}"]
     command += ["-jar", str(_ivy_jar()), "-ivy", str(IVY_FILE), "-cache", str(home / "cache"), "-confs", name]
     command += ["-retrieve", f"{staging}/[conf]/[artifact]-[revision](-[classifier]).[ext]"]
     with log.open("w") as output:
-        done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False, pass_fds=[held]
+        )
     if done.returncode != 0 or not (staging / name).is_dir():
         said = "\n".join(line for line in log.read_text().splitlines()[-25:] if line.strip())
         raise FetchFailed(
@@ -211,13 +218,13 @@ def _verify(name: str, fresh: Path, target: Path) -> None:
     came = {file.name: _sha256(file) for file in fresh.iterdir()}
     for file in sorted(expected.keys() | came.keys()):
         if came.get(file) != expected.get(file):
-            shutil.rmtree(
-                target / ".ivy", ignore_errors=True
-            )  # the next fetch must not find the same file again
+            # The next fetch must not find the same file again.
+            shutil.rmtree(target / ".ivy", ignore_errors=True)
             raise WrongJars(
                 f"{name}/{file} has SHA-256 {came.get(file, '(it did not come)')}; "
                 f"expected {expected.get(file, '(no such file)')} by docker/spark/jars.sha256; "
-                "remedy: the same command again, or `python -m jobs jars --lock` if ivy.xml was changed on purpose"
+                "remedy: the same command again, or `python -m jobs jars --lock` "
+                "if ivy.xml was changed on purpose"
             )
 
 

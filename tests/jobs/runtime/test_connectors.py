@@ -1,0 +1,150 @@
+import hashlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from jobs.runtime import connectors
+
+KAFKA_JARS = [
+    "commons-pool2-2.11.1.jar",
+    "kafka-clients-3.4.1.jar",
+    "spark-sql-kafka-0-10_2.12-3.5.3.jar",
+    "spark-token-provider-kafka-0-10_2.12-3.5.3.jar",
+]
+FETCH_LOCAL = "import sys; from jobs.runtime import connectors; connectors.fetch(['local'], sys.argv[1])"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """An empty directory for jars, but for what Ivy already has: no test here needs the network twice."""
+    cache = connectors.directory() / ".ivy" / "cache" / "com.globalmentor"
+    if cache.is_dir():
+        shutil.copytree(cache, tmp_path / ".ivy" / "cache" / cache.name)
+    return tmp_path
+
+
+def make_set(folder: Path, names: list[str]) -> Path:
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def start_fetch(target: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", FETCH_LOCAL, str(target)], cwd=connectors.CHECKOUT)
+
+
+def test_the_directory_is_the_argument_else_the_environment_else_the_checkout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TWINSTREAM_JARS", raising=False)
+    assert connectors.directory() == Path(pyspark.__file__).parents[5] / ".jars"
+    monkeypatch.setenv("TWINSTREAM_JARS", "/from/environment")
+    assert connectors.directory() == Path("/from/environment")
+    assert connectors.directory("/from/argument") == Path("/from/argument")
+
+
+def test_the_kafka_set_is_the_four_jars_that_spark_lacks(tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "kafka", [*KAFKA_JARS, "not-ours.jar"])
+    assert connectors.jars("kafka", tmp_path) == [folder / name for name in KAFKA_JARS]
+
+
+def test_a_set_that_lacks_one_jar_is_missing_and_the_error_names_the_command(tmp_path: Path) -> None:
+    make_set(tmp_path / "kafka", KAFKA_JARS[1:])
+    with pytest.raises(connectors.MissingJars) as caught:
+        connectors.jars("kafka", tmp_path)
+    assert str(caught.value) == (
+        f"1 of 4 jars of the set 'kafka' are not in {tmp_path}/kafka (commons-pool2-2.11.1.jar …); "
+        "expected all that docker/spark/jars.sha256 lists; remedy: python -m jobs jars kafka"
+    )
+
+
+def test_an_unknown_set_is_refused_with_the_known_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert connectors.command(["--directory", str(tmp_path), "kinesis"]) == 1
+    assert capsys.readouterr().err == (
+        "python -m jobs jars: no set of jars named 'kinesis'; "
+        "expected one of: kafka, pubsublite, delta, local, broker\n"
+    )
+
+
+def test_ivy_and_the_lock_name_the_same_sets() -> None:
+    configurations = re.findall(r'<conf name="([^"]+)"', connectors.IVY_FILE.read_text())
+    assert list(connectors.known()) == configurations
+    assert set(connectors.FOR_JOBS) < set(configurations)
+
+
+@pytest.mark.parametrize("name", ["kafka", "delta", "local"])
+def test_no_set_brings_a_jar_that_spark_ships(name: str) -> None:
+    shipped = {_artifact(jar.name) for jar in Path(pyspark.__file__).parent.glob("jars/*.jar")}
+    assert "hadoop-client-api" in shipped
+    assert shipped.isdisjoint(map(_artifact, connectors.known()[name]))
+
+
+def test_a_fetched_set_is_what_the_lock_says_and_is_not_fetched_again(
+    target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert connectors.command(["--directory", str(target), "local"]) == 0
+    assert re.fullmatch(r"local: 1 jar, 0\.0 MB, fetched in \d+\.\d s\n", capsys.readouterr().out)
+    (jar,) = connectors.jars("local", target)
+    assert connectors.known()["local"] == {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest()}
+    before = jar.stat()
+    assert connectors.command(["--directory", str(target), "local"]) == 0
+    assert capsys.readouterr().out == "local: 1 jar, 0.0 MB, there\n"
+    assert jar.stat() == before
+
+
+def test_a_jar_that_is_not_the_recorded_one_never_appears(
+    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "0" * 64
+    lock = tmp_path / "jars.sha256"
+    lock.write_text(f"{other}  local/hadoop-bare-naked-local-fs-0.1.0.jar\n")
+    monkeypatch.setattr(connectors, "LOCK_FILE", lock)
+    with pytest.raises(connectors.WrongJars, match=f"hadoop-bare-naked-local-fs-0.1.0.jar has .*{other}"):
+        connectors.fetch(["local"], target)
+    assert not (target / "local").exists()
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.9])
+def test_a_killed_fetch_leaves_a_whole_set_or_none(target: Path, seconds: float) -> None:
+    fetching = start_fetch(target)
+    try:
+        fetching.wait(seconds)
+    except subprocess.TimeoutExpired:
+        fetching.send_signal(signal.SIGKILL)
+        fetching.wait()
+    if (target / "local").exists():
+        connectors.jars("local", target)
+    connectors.fetch(["local"], target)
+    connectors.jars("local", target)
+    assert list(target.glob(".fetching-*")) == []
+
+
+def test_two_fetches_at_once_both_succeed(target: Path) -> None:
+    both = [start_fetch(target), start_fetch(target)]
+    assert [fetching.wait(120) for fetching in both] == [0, 0]
+    connectors.jars("local", target)
+
+
+def test_a_failed_fetch_says_what_ivy_said(
+    target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = target / "ivy.xml"
+    broken.write_text("<ivy-module version='2.0'><info organisation='o' module='m'/></ivy-module>")
+    monkeypatch.setattr(connectors, "IVY_FILE", broken)
+    assert connectors.command(["--directory", str(target), "local"]) == 1
+    error = capsys.readouterr().err
+    assert "could not fetch the set 'local' (exit code 1)" in error
+    assert "local" in error.partition("Ivy's last lines:")[2]
+
+
+def _artifact(jar: str) -> str:
+    return re.sub(r"-\d[\w.-]*\.jar$", "", jar)
