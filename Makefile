@@ -1,0 +1,28 @@
+# The work is done by Python and by .ci/environment; here are only the names.
+python := .venv/bin/python
+# More for pytest: make test ARGS="--slow -k kafka"
+ARGS :=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/in-step ## both main jobs over the bundled events, from a bare clone
+	@$(python) -m jobs jars local
+	@$(python) -m jobs demo
+
+test: lint ## the whole suite: ruff, mypy, pytest
+	@$(python) -m jobs jars kafka delta local pubsublite broker
+	@$(python) -m pytest $(ARGS)
+
+lint: .venv/in-step ## ruff and mypy only
+	@$(python) -m ruff check . && $(python) -m ruff format --check . && $(python) -m mypy
+
+clean: ## remove what runs leave; .venv and .jars stay
+	@rm -rf .checkpoints .pubsublite artifacts dist spark-warehouse metastore_db derby.log .*_cache .hypothesis
+	@find jobs sources docker tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/in-step: requirements.lock .ci/environment
+	@.ci/environment && touch $@
