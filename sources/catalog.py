@@ -7,6 +7,8 @@ from dataclasses import dataclass
 PARTITIONS = 2
 """Partitions of a stream's topic where nobody asks for another number."""
 
+TOPIC_SUFFIX = "-topic"
+
 ORDER_FIELDS = ("quantity", "unit_price")
 
 
@@ -24,7 +26,7 @@ class Stream:
     @property
     def topic(self) -> str:
         """The Kafka topic, which is also the Pub/Sub Lite topic."""
-        return f"{self.name}-topic"
+        return self.name + TOPIC_SUFFIX
 
     @property
     def subscription(self) -> str:

@@ -15,8 +15,9 @@ from sources import replay_files
 from sources.catalog import Stream
 from sources.envelope import conform
 from sources.flags import add_flag
+from sources.replay_publisher import ReplayPublisher
 from sources.replay_staging import stage
-from sources.source import Record, SourceError
+from sources.source import Publisher, Record, SourceError
 
 BOUNDED = True
 JARS: tuple[str, ...] = ()
@@ -51,7 +52,7 @@ def add_arguments(group: _ArgumentGroup) -> None:
     )
 
 
-def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:  # noqa: ARG001
+def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
     """The identity of each stream's files; it stays the same while files are only added at the end.
 
     Raises SourceError when a stream has no file or a line is no message, naming file and line.
@@ -85,16 +86,37 @@ def envelope(raw: DataFrame) -> DataFrame:
     )
 
 
+def create(streams: Sequence[Stream], options: Namespace) -> Sequence[str]:
+    """Nothing: a stream's folder comes with its first file."""
+    return ()
+
+
 def records(stream: Stream, options: Namespace) -> Iterator[Record]:
     """The stream's messages, file by file; raises SourceError naming file and line of a broken one."""
     for file in replay_files.files(_folder(stream, options)):
         yield from replay_files.parse(file, file.read_bytes(), stream.name)
 
 
-def _folder(stream: Stream, options: Namespace) -> Path:
+def publisher(options: Namespace) -> Publisher:
+    """A publisher to `--replay-dir`; raises SourceError when that cannot be a directory."""
+    directory = _directory(options)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(
+            f"--replay-dir {directory}: {error.strerror}; expected a writable directory; remedy: another"
+        ) from None
+    return ReplayPublisher(directory)
+
+
+def _directory(options: Namespace) -> Path:
     if options.replay_dir is None:
         raise SourceError("no --replay-dir; expected a directory of <stream>/NNNN.jsonl; remedy: give it")
-    return Path(options.replay_dir, stream.name)
+    return Path(options.replay_dir)
+
+
+def _folder(stream: Stream, options: Namespace) -> Path:
+    return _directory(options) / stream.name
 
 
 def _bytes(name: str) -> Column:

@@ -12,10 +12,11 @@ import binascii
 import json
 import os
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sources import instants
 from sources.source import Record, SourceError
 
 SUFFIX = ".jsonl"
@@ -160,11 +161,11 @@ def _time(fields: dict[str, Any], name: str) -> datetime | None:
     text = fields.get(name)
     if text is None:
         return None
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(f"{name} {text!r} has no zone")
-    return time.astimezone(UTC)
+    try:
+        return instants.parse(text)
+    except (ValueError, TypeError):
+        raise ValueError(f"{name} {text!r} is not a time with a zone") from None
 
 
 def _rfc3339(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if time is None else instants.text(time)

@@ -94,8 +94,14 @@ class Source(Protocol):
     def publisher(self, options: Namespace) -> Publisher:
         """A publisher to this source; its client library is imported here and nowhere else."""
 
-    def records(self, stream: Stream, options: Namespace) -> Iterator[Record]:
-        """The stream's messages, oldest first within a partition, without end where the source has none."""
+    def create(self, streams: Sequence[Stream], options: Namespace) -> Sequence[str]:
+        """Make what the streams need at the broker, where it is not there; the names of what was made."""
+
+    def records(self, stream: Stream, options: Namespace) -> Iterator[Record | None]:
+        """The stream's messages, oldest first within a partition, without end where the source has none.
+
+        A source without end gives None after each second without a message, so that the reader can stop.
+        """
 
 
 def names() -> list[str]:

@@ -1,0 +1,233 @@
+"""Events from Kafka, by Spark's own connector; published and recorded by `sources.clients.kafka`."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace, _ArgumentGroup
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.readwriter import DataStreamReader
+
+from sources import instants
+from sources.catalog import TOPIC_SUFFIX, Stream
+from sources.envelope import conform
+from sources.flags import add_flag
+from sources.source import Publisher, Record, SourceError
+
+BOUNDED = False
+JARS: tuple[str, ...] = ("kafka",)
+ANSWER_SECONDS = 20
+"""How long a broker may take to answer before it counts as unreachable."""
+
+
+def add_arguments(group: _ArgumentGroup) -> None:
+    """Add `--kafka-…` and `--starting`."""
+    add_flag(group, "--kafka-bootstrap-servers", help="HOST:PORT[,HOST:PORT…]", default="localhost:9092")
+    add_flag(group, "--kafka-auth", help="how to log in", default="none", choices=("none",))
+    add_flag(
+        group,
+        "--starting",
+        help="where a fresh checkpoint starts: earliest, latest or a time like 2026-01-01T12:00:00Z",
+        default="earliest",
+        type=_starting,
+    )
+    add_flag(
+        group,
+        "--kafka-max-events-per-batch",
+        help="the most events of one micro-batch, over all partitions",
+        default="1000000",
+        type=_positive,
+    )
+
+
+def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
+    """The topics' ids, by stream: a topic made anew has another.
+
+    Raises SourceError when the broker does not answer within `ANSWER_SECONDS` or has no such topic.
+    """
+    jvm: Any = spark._jvm
+    topics = jvm.java.util.ArrayList()
+    topics.extend(stream.topic for stream in streams)
+    try:
+        with _silent(jvm), _admin(jvm, options) as admin:
+            answers = admin.describeTopics(topics).topicNameValues()
+            return {stream.name: _topic_id(answers[stream.topic], stream, options) for stream in streams}
+    except Py4JJavaError as error:
+        raise unreachable(options, _cause(error)) from None
+
+
+def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
+    """The topic's records, from `--starting` on; a batch ends with what is there now."""
+    settings = {
+        "subscribe": stream.topic,
+        "includeHeaders": "true",
+        "failOnDataLoss": "true",
+        # Kafka's 500 ms is how long a fetch waits for more when a partition has little: pure latency here.
+        "kafka.fetch.max.wait.ms": "10",
+        **{f"kafka.{name}": value for name, value in _client_properties(options).items()},
+        **_starting_options(options.starting),
+    }
+    if isinstance(reader, DataStreamReader):
+        settings["maxOffsetsPerTrigger"] = str(options.kafka_max_events_per_batch)
+    elif options.starting == "latest":
+        raise SourceError(
+            "--starting latest leaves a batch nothing; expected earliest or a time; remedy: earliest"
+        )
+    return reader.format("kafka").options(**settings).load()
+
+
+def envelope(raw: DataFrame) -> DataFrame:
+    """The canonical envelope of the connector's columns.
+
+    `published_at` is the record's timestamp. Where a topic stamps by CreateTime (Kafka's default) that is
+    the producer's own time, and `event_at` is the same; by LogAppendTime `event_at` is null.
+    """
+    by_producer = F.col("timestampType") == 0
+    return conform(
+        raw.select(
+            F.expr(f"left(topic, length(topic) - {len(TOPIC_SUFFIX)})").alias("stream"),
+            "partition",
+            "offset",
+            "key",
+            "value",
+            _attributes().alias("attributes"),
+            F.col("timestamp").alias("published_at"),
+            F.when(by_producer, F.col("timestamp")).alias("event_at"),
+        )
+    )
+
+
+def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
+    """Make the topics that are not there, and return their names."""
+    from sources.clients import kafka
+
+    return kafka.create_topics(streams, options)
+
+
+def publisher(options: Namespace) -> Publisher:
+    """A publisher to the broker; raises SourceError when it does not answer."""
+    from sources.clients import kafka
+
+    return kafka.KafkaPublisher(options)
+
+
+def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
+    """The topic's records from `--starting` on, without end; raises SourceError as `check` does."""
+    from sources.clients import kafka
+
+    return kafka.records(stream, options)
+
+
+def unreachable(options: Namespace, reason: object) -> SourceError:
+    """What to raise when the broker does not answer."""
+    return SourceError(
+        f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {reason}; expected a Kafka broker; "
+        "remedy: docker compose up -d kafka, or another address"
+    )
+
+
+def missing(stream: Stream, options: Namespace) -> SourceError:
+    """What to raise when a topic is not there."""
+    servers = options.kafka_bootstrap_servers
+    return SourceError(
+        f"no topic {stream.topic!r} on {servers}; expected it to exist; remedy: "
+        f"python -m sources create --source kafka --kafka-bootstrap-servers {servers}"
+    )
+
+
+def _attributes() -> Column:
+    names = F.array_distinct("headers.key")
+    grouped = F.map_from_arrays(
+        names,
+        F.transform(
+            names,
+            lambda name: F.transform(
+                F.filter("headers", lambda header: header["key"] == name), lambda header: header["value"]
+            ),
+        ),
+    )
+    none = F.create_map().cast("map<string,array<binary>>")
+    return F.when(F.col("headers").isNull(), none).otherwise(grouped)
+
+
+def _client_properties(options: Namespace) -> dict[str, str]:
+    """What every Java client of Kafka needs, `--kafka-auth` included."""
+    return {"bootstrap.servers": options.kafka_bootstrap_servers}
+
+
+def _starting(text: str) -> str | datetime:
+    if text in ("earliest", "latest"):
+        return text
+    try:
+        return instants.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected earliest, latest or a time with a zone like 2026-01-01T12:00:00Z"
+        ) from None
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number >= 1")
+    return int(text)
+
+
+def _starting_options(starting: str | datetime) -> dict[str, str]:
+    if isinstance(starting, str):
+        return {"startingOffsets": starting}
+    since = str(instants.milliseconds(starting))
+    return {"startingTimestamp": since, "startingOffsetsByTimestampStrategy": "latest"}
+
+
+@contextmanager
+def _admin(jvm: Any, options: Namespace) -> Iterator[Any]:
+    properties = jvm.java.util.Properties()
+    wait = {"default.api.timeout.ms": str(ANSWER_SECONDS * 1000), "request.timeout.ms": "10000"}
+    for name, value in {**_client_properties(options), **wait}.items():
+        properties.setProperty(name, value)
+    try:
+        admin = jvm.org.apache.kafka.clients.admin.AdminClient.create(properties)
+    except TypeError:
+        raise SourceError(
+            "Spark has no Kafka client; expected the jar set 'kafka' in spark.jars; "
+            "remedy: python -m jobs jars kafka, then start Spark anew"
+        ) from None
+    try:
+        yield admin
+    finally:
+        admin.close(jvm.java.time.Duration.ofSeconds(1))
+
+
+@contextmanager
+def _silent(jvm: Any) -> Iterator[None]:
+    """Without the client's warning a second about a broker that is not there: the error says it once."""
+    log4j = jvm.org.apache.logging.log4j
+    before = log4j.LogManager.getLogger("org.apache.kafka").getLevel()
+    log4j.core.config.Configurator.setLevel("org.apache.kafka", log4j.Level.OFF)
+    try:
+        yield
+    finally:
+        log4j.core.config.Configurator.setLevel("org.apache.kafka", before)
+
+
+def _topic_id(answer: Any, stream: Stream, options: Namespace) -> str:
+    try:
+        return str(answer.get().topicId().toString())
+    except Py4JJavaError as error:
+        if "UnknownTopicOrPartitionException" in str(error.java_exception.getCause()):
+            raise missing(stream, options) from None
+        raise
+
+
+def _cause(error: Py4JJavaError) -> str:
+    """The innermost reason that Java gives, without its trace."""
+    reason = error.java_exception
+    while reason.getCause() is not None:
+        reason = reason.getCause()
+    return str(reason.getMessage() or reason.getClass().getSimpleName())
