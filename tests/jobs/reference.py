@@ -1,0 +1,247 @@
+"""What the jobs must give, in plain Python: written from the contracts, with nothing from `jobs` or `sources`.
+
+This file: one message read as an event or as wrong, duplicates, discounts, and the rows of the three jobs over
+events that count. `tests.jobs.streaming_reference` says which events count in a stream, and when rows come out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CENT = Decimal("0.01")
+RFC_3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as a broker keeps it; `offset` names it within its stream."""
+
+    offset: int
+    value: bytes | None
+    published_at: datetime
+
+
+@dataclass(frozen=True)
+class Event:
+    """One valid event; the last two are an order's."""
+
+    event_id: str
+    user_id: str
+    product_id: str
+    event_time: datetime
+    quantity: int = 0
+    unit_price: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A message that is no event, and every field that is to blame; `value` is the message as a whole."""
+
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A line of the discounts file; None is an open end."""
+
+    user_id: str
+    product_id: str
+    percent: Decimal
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+    def covers(self, event: Event) -> bool:
+        """Whether the event may have this discount; the end of the validity is outside of it."""
+        return (
+            (self.user_id, self.product_id) == (event.user_id, event.product_id)
+            and (self.valid_from is None or self.valid_from <= event.event_time)
+            and (self.valid_until is None or event.event_time < self.valid_until)
+        )
+
+
+# --- one message ---------------------------------------------------------------------------------------------
+
+
+def read(message: Message, *, orders: bool, skew: timedelta, now: datetime) -> Event | Wrong:
+    """The event in a message, or what is wrong with it."""
+    fields = _object(message.value)
+    if fields is None:
+        return Wrong(("value",))
+    names = {name: _name(fields.get(name)) for name in ("event_id", "user_id", "product_id")}
+    time = _time(fields.get("event_time"))
+    if time is not None and not EPOCH <= time <= min(message.published_at, now) + skew:
+        time = None
+    quantity, price = _quantity(fields.get("quantity")), _price(fields.get("unit_price"))
+    if orders and quantity is not None and price is not None and quantity * price >= 10**13:
+        quantity = None
+    order = {"quantity": quantity, "unit_price": price} if orders else {}
+    found = {**names, "event_time": time, **order}
+    wrong = tuple(name for name, value in found.items() if value is None)
+    return Wrong(wrong) if wrong else Event(**found)  # type: ignore[arg-type]
+
+
+def _object(value: bytes | None) -> dict[str, Any] | None:
+    try:
+        fields = json.loads((value or b"").decode("utf-8"), parse_float=Decimal)
+    except ValueError:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _time(value: object) -> datetime | None:
+    parts = RFC_3339.fullmatch(value) if isinstance(value, str) else None
+    if parts is None:
+        return None
+    day, clock, fraction, zone = parts.groups()
+    microseconds = ((fraction or "") + "000000")[:6]
+    try:
+        return datetime.fromisoformat(f"{day}T{clock}.{microseconds}{zone.upper()}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _quantity(value: object) -> int | None:
+    return value if type(value) is int and 1 <= value < 2**31 else None
+
+
+def _price(value: object) -> Decimal | None:
+    if isinstance(value, str):
+        value = Decimal(value) if PLAIN_DECIMAL.fullmatch(value) else None
+    if type(value) is int:
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not 0 <= value < 10**16:
+        return None
+    return value if value == value.quantize(CENT) else None
+
+
+# --- what counts in a batch ----------------------------------------------------------------------------------
+
+
+def once(events: Iterable[Event]) -> list[Event]:
+    """The events, each `event_id` once."""
+    return list({event.event_id: event for event in reversed(list(events))}.values())
+
+
+# --- windows -------------------------------------------------------------------------------------------------
+
+
+def windows(time: datetime, length: timedelta, slide: timedelta) -> Iterator[tuple[datetime, datetime]]:
+    """The windows that hold an instant, aligned to the epoch; the start is inside, the end is not."""
+    start = EPOCH + (time - EPOCH) // slide * slide
+    while time < start + length:
+        yield start, start + length
+        start -= slide
+
+
+def sessions(times: Iterable[datetime], gap: timedelta) -> Iterator[tuple[datetime, datetime, int]]:
+    """Start, end and size of the sessions of one key: an event exactly at a session's end still belongs to it."""
+    start = end = None
+    size = 0
+    for time in sorted(times):
+        if start is None or end is None or time > end:
+            if start is not None and end is not None:
+                yield start, end, size
+            start, size = time, 0
+        end, size = time + gap, size + 1
+    if start is not None and end is not None:
+        yield start, end, size
+
+
+# --- rows of the jobs ----------------------------------------------------------------------------------------
+
+
+def product_discounts(orders: Iterable[Event], offers: Sequence[Offer], length: timedelta) -> list[Row]:
+    """Rows of the discounts job over orders that count."""
+    groups: dict[Row, list[tuple[Event, Decimal, Decimal]]] = defaultdict(list)
+    for order in orders:
+        percent = max((offer.percent for offer in offers if offer.covers(order)), default=Decimal(0))
+        gross = order.quantity * order.unit_price
+        discount = (gross * percent / 100).quantize(CENT, ROUND_HALF_UP)
+        for window in windows(order.event_time, length, length):
+            groups[*window, order.product_id].append((order, percent, discount))
+    return sorted((*key, *_insights(priced)) for key, priced in groups.items())
+
+
+def _insights(priced: list[tuple[Event, Decimal, Decimal]]) -> Row:
+    gross = sum((order.quantity * order.unit_price for order, _, _ in priced), Decimal(0))
+    discount = sum((discount for _, _, discount in priced), Decimal(0))
+    discounted = sum(percent > 0 for _, percent, _ in priced)
+    units = sum(order.quantity for order, _, _ in priced)
+    return len(priced), discounted, units, gross, discount, gross - discount
+
+
+def popular_products(purchases: Iterable[Event], length: timedelta, top: int) -> list[Row]:
+    """Rows of the recommendations job over purchases that followed a view."""
+    groups: dict[Row, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
+    for purchase in purchases:
+        for window in windows(purchase.event_time, length, length):
+            groups[window][purchase.product_id].append(purchase)
+    return sorted(
+        (*window, *product, rank)
+        for window, products in groups.items()
+        for rank, product in enumerate(sorted(map(_sales, products.values()), key=_best_first)[:top], 1)
+    )
+
+
+def followed(purchase: Event, view: Event, within: timedelta) -> bool:
+    """Whether the user viewed the product when buying it, or up to `within` before; both ends count."""
+    same = (purchase.user_id, purchase.product_id) == (view.user_id, view.product_id)
+    return same and view.event_time <= purchase.event_time <= view.event_time + within
+
+
+def _sales(purchases: list[Event]) -> Row:
+    revenue = sum((purchase.quantity * purchase.unit_price for purchase in purchases), Decimal(0))
+    buyers = len({purchase.user_id for purchase in purchases})
+    units = sum(purchase.quantity for purchase in purchases)
+    return purchases[0].product_id, len(purchases), buyers, units, revenue
+
+
+def _best_first(product: Row) -> Row:
+    product_id, purchases, _, _, revenue = product
+    return -purchases, -revenue, product_id
+
+
+def activity(events: Iterable[Event], length: timedelta, slide: timedelta) -> list[Row]:
+    """Rows of the activity job with tumbling (`slide` = `length`) or sliding windows."""
+    return _counted(
+        (*window, event.product_id) for event in events for window in windows(event.event_time, length, slide)
+    )
+
+
+def session_activity(events: Iterable[Event], gap: timedelta) -> list[Row]:
+    """Rows of the activity job with session windows."""
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for event in events:
+        times[event.user_id].append(event.event_time)
+    return sorted(
+        (start, end, user, size)
+        for user, of_user in times.items()
+        for start, end, size in sessions(of_user, gap)
+    )
+
+
+def _counted(keys: Iterable[Row]) -> list[Row]:
+    counts: dict[Row, int] = defaultdict(int)
+    for key in keys:
+        counts[key] += 1
+    return sorted((*key, count) for key, count in counts.items())
+
+
+Rows = Callable[[Iterable[Event]], list[Row]]
