@@ -1,4 +1,4 @@
-"""Popular products to recommend: what people bought after they had looked at it, best first, window by window.
+"""Popular products to recommend: what people bought after they had looked at it, best first.
 
 Reads browsing-stream and purchase-stream.
 """
@@ -10,7 +10,7 @@ import sys
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.job import Flag, Inputs, Job
+from jobs.runtime.job import Emission, Flag, Inputs, Job
 from jobs.runtime.run import run
 from sources.catalog import BROWSING, PURCHASE
 
@@ -27,8 +27,8 @@ def transform(
     """The `top` products of each tumbling window of purchase time, over purchases that followed a view.
 
     `views`: `event_time timestamp, user_id string, product_id string`; `purchases`: besides these
-    `quantity int, unit_price decimal(18,2)`. A purchase counts, once, if the same user viewed the same product
-    at the same time or up to and with `join_within` before.
+    `quantity int, unit_price decimal(18,2)`. A purchase counts, once, if the same user viewed the same
+    product at the same time or up to and with `join_within` before.
     Rows: `window_start timestamp, window_end timestamp, product_id string, purchases bigint, buyers bigint,
     units bigint, revenue decimal(18,2), rank int`; `rank` from 1 by purchases and revenue, both descending,
     then product_id.
@@ -89,15 +89,17 @@ def _rows(inputs: Inputs) -> DataFrame:
 
 JOB = Job(
     name="popular_products_recommendation",
-    streams=(BROWSING, PURCHASE),
+    streams=lambda _: (BROWSING, PURCHASE),
     rows=_rows,
-    key=("window_start", "rank"),
+    key=("window_start", "product_id"),
+    emission=lambda options: Emission(options.window, after=options.join_within),
     flags=(
         Flag.window("10 minutes"),
         Flag.duration("--join-within", "30 minutes", "a purchase counts so long after a view"),
         Flag.count("--top", "10", "products recommended for a window"),
     ),
-    append_only="joining two streams gives final rows only",
+    order=("window_start", "rank"),
+    append_only=lambda _: "two streams joined give final rows only",
 )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.job import Flag, Inputs, Job
+from jobs.runtime.job import Emission, Flag, Inputs, Job
 from jobs.runtime.run import run
 from sources.catalog import STREAMS
 
@@ -23,8 +24,8 @@ def transform(
 ) -> DataFrame:
     """Events a window and key: a session window's key is the user, any other window's the product.
 
-    `events`: `event_time timestamp, user_id string, product_id string`. `window` is the length of tumbling and
-    sliding windows, a sliding one starts every `slide`, and a session ends `gap` after its last event.
+    `events`: `event_time timestamp, user_id string, product_id string`. `window` is the length of tumbling
+    and sliding windows, a sliding one starts every `slide`, and a session ends `gap` after its last event.
     Rows: `window_start timestamp, window_end timestamp, key string, events bigint`.
     """
     of_type: dict[str, tuple[Column, str]] = {
@@ -33,7 +34,9 @@ def transform(
         "session": (F.session_window("event_time", gap), "user_id"),
     }
     period, key = of_type[window_type]
-    counted = events.groupBy(period.alias("period"), F.col(key).alias("key")).agg(F.count("*").alias("events"))
+    counted = events.groupBy(period.alias("period"), F.col(key).alias("key")).agg(
+        F.count("*").alias("events")
+    )
     return counted.select(
         F.col("period.start").alias("window_start"), F.col("period.end").alias("window_end"), "key", "events"
     )
@@ -45,11 +48,23 @@ def _rows(inputs: Inputs) -> DataFrame:
     return transform(events, options.window_type, options.window, options.slide, options.gap)
 
 
+def _emission(options: Namespace) -> Emission:
+    every = {"tumbling": options.window, "sliding": options.slide, "session": "1 millisecond"}
+    return Emission(
+        every[options.window_type], after=options.gap if options.window_type == "session" else "0 seconds"
+    )
+
+
+def _append_only(options: Namespace) -> str:
+    return "a session's bounds move until it is final" if options.window_type == "session" else ""
+
+
 JOB = Job(
     name="product_activity_windows",
     streams=lambda options: (STREAMS[options.stream],),
     rows=_rows,
     key=("window_start", "key"),
+    emission=_emission,
     flags=(
         Flag.choice("--stream", "browsing-stream", tuple(STREAMS), "the stream to read"),
         Flag.choice("--window-type", "tumbling", WINDOW_TYPES, "the kind of windows"),
@@ -57,6 +72,7 @@ JOB = Job(
         Flag.duration("--slide", "30 seconds", "a sliding window starts every so often"),
         Flag.duration("--gap", "5 minutes", "a session ends so long after its last event"),
     ),
+    append_only=_append_only,
 )
 
 

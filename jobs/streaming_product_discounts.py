@@ -10,7 +10,7 @@ import sys
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.job import Flag, Inputs, Job
+from jobs.runtime.job import Emission, Flag, Inputs, Job
 from jobs.runtime.run import run
 from jobs.tables.discounts import DISCOUNTS
 from sources.catalog import PRODUCT
@@ -21,7 +21,8 @@ MONEY = "decimal(18,2)"
 def transform(orders: DataFrame, discounts: DataFrame, window: str = "1 minute") -> DataFrame:
     """Discount insights a product and tumbling window of event time.
 
-    `orders`: `event_time timestamp, user_id string, product_id string, quantity int, unit_price decimal(18,2)`.
+    `orders`: `event_time timestamp, user_id string, product_id string, quantity int,
+    unit_price decimal(18,2)`.
     `discounts`: `user_id string, product_id string, discount_percent decimal(5,2), valid_from timestamp,
     valid_until timestamp`, at most one valid at any instant for a user and product.
     Rows: `window_start timestamp, window_end timestamp, product_id string, orders bigint,
@@ -89,9 +90,10 @@ def _rows(inputs: Inputs) -> DataFrame:
 
 JOB = Job(
     name="streaming_product_discounts",
-    streams=(PRODUCT,),
+    streams=lambda _: (PRODUCT,),
     rows=_rows,
     key=("window_start", "product_id"),
+    emission=lambda options: Emission(options.window),
     flags=(Flag.window("1 minute"), DISCOUNTS.flag),
     tables=(DISCOUNTS,),
 )

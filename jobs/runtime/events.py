@@ -36,24 +36,20 @@ def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_sk
     orders, `quantity int, unit_price decimal(18,2)`) and `dead_letter`, null for an event, else a struct of
     the envelope's columns and `reason string`.
     """
-    reason = _reason(stream, max_future_skew)
-    envelope = [F.col(name) for name in ENVELOPE.fieldNames()]
-    checked = (
-        _parsed(envelopes, stream)
-        .withColumn("reason", reason)
-        .select(
-            "event_id",
-            F.when(F.col("reason").isNull(), F.col("time")).alias("event_time"),
-            "user_id",
-            "product_id",
-            *(["quantity", F.col("price").alias("unit_price")] if stream.order_fields else []),
-            F.when(F.col("reason").isNotNull(), F.struct(*envelope, "reason")).alias("dead_letter"),
-        )
-    )
-    shuffled = checked.withWatermark("event_time", watermark).repartition("event_id")
+    parsed = _parsed(envelopes, stream).withColumn("reason", _reason(stream, max_future_skew))
+    order = [F.col("quantity"), F.col("price").alias("unit_price")] if stream.order_fields else []
+    columns = [
+        F.col("event_id"),
+        F.when(F.col("reason").isNull(), F.col("time")).alias("event_time"),
+        F.col("user_id"),
+        F.col("product_id"),
+        *order,
+        F.when(F.col("reason").isNotNull(), F.struct(*ENVELOPE.fieldNames(), "reason")).alias("dead_letter"),
+    ]
+    shuffled = parsed.select(columns).withWatermark("event_time", watermark).repartition("event_id")
     kept = ("event_id", "event_time")
     rest = F.struct(*(name for name in shuffled.columns if name not in kept))
-    return shuffled.select(*map(F.col, kept), F.inline(F.array(rest)))
+    return shuffled.select([F.col(name) for name in kept] + [F.inline(F.array(rest))])
 
 
 def good(checked: DataFrame) -> DataFrame:
@@ -66,9 +62,10 @@ def good(checked: DataFrame) -> DataFrame:
 
 def dead_letters(checked: DataFrame) -> DataFrame:
     """The dead letters of `check`: the envelope's columns and `reason string`."""
-    # All columns are asked for, so that this branch and `good` need the same exchange.
-    everything = F.struct(*checked.columns).alias("row")
-    return checked.filter("dead_letter is not null").select(everything).select("row.dead_letter.*")
+    # Naming event_time, always null here, keeps it in this branch's exchange: only equal ones are shared.
+    reason = F.coalesce("dead_letter.reason", F.col("event_time").cast("string")).alias("reason")
+    envelope = [F.col(f"dead_letter.{name}") for name in ENVELOPE.fieldNames()]
+    return checked.filter("dead_letter is not null").select([*envelope, reason])
 
 
 def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:

@@ -1,0 +1,111 @@
+"""The jobs' front door: `python -m jobs list | run | demo | reset | jars`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import NoReturn, cast
+
+import jobs
+from jobs.runtime import connectors
+from jobs.runtime.checkpoint import path_of
+from jobs.runtime.flag import Flag
+from jobs.runtime.job import Job
+from sources import source as sources
+from sources.flags import Parser, add_flag
+
+USAGE = """usage: python -m jobs COMMAND ...
+
+  list                 the jobs, a line each
+  run JOB [FLAG ...]   run a job; `run JOB --help` lists its flags
+  demo                 run both main jobs over the bundled events
+  reset JOB [FLAG ...] delete a job's checkpoint, so that its next run begins anew
+  jars [SET ...]       fetch the connector jars that Spark lacks"""
+
+DEMO = ("streaming_product_discounts", "popular_products_recommendation")
+
+
+def modules() -> list[str]:
+    """The names of all jobs: the modules of this package that have a JOB."""
+    names = [module.name for module in pkgutil.iter_modules(jobs.__path__) if not module.ispkg]
+    return sorted(name for name in names if hasattr(importlib.import_module(f"jobs.{name}"), "JOB"))
+
+
+def load(name: str) -> Job:
+    """The job called `name`; exits with code 2 naming the known ones."""
+    if name not in modules():
+        _fail(f"no job named {name!r}; known: {', '.join(modules())}")
+    return cast(Job, importlib.import_module(f"jobs.{name}").JOB)
+
+
+def list_jobs(arguments: list[str]) -> int:
+    """Print each job's name and the first line of its documentation."""
+    Parser(prog="python -m jobs list").parse_args(arguments)
+    for name in modules():
+        documentation = importlib.import_module(f"jobs.{name}").__doc__ or ""
+        print(f"{name:34}{documentation.splitlines()[0]}")
+    return 0
+
+
+def run_job(arguments: list[str]) -> int:
+    """Run the job that the first argument names."""
+    from jobs.runtime.run import run
+
+    if not arguments or arguments[0].startswith("-"):
+        _fail(f"run: no job named; known: {', '.join(modules())}")
+    return run(load(arguments[0]), arguments[1:])
+
+
+def demo(arguments: list[str]) -> int:
+    """Run both main jobs over the bundled events, on a checkpoint that is thrown away."""
+    Parser(prog="python -m jobs demo").parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="twinstream-demo-") as root:
+        flags = ["--source", "replay", "--sink", "console", "--checkpoint-root", root]
+        return max(run_job([name, *flags]) for name in DEMO)
+
+
+def reset(arguments: list[str]) -> int:
+    """Delete the checkpoint of a job reading a source, dead letters in it included."""
+    from jobs.runtime import files
+    from jobs.runtime.session import session
+
+    parser = Parser(prog="python -m jobs reset")
+    parser.add_argument("job", choices=modules())
+    add_flag(parser, "--source", help="the source it read", default="replay", choices=tuple(sources.names()))
+    Flag("--checkpoint-root", ".checkpoints", "folder of all checkpoints").add_to(parser)
+    options = parser.parse_args(arguments)
+    path = path_of(options.checkpoint_root, options.job, options.source)
+    deleted = files.delete(session("reset"), path)
+    print(f"{path}: {'deleted' if deleted else 'there was none'}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "list": list_jobs,
+    "run": run_job,
+    "demo": demo,
+    "reset": reset,
+    "jars": connectors.command,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; returns the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    if arguments[0] not in COMMANDS:
+        _fail(f"no command {arguments[0]!r}; known: {', '.join(COMMANDS)}")
+    return COMMANDS[arguments[0]](arguments[1:])
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"python -m jobs: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""The checkpoint guard: a job continues only what it can continue, and says how to begin anew.
+
+Beside Spark's own files a checkpoint has `twinstream.json`, the contract of the run that began it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from uuid import uuid4
+
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.runtime import files
+
+CONTRACT = "twinstream.json"
+STATEFUL = ("Aggregate", "Deduplicate", "DeduplicateWithinWatermark", "Join", "Window")
+
+
+class CheckpointError(Exception):
+    """Why a checkpoint cannot be used, and the command that makes a new one possible."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What must be the same in every run on a checkpoint.
+
+    `streams`: each stream's identity at its source. `settings`: flags by name. `query`: its stateful
+    operators.
+    """
+
+    job: str
+    source: str
+    streams: dict[str, str]
+    settings: dict[str, str]
+    query: list[str]
+
+    def differences(self, old: Contract) -> list[str]:
+        """What has changed since `old`, for a person to read."""
+        found = [f"it is of job {old.job}"] if old.job != self.job else []
+        found += [f"it is of --source {old.source}"] if old.source != self.source else []
+        for name in sorted({*old.streams, *self.streams}):
+            before, now = old.streams.get(name, "not read"), self.streams.get(name, "not read")
+            found += [f"{name} is another one (was {before}, is {now})"] if before != now else []
+        for flag in sorted({*old.settings, *self.settings}):
+            before, now = old.settings.get(flag, "not there"), self.settings.get(flag, "not there")
+            found += [f"{flag} was {before}, is {now}"] if before != now else []
+        return found or (["the job's query has changed"] if old.query != self.query else [])
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that may be used. `application` is unique to it; `fresh`: no batch was ever planned."""
+
+    path: str
+    application: str
+    fresh: bool
+
+
+def path_of(root: str, job: str, source: str) -> str:
+    """The checkpoint of a job reading a source."""
+    return f"{root.rstrip('/')}/{job}/{source}"
+
+
+def reset_command(root: str, job: str, source: str) -> str:
+    """The command that deletes a checkpoint."""
+    return f"python -m jobs reset {job} --source {source} --checkpoint-root {root}"
+
+
+def query_shape(rows: DataFrame) -> list[str]:
+    """The stateful operators of a query and the plan's other joins, without what differs from run to run."""
+    plan = rows._jdf.queryExecution().analyzed().toString()
+    operators = (re.sub(r"^[\s:+\-]*", "", line) for line in plan.splitlines())
+    return [re.sub(r"#\d+L?", "", line) for line in operators if line.split(" ")[0] in STATEFUL]
+
+
+def open_checkpoint(spark: SparkSession, root: str, contract: Contract) -> Checkpoint:
+    """The checkpoint for this contract, begun if there is none.
+
+    Raises CheckpointError where it belongs to another contract, is not one of ours or cannot be written.
+    """
+    path = path_of(root, contract.job, contract.source)
+    remedy = reset_command(root, contract.job, contract.source)
+    try:
+        fresh = files.is_empty(spark, f"{path}/offsets")
+        if files.version(spark, f"{path}/{CONTRACT}") is None:
+            if not files.is_empty(spark, path):
+                raise CheckpointError(
+                    f"{path}: not a checkpoint of twinstream (no {CONTRACT}); remedy: {remedy}"
+                )
+            return Checkpoint(path, _begin(spark, path, contract), fresh)
+        old, application = _read(spark, path, remedy)
+        files.make_folder(spark, path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be written ({error}); expected a writable folder, see --checkpoint-root"
+        ) from None
+    if differences := contract.differences(old):
+        raise CheckpointError(
+            f"{path}: this run cannot continue the checkpoint: {'; '.join(differences)}; "
+            f"undo that, give another --checkpoint-root, or begin anew: {remedy}"
+        )
+    return Checkpoint(path, application, fresh)
+
+
+def _begin(spark: SparkSession, path: str, contract: Contract) -> str:
+    application = str(uuid4())
+    content = json.dumps({"application": application, "contract": asdict(contract)}, indent=1)
+    files.write_bytes(spark, f"{path}/{CONTRACT}", content.encode())
+    return application
+
+
+def _read(spark: SparkSession, path: str, remedy: str) -> tuple[Contract, str]:
+    content = files.read_bytes(spark, f"{path}/{CONTRACT}")
+    try:
+        saved = json.loads(content)
+        return Contract(**saved["contract"]), saved["application"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path}/{CONTRACT}: broken ({error!r}); remedy: {remedy}") from None

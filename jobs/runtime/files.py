@@ -1,0 +1,80 @@
+"""Files wherever Hadoop reaches them: a laptop's disk, `gs://` on Dataproc."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+
+def file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    """Hadoop's FileSystem and Path for `path`."""
+    jvm: Any = spark._jvm
+    context: Any = spark._jsc
+    hadoop_path = jvm.org.apache.hadoop.fs.Path(path)
+    return hadoop_path.getFileSystem(context.hadoopConfiguration()), hadoop_path
+
+
+def reason(error: Py4JJavaError) -> str:
+    """What a Java exception says, in one line."""
+    cause = error.java_exception
+    return f"{cause.getClass().getSimpleName()}: {str(cause.getMessage()).splitlines()[0]}"
+
+
+def read_bytes(spark: SparkSession, path: str) -> bytes:
+    """The file's content; raises OSError saying why it cannot be read."""
+    try:
+        system, hadoop_path = file_system(spark, path)
+        stream = system.open(hadoop_path)
+        try:
+            jvm: Any = spark._jvm
+            return bytes(jvm.org.apache.commons.io.IOUtils.toByteArray(stream))
+        finally:
+            stream.close()
+    except Py4JJavaError as error:
+        raise OSError(reason(error)) from None
+
+
+def write_bytes(spark: SparkSession, path: str, content: bytes) -> None:
+    """Write the file whole or not at all, making its folders; raises OSError saying why it cannot be."""
+    try:
+        system, target = file_system(spark, path)
+        temporary = target.suffix(".writing")
+        stream = system.create(temporary, True)
+        stream.write(bytearray(content))
+        stream.close()
+        system.delete(target, False)
+        if not system.rename(temporary, target):
+            raise OSError(f"cannot rename {temporary} to {target}")
+    except Py4JJavaError as error:
+        raise OSError(reason(error)) from None
+
+
+def version(spark: SparkSession, path: str) -> tuple[int, int] | None:
+    """Modification time (ms) and size (bytes) of the file, None where there is none."""
+    try:
+        system, hadoop_path = file_system(spark, path)
+        status = system.getFileStatus(hadoop_path)
+        return status.getModificationTime(), status.getLen()
+    except Py4JJavaError:
+        return None
+
+
+def make_folder(spark: SparkSession, path: str) -> None:
+    """Make the folder and prove that it can be written; raises OSError saying why not."""
+    probe = f"{path.rstrip('/')}/.writable"
+    write_bytes(spark, probe, b"")
+    delete(spark, probe)
+
+
+def is_empty(spark: SparkSession, path: str) -> bool:
+    """Whether there is nothing at `path`: no file, and no folder with anything in it."""
+    system, hadoop_path = file_system(spark, path)
+    return not system.exists(hadoop_path) or system.getContentSummary(hadoop_path).getFileCount() == 0
+
+
+def delete(spark: SparkSession, path: str) -> bool:
+    """Delete what is at `path`, folders with all in them; False where there was nothing."""
+    system, hadoop_path = file_system(spark, path)
+    return bool(system.delete(hadoop_path, True))

@@ -1,0 +1,87 @@
+"""What a job is: business logic, and the few facts about it that the runtime needs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.runtime.flag import Flag, to_timedelta
+from sources.catalog import Stream
+
+__all__ = ["Emission", "Flag", "Inputs", "Job", "Table", "TableError"]
+
+
+class Table(Protocol):
+    """A static table that a job joins with its streams, kept in a file that may change while the job runs."""
+
+    @property
+    def flag(self) -> Flag:
+        """The flag that says where the file is."""
+
+    def load(self, spark: SparkSession, path: str) -> DataFrame:
+        """The table; raises TableError naming file, line and column of the first fault."""
+
+
+class TableError(Exception):
+    """A fault in a table's file, in one line."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a job computes its rows from."""
+
+    options: Namespace
+    streams: Mapping[str, DataFrame]
+    tables: Mapping[str, DataFrame]
+
+    def events(self, stream: Stream) -> DataFrame:
+        """The stream's events: good ones, each once (`events.check` says the columns)."""
+        return self.streams[stream.name]
+
+    def table(self, table: Table) -> DataFrame:
+        """The table as it is now."""
+        return self.tables[table.flag.dest]
+
+
+@dataclass(frozen=True)
+class Emission:
+    """When final rows come out: once the watermark has passed a window's end, and `after` besides.
+
+    Windows end at whole multiples of `every` since 1970; both are durations.
+    """
+
+    every: str
+    after: str = "0 seconds"
+
+    def open_window(self, watermark: datetime, delay: str) -> tuple[datetime, datetime]:
+        """The end of the oldest window that may be open, and how late an event it takes to close it."""
+        every, after = to_timedelta(self.every), to_timedelta(self.after)
+        epoch = datetime(1970, 1, 1, tzinfo=watermark.tzinfo)
+        end = epoch + ((watermark - after - epoch) // every + 1) * every
+        return end, end + after + to_timedelta(delay)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job: which streams it reads, how its rows come about, and what identifies a row.
+
+    `key` names the columns that identify a row among all rows: sinks upsert by it and key messages with it.
+    `emission` says when rows are final. `append_only` says why running totals (`--output-mode update`) cannot
+    be had; it is empty where they can.
+    """
+
+    name: str
+    streams: Callable[[Namespace], tuple[Stream, ...]]
+    rows: Callable[[Inputs], DataFrame]
+    key: tuple[str, ...]
+    emission: Callable[[Namespace], Emission]
+    flags: tuple[Flag, ...] = ()
+    tables: tuple[Table, ...] = ()
+    append_only: Callable[[Namespace], str] = lambda _: ""
+    order: tuple[str, ...] = ()
+    """The columns by which a person wants rows sorted; the key where there are none."""

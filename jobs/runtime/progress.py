@@ -1,0 +1,157 @@
+"""What a run says while it works: a line a batch that a person reads and a log collector parses (logfmt)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql.streaming.listener import (
+    QueryIdleEvent,
+    QueryProgressEvent,
+    QueryStartedEvent,
+    QueryTerminatedEvent,
+    StreamingQueryListener,
+)
+
+DEDUPLICATION = "dedupeWithinWatermark"
+
+
+@dataclass
+class Counts:
+    """Rows out and dead letters, by batch, from where they are written."""
+
+    out: dict[int, int] = field(default_factory=dict)
+    dead: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class Totals:
+    """What a run has seen so far. `rows_in` counts messages, `late` events dropped behind the watermark."""
+
+    batches: int = 0
+    rows_in: int = 0
+    rows_out: int = 0
+    late: int = 0
+    dead: int = 0
+
+
+@dataclass
+class Batch:
+    """One batch's progress. `watermark` is None until there is one; times are UTC."""
+
+    number: int
+    rows_in: int
+    rows_out: int
+    late: int
+    dead: int
+    state_rows: int
+    seconds: float
+    watermark: datetime | None
+    silent: list[str]
+    """Inputs that brought nothing, as Spark describes them."""
+
+
+def read(progress: dict[str, Any], counts: Counts) -> Batch:
+    """A batch from Spark's report of it.
+
+    Late events are those that deduplication drops, the first operator to see the watermark: there each
+    counts. Spark's own count behind an aggregation is of groups, not events.
+    """
+    operators = progress["stateOperators"]
+    number = progress["batchId"]
+    return Batch(
+        number=number,
+        rows_in=progress["numInputRows"],
+        rows_out=counts.out.pop(number, 0),
+        late=sum(o["numRowsDroppedByWatermark"] for o in operators if o["operatorName"] == DEDUPLICATION),
+        dead=counts.dead.pop(number, 0),
+        state_rows=sum(operator["numRowsTotal"] for operator in operators),
+        seconds=progress["durationMs"].get("triggerExecution", 0) / 1000,
+        watermark=_watermark(progress),
+        silent=[source["description"] for source in progress["sources"] if not source["numInputRows"]],
+    )
+
+
+def _watermark(progress: dict[str, Any]) -> datetime | None:
+    text = progress.get("eventTime", {}).get("watermark")
+    time = datetime.fromisoformat(text).astimezone(UTC) if text else None
+    return time if time and time.timestamp() > 0 else None
+
+
+def logfmt(fields: dict[str, object]) -> str:
+    """`key=value` pairs; a value with a blank or a quote in it is quoted as JSON does."""
+    return " ".join(f"{key}={_quoted(str(value))}" for key, value in fields.items())
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if not text or set(text) & set(' "=') else text
+
+
+def rfc_3339(time: datetime) -> str:
+    """A UTC time, to the millisecond only where it has a fraction of a second."""
+    return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")
+
+
+class Progress(StreamingQueryListener):
+    """Reports every batch on standard error and keeps the totals.
+
+    `waiting` says why a batch that had input gave no row; it gets the batch.
+    """
+
+    def __init__(self, job: str, counts: Counts, waiting: Callable[[Batch], str]) -> None:
+        self.totals = Totals()
+        self.finished = threading.Event()
+        self._job, self._counts, self._waiting = job, counts, waiting
+
+    def say(self, **fields: object) -> None:
+        """One line of the run's log."""
+        now = rfc_3339(datetime.now(UTC).replace(microsecond=0))
+        print(logfmt({"time": now, "job": self._job, **fields}), file=sys.stderr, flush=True)
+
+    def say_totals(self) -> None:
+        """The last line: everything this run has seen."""
+        totals = self.totals
+        self.say(
+            total_batches=totals.batches,
+            total_in=totals.rows_in,
+            total_out=totals.rows_out,
+            total_late=totals.late,
+            total_dead=totals.dead,
+        )
+
+    def onQueryStarted(self, event: QueryStartedEvent) -> None:  # noqa: N802 - Spark's name
+        """Nothing is said of a start: the run says it."""
+
+    def onQueryProgress(self, event: QueryProgressEvent) -> None:  # noqa: N802 - Spark's name
+        """Report a batch."""
+        batch = read(json.loads(event.progress.json), self._counts)
+        totals = self.totals
+        totals.batches += 1
+        totals.rows_in += batch.rows_in
+        totals.rows_out += batch.rows_out
+        totals.late += batch.late
+        totals.dead += batch.dead
+        waiting = self._waiting(batch) if batch.rows_in and not batch.rows_out else ""
+        self.say(
+            batch=batch.number,
+            **{"in": batch.rows_in},
+            out=batch.rows_out,
+            late=batch.late,
+            dead=batch.dead,
+            state_rows=batch.state_rows,
+            watermark=rfc_3339(batch.watermark) if batch.watermark else "none",
+            seconds=f"{batch.seconds:.2f}",
+            **({"waiting": waiting} if waiting else {}),
+        )
+
+    def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802 - Spark's name
+        """Nothing is said of having nothing to do."""
+
+    def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802 - Spark's name
+        """All batches have been reported."""
+        self.finished.set()

@@ -1,0 +1,109 @@
+"""Runs a job: one streaming query from source to sink, restarted only to take up a changed table."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from functools import reduce
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.runtime import command_line, events
+from jobs.runtime.checkpoint import Checkpoint, CheckpointError, Contract, open_checkpoint, query_shape
+from jobs.runtime.connectors import MissingJars
+from jobs.runtime.java import NoJava
+from jobs.runtime.job import Inputs, Job, TableError
+from jobs.runtime.query import Query, failure
+from jobs.runtime.session import session
+from jobs.runtime.watched_tables import WatchedTables
+from jobs.sinks import sink as sinks
+from jobs.sinks.sink import Results, SinkError
+from sources import source as sources
+from sources.source import Source, SourceError
+
+FAULTS = (CheckpointError, MissingJars, NoJava, SinkError, SourceError, TableError)
+
+
+def run(job: Job, arguments: Sequence[str] | None = None) -> int:
+    """Run a job to its end or until SIGTERM or Ctrl-C; returns the exit code, 0 only where nothing failed.
+
+    Exits with code 2 for a wrong command line.
+    """
+    options = command_line.parse(job, arguments)
+    try:
+        return _run(job, options)
+    except FAULTS as fault:
+        message = str(fault)
+    except (StreamingQueryException, Py4JJavaError) as error:
+        message = failure(error)
+    print(f"{job.name}: {message}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _run(job: Job, options: Namespace) -> int:
+    source, sink = sources.load(options.source), sinks.load(options.sink)
+    spark = session(job.name, (*source.JARS, *sink.JARS), sink.SETTINGS)
+    streams = {stream.name: stream for stream in job.streams(options)}
+    identities = source.check(spark, list(streams.values()), options)
+    tables = WatchedTables(spark, job, options)
+    output = _output(job, source, spark, options, tables)
+    contract = Contract(
+        job.name,
+        options.source,
+        dict(identities),
+        command_line.state_settings(job, options),
+        query_shape(output),
+    )
+    checkpoint = open_checkpoint(spark, options.checkpoint_root, contract)
+    upsert = options.output_mode == "update"
+    results = Results(
+        job.name, checkpoint.application, job.key, job.order or job.key, upsert, checkpoint.fresh
+    )
+    write = sink.open_sink(spark, options, results)
+    query = Query(job, options, checkpoint, write, _dead_letter_folder(job, options, checkpoint))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: query.stop())
+    spark.streams.addListener(query.progress)
+    try:
+        while query.run(output, tables.changed):
+            query.progress.say(table="changed", note="continuing with the new one")
+            output = _output(job, source, spark, options, tables)
+    finally:
+        spark.streams.removeListener(query.progress)
+    query.progress.say_totals()
+    return 0
+
+
+def _output(
+    job: Job, source: Source, spark: SparkSession, options: Namespace, tables: WatchedTables
+) -> DataFrame:
+    """The job's rows and its streams' dead letters: `row struct, dead_letter struct`, one of them null."""
+    checked = {
+        stream.name: events.check(
+            source.envelope(source.read(spark.readStream, stream, options)),
+            stream,
+            watermark=options.watermark,
+            max_future_skew=options.max_future_skew,
+        )
+        for stream in job.streams(options)
+    }
+    good = {name: events.good(frame) for name, frame in checked.items()}
+    rows = job.rows(Inputs(options, good, tables.current))
+    dead = reduce(DataFrame.union, map(events.dead_letters, checked.values()))
+    row, dead_letter = F.struct(*rows.columns).alias("row"), F.struct(*dead.columns).alias("dead_letter")
+    return rows.select(row, _null(dead, "dead_letter")).union(dead.select(_null(rows, "row"), dead_letter))
+
+
+def _null(frame: DataFrame, name: str) -> Column:
+    return F.lit(None).cast(frame.schema).alias(name)
+
+
+def _dead_letter_folder(job: Job, options: Namespace, checkpoint: Checkpoint) -> str:
+    if not options.dead_letter_dir:
+        return f"{checkpoint.path}/dead-letters"
+    return f"{options.dead_letter_dir}/{job.name}/{options.source}/{checkpoint.application}"

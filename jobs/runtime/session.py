@@ -1,0 +1,68 @@
+"""The Spark session: on a laptop made here, on Dataproc the one that spark-submit made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from jobs.runtime import connectors
+from jobs.runtime.java import java_home
+
+ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.streaming.metricsEnabled": "false"}
+LOOPBACK = "127.0.0.1"
+BARE_FILE_SYSTEM = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
+
+
+def session(
+    name: str, jar_sets: Iterable[str] = (), settings: Mapping[str, str] | None = None
+) -> SparkSession:
+    """The session, with these jar sets and settings.
+
+    Under spark-submit master, jars and memory are the submitter's; otherwise a local session is made that
+    listens on loopback only. Raises MissingJars or NoJava, which name the remedy.
+    """
+    chosen = {**ALWAYS, **(settings or {})}
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        os.environ["JAVA_HOME"] = str(java_home())
+        os.environ["SPARK_LOCAL_IP"] = LOOPBACK
+        chosen = {**local_settings(jar_sets), **chosen}
+    builder = SparkSession.builder.appName(name)
+    for key, value in chosen.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
+    """Settings for a small machine; some freeze into a checkpoint at its first start: shuffle partitions."""
+    jars = [jar for jar_set in jar_sets for jar in connectors.jars(jar_set)]
+    file_system = _file_system_without_processes()
+    cores = os.cpu_count() or 1
+    manager = "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
+    log4j = Path(__file__).with_name("log4j2.properties").as_uri()
+    return {
+        "spark.master": f"local[{cores}]",
+        "spark.driver.memory": "2g",
+        "spark.driver.host": LOOPBACK,
+        "spark.driver.bindAddress": LOOPBACK,
+        "spark.driver.extraClassPath": ":".join(map(str, (*jars, *file_system))),
+        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile={log4j}",
+        "spark.sql.shuffle.partitions": str(min(cores, 8)),
+        "spark.sql.streaming.checkpointFileManagerClass": manager,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        **({"spark.hadoop.fs.file.impl": BARE_FILE_SYSTEM} if file_system else {}),
+    }
+
+
+def _file_system_without_processes() -> list[Path]:
+    """A checkpoint is many small files, and Hadoop's local file system starts ten processes for each.
+
+    This one starts none (globalmentor/hadoop-bare-naked-local-fs). Where it is missing, batches are slower.
+    """
+    try:
+        return connectors.jars("local")
+    except connectors.MissingJars:
+        return []

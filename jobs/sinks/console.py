@@ -1,0 +1,49 @@
+"""Results as readable tables on standard output."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.sinks.sink import Results, Write
+
+FLAGS = ()
+JARS = ()
+SETTINGS: dict[str, str] = {}
+UPSERTS = True
+SHOWN = 100
+"""Rows of a batch that are shown; how many more there are is said."""
+
+
+def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
+    """Print each batch with rows as one table, in the results' order."""
+    kind = "running totals" if results.upsert else "final rows"
+
+    def write(rows: DataFrame, batch: int) -> None:
+        total = rows.count()
+        text = rows.orderBy(*results.order).select(*(F.col(name).cast("string") for name in rows.columns))
+        shown = [tuple("" if cell is None else cell for cell in row) for row in text.take(SHOWN)]
+        more = [f"… and {total - SHOWN} more rows"] if total > SHOWN else []
+        print(
+            "\n".join([f"\n{results.job}: batch {batch}, {kind}", *table(rows.columns, shown), *more]),
+            flush=True,
+        )
+
+    return write
+
+
+def table(header: list[str], rows: list[tuple[str, ...]]) -> list[str]:
+    """The lines of a text table; cells that are numbers stand to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = "-+-".join("-" * width for width in widths)
+    return [_line(header, widths), rule, *(_line(row, widths) for row in rows)]
+
+
+def _line(cells: list[str] | tuple[str, ...], widths: list[int]) -> str:
+    padded = (
+        cell.rjust(width) if cell.replace(".", "", 1).lstrip("-").isdigit() else cell.ljust(width)
+        for cell, width in zip(cells, widths, strict=True)
+    )
+    return " | ".join(padded).rstrip()

@@ -1,0 +1,43 @@
+"""Results as a Delta Lake table, each batch exactly once: Delta skips a transaction that it has seen.
+
+Append mode adds final rows; update mode upserts running totals by the results' key.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.runtime import files
+from jobs.sinks.sink import PATH, Results, Write, claim, required
+
+FLAGS = (PATH,)
+JARS = ("delta",)
+UPSERTS = True
+SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+
+def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
+    """Write to the table at `--sink-path`, made at the first rows."""
+    path = required(options, PATH, "delta")
+    claim(spark, path, results)
+
+    def append(rows: DataFrame, batch: int) -> None:
+        once = {"txnAppId": results.application, "txnVersion": str(batch)}
+        rows.write.format("delta").mode("append").options(**once).save(path)
+
+    def upsert(rows: DataFrame, batch: int) -> None:
+        if files.is_empty(spark, path):
+            rows.limit(0).write.format("delta").save(path)
+        same = " and ".join(f"new.{column} <=> old.{column}" for column in results.key)
+        rows.createOrReplaceTempView("new_rows")
+        rows.sparkSession.sql(
+            f"merge into delta.`{path}` old using new_rows new on {same}"
+            " when matched then update set * when not matched then insert *"
+        )
+
+    return upsert if results.upsert else append
