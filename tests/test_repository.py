@@ -1,0 +1,189 @@
+"""The house's rules that a machine can hold; CONTRIBUTING says why each is one."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+AT_ROOT = {
+    "jobs", "sources", "docker", "notebooks", "data", "tests",
+    "docker-compose.yml", "pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock",
+}  # fmt: skip
+# In parts, for this file is judged too.
+REGISTRIES = [
+    ("pypi", "org"), ("pythonhosted", "org"), ("repo1.maven", "org"), ("repo.maven.apache", "org"),
+    ("registry.npmjs", "org"), ("proxy.golang", "org"), ("crates", "io"), ("deb.debian", "org"),
+]  # fmt: skip
+SOMEBODYS_MACHINE = re.compile(r"(?<![\w.}-])/(root|work|Users|home/(?!appuser|jovyan)\w+)/")
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+
+
+def tracked(*folders: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", *folders], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    return [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def python_files(*folders: str) -> list[Path]:
+    return [file for file in tracked(*folders) if file.suffix == ".py"]
+
+
+def text_of(file: Path) -> str:
+    try:
+        return (ROOT / file).read_text()
+    except UnicodeDecodeError:
+        return ""  # a picture
+
+
+def lines_of(file: Path) -> int:
+    return len(text_of(file).splitlines())
+
+
+def test_the_root_holds_what_the_design_lists_and_no_more() -> None:
+    visible = {file.parts[0] for file in tracked() if not file.parts[0].startswith(".")}
+    assert visible - AT_ROOT == set()
+
+
+def test_no_python_file_is_longer_than_250_lines() -> None:
+    long = {str(file): lines_of(file) for file in python_files("jobs", "sources", "docker")}
+    assert {file: lines for file, lines in long.items() if lines > 250} == {}
+
+
+def test_no_job_is_longer_than_120_lines() -> None:
+    jobs = {file.name: lines_of(file) for file in python_files("jobs") if file.parent == Path("jobs")}
+    assert {file: lines for file, lines in jobs.items() if lines >= 120 and not file.startswith("__")} == {}
+
+
+def test_no_file_names_a_registrys_host() -> None:
+    hosts = [".".join(parts) for parts in REGISTRIES]
+    assert [(str(file), host) for file in tracked() for host in hosts if host in text_of(file)] == []
+
+
+def test_no_file_holds_a_path_of_somebodys_machine() -> None:
+    found = {str(file): SOMEBODYS_MACHINE.search(text_of(file)) for file in tracked()}
+    assert {file: match[0] for file, match in found.items() if match} == {}
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    assert [str(file) for file in tracked() if EMPTY_NAMES & {*file.parts, file.stem}] == []
+
+
+def test_docker_is_not_a_package() -> None:
+    assert not (ROOT / "docker" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("folder", ["jobs", "sources"])
+def test_modules_import_the_standard_library_and_pyspark_only(folder: str) -> None:
+    allowed = {*sys.stdlib_module_names, "pyspark", "py4j", "jobs", "sources"}  # py4j is pyspark's own
+    wrong = [
+        (str(file), name)
+        for file in python_files(folder)
+        if not _is_client(file)
+        for name in imported_on_import(file)
+        if name.partition(".")[0] not in allowed or name.startswith("sources.clients")
+    ]
+    assert wrong == []
+
+
+def _is_client(file: Path) -> bool:
+    """sources/clients is for the brokers' own libraries; the test above sees that nothing else imports it."""
+    return file.is_relative_to("sources/clients")
+
+
+def imported_on_import(file: Path) -> Iterator[str]:
+    """The modules that importing this file imports: not those inside functions or under TYPE_CHECKING."""
+    waiting: list[ast.AST] = [ast.parse(text_of(file))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" if not node.level else "." for alias in node.names)
+        elif not _runs_later(node):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _runs_later(node: ast.AST) -> bool:
+    if isinstance(node, ast.If):
+        return "TYPE_CHECKING" in ast.dump(node.test)
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+
+
+def test_an_import_is_found_wherever_importing_runs_it(tmp_path: Path) -> None:
+    source = (
+        "import a\ntry:\n    from b.c import d\nexcept ImportError:\n    pass\n"
+        "class E:\n    import f\ndef g():\n    import never\n"
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import never\nfrom . import h\n"
+    )
+    (tmp_path / "module.py").write_text(source)
+    assert sorted(imported_on_import(tmp_path / "module.py")) == [
+        ".", "a", "b.c.d", "f", "typing.TYPE_CHECKING",
+    ]  # fmt: skip
+
+
+def test_every_make_target_is_explained_in_the_makefile_and_in_the_readme() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    assert {"help", "demo", "test", "lint", "clean"} <= set(targets)
+    assert re.findall(r"^([a-z]+):.* ## \S", makefile, re.MULTILINE) == targets
+    readme = (ROOT / "README.md").read_text()
+    assert [target for target in targets if f"make {target}" not in readme] == []
+
+
+def test_no_make_target_is_longer_than_two_lines() -> None:
+    recipes = re.findall(r"^([\w./-]+):[^=\n]*\n((?:\t.*\n)*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [target for target, recipe in recipes if recipe.count("\n") > 2] == []
+
+
+def test_the_lock_has_hashes_and_no_address() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock
+    entries = re.split(r"\n(?=[a-z])", lock.partition("\n")[2])
+    pins = [entry for entry in entries if "==" in entry]
+    assert len(pins) > 20
+    assert [entry.split()[0] for entry in pins if "--hash=sha256:" not in entry] == []
+
+
+def test_the_lock_is_what_the_project_asks_for_and_nothing_else() -> None:
+    pins = dict(re.findall(r"^([a-z][\w.-]*)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    needed = list(closure(project_requirements()))
+    assert pins.keys() == {canonicalize_name(one.name) for one in needed}
+    assert [str(one) for one in needed if pins[canonicalize_name(one.name)] not in one.specifier] == []
+
+
+def project_requirements() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = [
+        project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"].values(),
+        project["dependency-groups"]["dev"],
+    ]
+    return [Requirement(one) for group in groups for one in group]
+
+
+def closure(asked: list[Requirement]) -> Iterator[Requirement]:
+    """These requirements and theirs, by what the installed distributions say: the environment is the lock's."""
+    waiting, seen = list(asked), set()
+    while waiting:
+        one = waiting.pop()
+        if str(one) in seen:
+            continue
+        seen.add(str(one))
+        yield one
+        theirs = [Requirement(text) for text in requires(one.name) or ()]
+        waiting += [other for other in theirs if _applies(other, one.extras)]
+
+
+def _applies(requirement: Requirement, extras: set[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras})
