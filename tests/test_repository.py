@@ -172,7 +172,7 @@ def project_requirements() -> list[Requirement]:
 
 
 def closure(asked: list[Requirement]) -> Iterator[Requirement]:
-    """These requirements and theirs, by what the installed distributions say: the environment is the lock's."""
+    """These requirements and theirs, as the installed distributions say: the environment is the lock's."""
     waiting, seen = list(asked), set()
     while waiting:
         one = waiting.pop()
