@@ -51,13 +51,19 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
 
     Raises SourceError when the broker does not answer within `ANSWER_SECONDS` or has no such topic.
     """
+    ids = topic_ids(spark, [stream.topic for stream in streams], options)
+    return {stream.name: ids[stream.topic] for stream in streams}
+
+
+def topic_ids(spark: SparkSession, topics: Sequence[str], options: Namespace) -> Mapping[str, str]:
+    """The ids of topics by name; raises SourceError as `check` does."""
     jvm: Any = spark._jvm
-    topics = jvm.java.util.ArrayList()
-    topics.extend(stream.topic for stream in streams)
+    names = jvm.java.util.ArrayList()
+    names.extend(topics)
     try:
         with _silent(jvm), _admin(jvm, options) as admin:
-            answers = admin.describeTopics(topics).topicNameValues()
-            return {stream.name: _topic_id(answers[stream.topic], stream, options) for stream in streams}
+            answers = admin.describeTopics(names).topicNameValues()
+            return {topic: _topic_id(answers[topic], topic, options) for topic in topics}
     except Py4JJavaError as error:
         raise unreachable(options, _cause(error)) from None
 
@@ -70,7 +76,7 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Na
         "failOnDataLoss": "true",
         # Kafka's 500 ms is how long a fetch waits for more when a partition has little: pure latency here.
         "kafka.fetch.max.wait.ms": "10",
-        **{f"kafka.{name}": value for name, value in _client_properties(options).items()},
+        **{f"kafka.{name}": value for name, value in client_properties(options).items()},
         **_starting_options(options.starting),
     }
     if isinstance(reader, DataStreamReader):
@@ -132,11 +138,11 @@ def unreachable(options: Namespace, reason: object) -> SourceError:
     )
 
 
-def missing(stream: Stream, options: Namespace) -> SourceError:
+def missing(topic: str, options: Namespace) -> SourceError:
     """What to raise when a topic is not there."""
     servers = options.kafka_bootstrap_servers
     return SourceError(
-        f"no topic {stream.topic!r} on {servers}; expected it to exist; remedy: "
+        f"no topic {topic!r} on {servers}; expected it to exist; remedy for the streams' topics: "
         f"python -m sources create --source kafka --kafka-bootstrap-servers {servers}"
     )
 
@@ -156,8 +162,8 @@ def _attributes() -> Column:
     return F.when(F.col("headers").isNull(), none).otherwise(grouped)
 
 
-def _client_properties(options: Namespace) -> dict[str, str]:
-    """What every Java client of Kafka needs, `--kafka-auth` included."""
+def client_properties(options: Namespace) -> dict[str, str]:
+    """What every Java client of the broker needs, logging in included."""
     return {"bootstrap.servers": options.kafka_bootstrap_servers}
 
 
@@ -189,7 +195,7 @@ def _starting_options(starting: str | datetime) -> dict[str, str]:
 def _admin(jvm: Any, options: Namespace) -> Iterator[Any]:
     properties = jvm.java.util.Properties()
     wait = {"default.api.timeout.ms": str(ANSWER_SECONDS * 1000), "request.timeout.ms": "10000"}
-    for name, value in {**_client_properties(options), **wait}.items():
+    for name, value in {**client_properties(options), **wait}.items():
         properties.setProperty(name, value)
     try:
         admin = jvm.org.apache.kafka.clients.admin.AdminClient.create(properties)
@@ -216,12 +222,12 @@ def _silent(jvm: Any) -> Iterator[None]:
         log4j.core.config.Configurator.setLevel("org.apache.kafka", before)
 
 
-def _topic_id(answer: Any, stream: Stream, options: Namespace) -> str:
+def _topic_id(answer: Any, topic: str, options: Namespace) -> str:
     try:
         return str(answer.get().topicId().toString())
     except Py4JJavaError as error:
         if "UnknownTopicOrPartitionException" in str(error.java_exception.getCause()):
-            raise missing(stream, options) from None
+            raise missing(topic, options) from None
         raise
 
 

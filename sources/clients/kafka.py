@@ -97,7 +97,7 @@ class KafkaPublisher:
         if stream.topic not in self._counts:
             self._counts = _partitions(self._producer, self._options)
         if stream.topic not in self._counts:
-            raise missing(stream, self._options)
+            raise missing(stream.topic, self._options)
 
     def _partition(self, topic: str, key: bytes | None) -> int:
         if key is not None:
@@ -146,7 +146,7 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
     try:
         counts = _partitions(consumer, options)
         if stream.topic not in counts:
-            raise missing(stream, options)
+            raise missing(stream.topic, options)
         consumer.assign(_start(consumer, stream.topic, counts[stream.topic], options.starting))
         while True:
             message = consumer.poll(1.0)

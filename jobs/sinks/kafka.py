@@ -1,0 +1,50 @@
+"""Results as JSON messages on a Kafka topic, keyed by what identifies a row: at least once.
+
+A batch that comes again after a crash is sent again with the same keys and values, so a reader that keeps the
+last message of a key, or a compacted topic, has each row once.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.runtime.flag import Flag
+from jobs.sinks.sink import Results, Write, required
+from sources import kafka as broker
+
+TOPIC = Flag("--sink-topic", None, "topic of the results (kafka)", shapes_state=False)
+FLAGS = (TOPIC,)
+JARS = ("kafka",)
+SETTINGS: dict[str, str] = {}
+UPSERTS = True
+
+
+def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
+    """Send to `--sink-topic` on the broker of `--kafka-bootstrap-servers`.
+
+    The key is the row's key columns, joined by `|`, times as RFC 3339; the value is the row as a JSON object.
+    Raises SourceError where the broker does not answer or has no such topic.
+    """
+    topic = required(options, TOPIC, "kafka")
+    broker.topic_ids(spark, [topic], options)
+    settings = {f"kafka.{name}": value for name, value in broker.client_properties(options).items()}
+
+    def write(rows: DataFrame, batch: int) -> None:
+        messages = rows.select(
+            _key(rows, results.key).alias("key"), F.to_json(F.struct(*rows.columns)).alias("value")
+        )
+        messages.write.format("kafka").options(topic=topic, **settings).save()
+
+    return write
+
+
+def _key(rows: DataFrame, columns: tuple[str, ...]) -> Column:
+    times = {name for name, kind in rows.dtypes if kind == "timestamp"}
+    texts = (
+        F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'") if name in times else F.col(name)
+        for name in columns
+    )
+    return F.concat_ws("|", *texts)
