@@ -25,6 +25,7 @@ class Resource:
 
     path: Path
     body: Message
+    stored: str = ""  # a topic's name in the storage
 
     @property
     def group(self) -> str:
@@ -55,7 +56,7 @@ class Catalog:
         for name, record in (await self._storage.saved()).items():
             kind = name.split("/")[4]
             path = parse(name, kind)
-            self._resources[path.key] = Resource(path, _CLASSES[kind].FromString(record))
+            self._keep(path, _CLASSES[kind].FromString(record))
 
     def get(self, name: str, kind: str) -> Resource:
         """The resource called ``name``; NOT_FOUND if there is none."""
@@ -72,6 +73,12 @@ class Catalog:
         """Raise ALREADY_EXISTS if the name is taken."""
         if path.key in self._resources:
             raise exists(str(path))
+        if path.kind != "topics":
+            return
+        stored = self._storage.topic_name(path.location, path.id)
+        for topic in self.all("topics"):
+            if topic.stored == stored:
+                raise exists(f"{topic.path} is kept under the same name; {path}")
 
     def topic_partition(self, name: str, partition: int) -> Resource:
         """The topic ``name``, if it has that partition."""
@@ -112,8 +119,12 @@ class Catalog:
         """Create or replace the resource at ``path``."""
         body.name = str(path)
         await self._storage.save(str(path), body.SerializeToString())
-        self._resources[path.key] = Resource(path, body)
-        return self._resources[path.key]
+        return self._keep(path, body)
+
+    def _keep(self, path: Path, body: Message) -> Resource:
+        stored = self._storage.topic_name(path.location, path.id) if path.kind == "topics" else ""
+        resource = self._resources[path.key] = Resource(path, body, stored)
+        return resource
 
     async def drop(self, resource: Resource) -> None:
         """Delete a resource."""

@@ -36,7 +36,7 @@ class Cursor:
         """CursorService.ListPartitionCursors: every partition that has a cursor, on one page."""
         subscription = self._state.catalog.get(request.parent, "subscriptions")
         topic = self._state.catalog.topic_of(subscription)
-        committed = await self._state.storage.committed(subscription.group, topic.path.id)
+        committed = await self._state.storage.committed(subscription.group, topic.stored)
         response = _ListResponse()
         for partition, offset in sorted(committed.items()):
             response.partition_cursors.add(partition=partition).cursor.offset = offset
@@ -69,4 +69,4 @@ class Cursor:
         if offset < 0:
             raise invalid(f"cursor {offset}: expected 0 or more")
         subscription, topic = self._state.catalog.subscription_partition(name, partition)
-        await self._state.storage.commit(subscription.group, topic.path.id, {partition: offset})
+        await self._state.storage.commit(subscription.group, topic.stored, {partition: offset})

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 # A trust store holds public certificates; Java wants a password all the same.
@@ -132,7 +137,9 @@ def _make_certificates(files: Files, host: str) -> None:
     names = [x509.DNSName(name) for name in dict.fromkeys((*_NAMES, host))]
     certificate = (
         _builder("pubsublite.googleapis.com", authority, key)
-        .add_extension(x509.SubjectAlternativeName([*names, _loopback()]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([*names, x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -145,20 +152,22 @@ def _make_certificates(files: Files, host: str) -> None:
     _write_trust(files, ca)
 
 
-def _loopback() -> x509.IPAddress:
-    from ipaddress import ip_address
-
-    return x509.IPAddress(ip_address("127.0.0.1"))
-
-
 def _write_trust(files: Files, ca: x509.Certificate) -> None:
     """The local authority together with the system's, so that other traffic stays verified as before."""
     system = ssl.create_default_context().get_ca_certs(binary_form=True)
-    trusted = [ca, *(x509.load_der_x509_certificate(der) for der in system)]
-    _write(files.bundle, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in trusted))
+    _write(files.bundle, files.ca.read_bytes() + "".join(map(ssl.DER_cert_to_PEM_cert, system)).encode())
+    trusted = [ca, *_readable(system)]
     entries = [pkcs12.PKCS12Certificate(one, f"ca-{index}".encode()) for index, one in enumerate(trusted)]
     encryption = serialization.BestAvailableEncryption(TRUSTSTORE_PASSWORD.encode())
     _write(files.truststore, pkcs12.serialize_java_truststore(entries, encryption))
+
+
+def _readable(system: list[bytes]) -> Iterator[x509.Certificate]:
+    """The certificates that ``cryptography`` accepts: some old authorities break RFC 5280."""
+    for certificate in system:
+        with suppress(ValueError, CryptographyDeprecationWarning), catch_warnings():
+            simplefilter("error", CryptographyDeprecationWarning)
+            yield x509.load_der_x509_certificate(certificate)
 
 
 def _write_credentials(files: Files, token_uri: str) -> None:

@@ -98,7 +98,7 @@ class _Stream:
             raise invalid(f"a message has {largest} bytes: expected at most {MAX_MESSAGE_BYTES}")
 
         def append(messages: Sequence[bytes]) -> Awaitable[Sequence[int]]:
-            return self._state.storage.append(topic.path.id, self._partition, messages)
+            return self._state.storage.append(topic.stored, self._partition, messages)
 
         return self._producer.append(batch, append) if self._producer else append(batch.messages)
 

@@ -57,12 +57,12 @@ def client_name(metadata: Mapping[str, str]) -> str:
     """Which client calls, from ``x-goog-pubsub-context`` (a base64 Struct) or else from its user agent."""
     try:
         context = _Struct.FromString(base64.b64decode(metadata["x-goog-pubsub-context"], validate=True))
-        fields = {name: value.string_value or value.number_value for name, value in context.fields.items()}
-        version = f"{fields.get('major_version', 0):.0f}.{fields.get('minor_version', 0):.0f}"
-        return (
-            "-".join(str(fields[name]) for name in ("language", "framework") if name in fields)
-            + f"/{version}"
-        )
+        fields = context.fields
+        names = [fields[name].string_value for name in ("language", "framework") if name in fields]
+        versions = [
+            fields[name].number_value for name in ("major_version", "minor_version") if name in fields
+        ]
+        return "-".join(names) + "/" + ".".join(f"{version:.0f}" for version in versions)
     except (KeyError, ValueError, DecodeError):
         return metadata.get("user-agent", "unknown").split(" ")[0]
 
@@ -208,9 +208,7 @@ class Router(grpc.GenericRpcHandler):  # type: ignore[misc]
             raise
         except Exception:
             log.exception("%s %s failed", call.client, call.rpc)
-            raise LiteError(
-                Code.INTERNAL, f"{call.rpc} failed inside the emulator; its log says why"
-            ) from None
+            raise _broken(call.rpc) from None
 
     @staticmethod
     def _unsupported(method: str) -> Any:

@@ -46,7 +46,7 @@ class Seeks:
         live = self._readers.partitions(key) & set(targets)
         idle = {partition: offset for partition, offset in targets.items() if partition not in live}
         self._pending[key] = seek = _Seek(operation, {partition: targets[partition] for partition in live})
-        await self._storage.commit(subscription.group, topic.path.id, idle)
+        await self._storage.commit(subscription.group, topic.stored, idle)
         self._readers.end(key, LiteError(Code.ABORTED, "a seek moved the subscription", reason="RESET"))
         self._settle(key, seek)
         return operation
@@ -57,7 +57,7 @@ class Seeks:
         if seek is None or partition not in seek.targets:
             return
         offset = seek.targets.pop(partition)
-        await self._storage.commit(subscription.group, topic.path.id, {partition: offset})
+        await self._storage.commit(subscription.group, topic.stored, {partition: offset})
         self._settle(subscription.path.key, seek)
 
     def drop(self, subscription: Resource) -> None:

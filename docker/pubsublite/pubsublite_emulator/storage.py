@@ -1,6 +1,6 @@
 """What keeps the messages: one interface, a file for each storage, chosen by the scheme of its address.
 
-A storage knows topics by their id and consumer groups by name; it knows nothing of projects, gRPC or clients.
+A storage knows topics and consumer groups by name; it knows nothing of projects, gRPC or clients.
 ``tests/pubsublite/test_storage.py`` runs one contract over every storage.
 """
 
@@ -56,6 +56,10 @@ class Storage(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted, then give back every resource."""
+        ...
+
+    def topic_name(self, location: str, topic: str) -> str:
+        """Under which name it keeps the topic of that id in that location."""
         ...
 
     async def create_topic(self, topic: str, partitions: int, retention: Retention) -> None:
@@ -114,7 +118,7 @@ class Storage(Protocol):
 def open_storage(address: str) -> Storage:
     """The storage for ``memory`` or ``kafka://HOST:PORT[,HOST:PORT]``, not started yet."""
     scheme, _, rest = address.partition("://")
-    if scheme not in ("memory", "kafka") or (scheme == "kafka") != bool(rest):
+    if scheme not in ("memory", "kafka") or (scheme == "kafka") != bool(rest) or address == "memory://":
         raise ValueError(f"storage {address!r}: expected memory or kafka://HOST:PORT")
     module = import_module(f"pubsublite_emulator.storage_{scheme}")
     return cast(Storage, module.open_storage(rest))

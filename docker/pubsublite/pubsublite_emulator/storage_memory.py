@@ -72,6 +72,10 @@ class MemoryStorage:
     async def close(self) -> None:
         """Everything is forgotten with the process."""
 
+    def topic_name(self, location: str, topic: str) -> str:
+        """One topic for each location."""
+        return f"{location}/{topic}"
+
     def _topic(self, topic: str) -> _Topic:
         found = self._topics.get(topic)
         if found is None:

@@ -120,7 +120,7 @@ class _Session:
         self._deliver_from(start)
 
     async def _locate(self, location: Message) -> int:
-        bounds = await self._state.storage.bounds(self._topic.path.id, self._partition)
+        bounds = await self._state.storage.bounds(self._topic.stored, self._partition)
         if location.WhichOneof("target") == "cursor":
             wanted = int(location.cursor.offset)
             if wanted < 0:
@@ -131,7 +131,7 @@ class _Session:
         if location.named_target == _HEAD:
             return bounds.head
         await self._state.seeks.follow(self._subscription, self._topic, self._partition)
-        committed = await self._state.storage.committed(self._subscription.group, self._topic.path.id)
+        committed = await self._state.storage.committed(self._subscription.group, self._topic.stored)
         return min(max(committed.get(self._partition, 0), bounds.oldest), bounds.head)
 
     def _deliver_from(self, offset: int) -> None:
@@ -148,7 +148,7 @@ class _Session:
             await asyncio.wait((self._delivery,))
 
     async def _deliver(self, offset: int) -> None:
-        reader = await self._state.storage.read(self._topic.path.id, self._partition, offset)
+        reader = await self._state.storage.read(self._topic.stored, self._partition, offset)
         try:
             while True:
                 block = await reader.next()

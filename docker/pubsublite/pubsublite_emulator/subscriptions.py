@@ -50,7 +50,7 @@ class Subscriptions:
         group = Resource(path, body).group
         await self._state.storage.forget(group)
         if request.skip_backlog:
-            await self._state.storage.commit(group, topic.path.id, await self._heads(topic))
+            await self._state.storage.commit(group, topic.stored, await self._heads(topic))
         return (await self._state.catalog.put(path, body)).shown_to(path.project)
 
     async def get(self, request: Message) -> Message:
@@ -97,17 +97,17 @@ class Subscriptions:
 
     async def _target(self, request: Message, topic: Resource, partition: int) -> int:
         storage = self._state.storage
-        bounds = await storage.bounds(topic.path.id, partition)
+        bounds = await storage.bounds(topic.stored, partition)
         if request.WhichOneof("target") == "named_target" and request.named_target in (_TAIL, _HEAD):
             return bounds.oldest if request.named_target == _TAIL else bounds.head
         kind = request.time_target.WhichOneof("time")
         if kind is None:
             raise invalid("SeekSubscription: expected named_target TAIL or HEAD, or time_target")
         time = getattr(request.time_target, kind).ToNanoseconds()
-        found = await storage.offset_at(topic.path.id, partition, time, event=kind == "event_time")
+        found = await storage.offset_at(topic.stored, partition, time, event=kind == "event_time")
         return bounds.head if found is None else found
 
     async def _heads(self, topic: Resource) -> dict[int, int]:
         storage = self._state.storage
         count = topic.body.partition_config.count
-        return {number: (await storage.bounds(topic.path.id, number)).head for number in range(count)}
+        return {number: (await storage.bounds(topic.stored, number)).head for number in range(count)}

@@ -34,7 +34,7 @@ class TopicStats:
     async def head(self, request: Message) -> Message:
         """TopicStatsService.ComputeHeadCursor: the next offset; the message before it can be delivered."""
         topic = self._state.catalog.topic_partition(request.topic, request.partition)
-        bounds = await self._state.storage.bounds(topic.path.id, request.partition)
+        bounds = await self._state.storage.bounds(topic.stored, request.partition)
         return _HeadResponse(head_cursor={"offset": bounds.head})
 
     async def stats(self, request: Message) -> Message:
@@ -46,7 +46,7 @@ class TopicStats:
         response = _StatsResponse()
         published: int | None = None
         happened: int | None = None
-        async for block in self._blocks(topic.path.id, request.partition, start, end):
+        async for block in self._blocks(topic.stored, request.partition, start, end):
             for item in _MessageResponse.FromString(block.messages()).messages:
                 if item.cursor.offset >= end:
                     break
@@ -84,6 +84,6 @@ class TopicStats:
             raise invalid("ComputeTimeCursor: expected target.publish_time or target.event_time")
         time = getattr(request.target, kind).ToNanoseconds()
         offset = await self._state.storage.offset_at(
-            topic.path.id, request.partition, time, event=kind == "event_time"
+            topic.stored, request.partition, time, event=kind == "event_time"
         )
         return _TimeResponse() if offset is None else _TimeResponse(cursor={"offset": offset})

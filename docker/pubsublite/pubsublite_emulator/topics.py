@@ -50,7 +50,8 @@ class Topics:
         body = _Topic.FromString(request.topic.SerializeToString())
         body.retention_config.per_partition_bytes = body.retention_config.per_partition_bytes or _SMALLEST
         self._check(body)
-        await self._state.storage.create_topic(path.id, body.partition_config.count, _retention(body))
+        stored = self._state.storage.topic_name(path.location, path.id)
+        await self._state.storage.create_topic(stored, body.partition_config.count, _retention(body))
         return (await self._state.catalog.put(path, body)).shown_to(path.project)
 
     async def get(self, request: Message) -> Message:
@@ -58,8 +59,13 @@ class Topics:
         return self._topic(request.name).shown_to(parse(request.name, "topics").project)
 
     async def partitions(self, request: Message) -> Message:
-        """AdminService.GetTopicPartitions."""
-        return _Partitions(partition_count=self._topic(request.name).body.partition_config.count)
+        """AdminService.GetTopicPartitions; follows a topic that was grown in the storage itself."""
+        topic = self._topic(request.name)
+        count = await self._state.storage.partitions(topic.stored)
+        if count > topic.body.partition_config.count:
+            topic.body.partition_config.count = count
+            await self._grown(await self._state.catalog.put(topic.path, topic.body))
+        return _Partitions(partition_count=count)
 
     async def list(self, request: Message) -> Message:
         """AdminService.ListTopics."""
@@ -77,10 +83,9 @@ class Topics:
         if after < before:
             raise invalid(f"{path} has {before} partitions: expected that many or more, not {after}")
         self._check(body)
-        await self._state.storage.update_topic(path.id, after, _retention(body))
+        await self._state.storage.update_topic(topic.stored, after, _retention(body))
         changed = await self._state.catalog.put(topic.path, body)
-        for subscription in self._state.catalog.subscriptions_of(changed):
-            await self._assignment.grow(subscription.path.key, after)
+        await self._grown(changed)
         return changed.shown_to(path.project)
 
     async def delete(self, request: Message) -> Message:
@@ -94,7 +99,7 @@ class Topics:
             self._state.readers.end(subscription.path.key, gone)
             subscription.body.topic = str(replace(topic.path, id=DELETED_TOPIC))
             await self._state.catalog.put(subscription.path, subscription.body)
-        await self._state.storage.delete_topic(topic.path.id)
+        await self._state.storage.delete_topic(topic.stored)
         return _Empty()
 
     async def subscriptions(self, request: Message) -> Message:
@@ -104,6 +109,10 @@ class Topics:
         project = parse(request.name, "topics").project
         names = [in_project(str(item.path), project) for item in items]
         return _SubscriptionsResponse(subscriptions=names, next_page_token=token)
+
+    async def _grown(self, topic: Resource) -> None:
+        for subscription in self._state.catalog.subscriptions_of(topic):
+            await self._assignment.grow(subscription.path.key, topic.body.partition_config.count)
 
     def _topic(self, name: str) -> Resource:
         return self._state.catalog.get(name, "topics")

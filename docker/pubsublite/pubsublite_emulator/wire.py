@@ -71,9 +71,14 @@ def size_bytes(encoded: bytes) -> int:
 
 def timestamp(nanoseconds: int) -> bytes:
     """A ``SequencedMessage.publish_time`` field holding ``nanoseconds`` since 1970."""
+    return timestamp_field(b"\x12", nanoseconds)
+
+
+def timestamp_field(tag: bytes, nanoseconds: int) -> bytes:
+    """The field that ``tag`` begins, a ``Timestamp`` of ``nanoseconds`` since 1970."""
     seconds, nanos = divmod(nanoseconds, 1_000_000_000)
-    body = b"\x08" + varint(seconds & 0xFFFF_FFFF_FFFF_FFFF) + b"\x10" + varint(nanos)
-    return b"\x12" + varint(len(body)) + body
+    body = b"\x08" + varint(seconds) + b"\x10" + varint(nanos)
+    return tag + varint(len(body)) + body
 
 
 def frame(offset: int, publish_time: bytes, encoded: bytes, size: int) -> bytes:

@@ -1,0 +1,47 @@
+"""Kafka's errors in the terms of Pub/Sub Lite: what is permanent is never answered as worth a retry."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+
+from pubsublite_emulator.errors import Code, LiteError
+
+T = TypeVar("T")
+
+_CODES = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART: Code.NOT_FOUND,
+    KafkaError._UNKNOWN_TOPIC: Code.NOT_FOUND,
+    KafkaError._UNKNOWN_PARTITION: Code.NOT_FOUND,
+    KafkaError.TOPIC_ALREADY_EXISTS: Code.ALREADY_EXISTS,
+    KafkaError.MSG_SIZE_TOO_LARGE: Code.INVALID_ARGUMENT,
+    KafkaError.INVALID_MSG: Code.INVALID_ARGUMENT,
+    KafkaError.INVALID_RECORD: Code.INVALID_ARGUMENT,
+    KafkaError.INVALID_TIMESTAMP: Code.INVALID_ARGUMENT,
+    KafkaError.TOPIC_EXCEPTION: Code.INVALID_ARGUMENT,
+    KafkaError.INVALID_PARTITIONS: Code.INVALID_ARGUMENT,
+    KafkaError.INVALID_CONFIG: Code.INVALID_ARGUMENT,
+    KafkaError.INVALID_REPLICATION_FACTOR: Code.FAILED_PRECONDITION,
+    KafkaError.POLICY_VIOLATION: Code.FAILED_PRECONDITION,
+    KafkaError.UNKNOWN_MEMBER_ID: Code.FAILED_PRECONDITION,
+    KafkaError.NON_EMPTY_GROUP: Code.FAILED_PRECONDITION,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: Code.PERMISSION_DENIED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED: Code.PERMISSION_DENIED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: Code.PERMISSION_DENIED,
+}
+
+
+def refusal(error: KafkaError) -> LiteError:
+    """``error`` as an answer to a client; UNAVAILABLE for all that may pass."""
+    return LiteError(_CODES.get(error.code(), Code.UNAVAILABLE), f"Kafka: {error.str()} ({error.name()})")
+
+
+async def answered(future: Future[T]) -> T:
+    """What an admin request resolves to; its error as :func:`refusal`."""
+    try:
+        return await asyncio.wrap_future(future)
+    except KafkaException as error:
+        raise refusal(error.args[0]) from None

@@ -1,0 +1,78 @@
+"""The records of topics, subscriptions and reservations in a compacted Kafka topic beside the data.
+
+So an emulator that starts anew on the same broker, in whatever directory, knows what its predecessor knew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from pubsublite_emulator.errors import Code, LiteError
+from pubsublite_emulator.kafka_errors import answered, refusal
+from pubsublite_emulator.kafka_reader import consumer
+from pubsublite_emulator.kafka_records import Record
+from pubsublite_emulator.kafka_writer import Writer
+
+TOPIC = "pubsublite-emulator-resources"
+_LOAD_SECONDS = 30
+
+
+class Resources:
+    """The last record of each name."""
+
+    def __init__(self, bootstrap: str, admin: AdminClient, writer: Writer) -> None:
+        self._bootstrap = bootstrap
+        self._admin = admin
+        self._writer = writer
+        self._exists = False
+
+    async def save(self, name: str, record: bytes | None) -> None:
+        """Write a record, or a tombstone."""
+        if not self._exists:
+            await self._create()
+        now = time.time_ns() // 1_000_000
+
+        def prepare() -> Sequence[Record]:
+            return [Record(name.encode(), record, [], now, truncated=False)]
+
+        await self._writer.append(TOPIC, 0, prepare)
+
+    async def _create(self) -> None:
+        topic = NewTopic(TOPIC, 1, config={"cleanup.policy": "compact"})
+        try:
+            await answered(self._admin.create_topics([topic])[TOPIC])
+        except LiteError as error:
+            if error.code is not Code.ALREADY_EXISTS:
+                raise
+        self._exists = True
+
+    async def load(self) -> dict[str, bytes]:
+        """Every name's last record."""
+        return await asyncio.to_thread(self._load)
+
+    def _load(self) -> dict[str, bytes]:
+        try:
+            if TOPIC not in self._admin.list_topics(timeout=_LOAD_SECONDS).topics:
+                return {}
+        except KafkaException as error:
+            raise refusal(error.args[0]) from None
+        self._exists = True
+        reader = consumer(self._bootstrap, **{"enable.partition.eof": True})
+        found: dict[str, bytes | None] = {}
+        try:
+            reader.assign([TopicPartition(TOPIC, 0, 0)])
+            while (record := reader.poll(_LOAD_SECONDS)) is not None:
+                failed = record.error()
+                if failed is not None and failed.code() == KafkaError._PARTITION_EOF:
+                    return {name: value for name, value in found.items() if value is not None}
+                if failed is not None:
+                    raise refusal(failed)
+                found[(record.key() or b"").decode()] = record.value()
+        finally:
+            reader.close()
+        raise refusal(KafkaError(KafkaError._TIMED_OUT))

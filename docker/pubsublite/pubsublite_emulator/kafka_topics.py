@@ -1,0 +1,104 @@
+"""Kafka topics as Lite topics: creation or adoption, growth, retention, deletion."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
+
+from pubsublite_emulator.errors import Code, LiteError, invalid, not_found
+from pubsublite_emulator.kafka_errors import answered, refusal
+from pubsublite_emulator.storage import Retention
+
+_SECONDS = 10
+_LEGAL = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_FOREVER = (1 << 63) - 1
+# Lite takes messages of 10 MiB and event times that lie ahead; Kafka's defaults are 1 MiB and an hour.
+_CONFIG = {"max.message.bytes": str(12 << 20), "message.timestamp.after.max.ms": str(_FOREVER)}
+
+
+class Topics:
+    """The broker's topics."""
+
+    def __init__(self, admin: AdminClient) -> None:
+        self._admin = admin
+        self._broker_time: dict[str, bool] = {}
+
+    async def create(self, topic: str, partitions: int, retention: Retention) -> None:
+        """Create it, or adopt the one that is there if it has as many partitions."""
+        if not _LEGAL.fullmatch(topic):
+            raise invalid(f"topic id {topic!r}: with Kafka storage expected only letters, digits and ._-")
+        new = NewTopic(topic, partitions, config=_CONFIG | _retention(retention))
+        try:
+            await answered(self._admin.create_topics([new])[topic])
+        except LiteError as error:
+            if error.code is not Code.ALREADY_EXISTS:
+                raise
+            count = await self.partitions(topic)
+            if count != partitions:
+                raise LiteError(
+                    Code.FAILED_PRECONDITION,
+                    f"Kafka topic {topic} has {count} partitions: create the Lite topic with as many",
+                ) from None
+
+    async def update(self, topic: str, partitions: int, retention: Retention) -> None:
+        """Add partitions where wanted, and set the retention."""
+        if partitions > await self.partitions(topic):
+            await answered(self._admin.create_partitions([NewPartitions(topic, partitions)])[topic])
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in _retention(retention).items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        await answered(self._admin.incremental_alter_configs([resource])[resource])
+
+    async def delete(self, topic: str) -> None:
+        """Delete it; one that is gone is no error."""
+        self._broker_time.pop(topic, None)
+        try:
+            await answered(self._admin.delete_topics([topic])[topic])
+        except LiteError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+
+    async def partitions(self, topic: str) -> int:
+        """How many it has now."""
+        try:
+            found = await asyncio.to_thread(self._admin.list_topics, topic, timeout=_SECONDS)
+        except KafkaException as error:
+            raise refusal(error.args[0]) from None
+        metadata = found.topics[topic]
+        if metadata.error is not None:
+            raise refusal(metadata.error)
+        if not metadata.partitions:
+            raise not_found(f"Kafka topic {topic}")
+        return len(metadata.partitions)
+
+    def broker_time(self, topic: str) -> bool:
+        """Whether the broker sets the timestamps of the topic's records; blocks, asks once a topic."""
+        if topic not in self._broker_time:
+            resource = ConfigResource(ResourceType.TOPIC, topic)
+            try:
+                config = self._admin.describe_configs([resource])[resource].result(_SECONDS)
+            except KafkaException as error:
+                raise refusal(error.args[0]) from None
+            self._broker_time[topic] = config["message.timestamp.type"].value == "LogAppendTime"
+        return self._broker_time[topic]
+
+
+def _retention(retention: Retention) -> dict[str, str]:
+    seconds = retention.seconds
+    return {
+        "retention.bytes": str(retention.size),
+        "retention.ms": "-1" if seconds is None else str(max(1, int(seconds * 1000))),
+    }

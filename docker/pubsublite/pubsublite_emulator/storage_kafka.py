@@ -1,0 +1,149 @@
+"""Storage in Kafka: a Lite topic *is* the Kafka topic of that name.
+
+Offsets are Kafka's, committed cursors are consumer-group offsets, so a Kafka consumer and a Lite subscriber
+see the same events under the same numbers. How messages are mapped, and what that loses:
+``kafka_records.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from pubsublite_emulator.errors import Code, LiteError
+from pubsublite_emulator.kafka_errors import answered
+from pubsublite_emulator.kafka_reader import KafkaReader, last_deliverable
+from pubsublite_emulator.kafka_records import Record, to_record
+from pubsublite_emulator.kafka_resources import Resources
+from pubsublite_emulator.kafka_topics import Topics
+from pubsublite_emulator.kafka_writer import Writer
+from pubsublite_emulator.storage import Bounds
+
+log = logging.getLogger("pubsublite_emulator")
+
+_CONNECT_SECONDS = 10
+# One thread for each open subscriber, made when needed.
+_MOST_READERS = 1024
+
+
+class KafkaStorage:
+    """See :class:`pubsublite_emulator.storage.Storage`."""
+
+    durable = True
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._admin = AdminClient({"bootstrap.servers": bootstrap}, logger=log)
+        self._threads = ThreadPoolExecutor(_MOST_READERS, thread_name_prefix="kafka-read")
+        self._writer = Writer(bootstrap)
+        self._resources = Resources(bootstrap, self._admin, self._writer)
+        self._topics = Topics(self._admin)
+        self._heads: dict[tuple[str, int], tuple[int, int]] = {}
+        self._warned: set[str] = set()
+        self.create_topic = self._topics.create
+        self.update_topic = self._topics.update
+        self.delete_topic = self._topics.delete
+        self.partitions = self._topics.partitions
+        self.save = self._resources.save
+        self.saved = self._resources.load
+
+    async def start(self) -> None:
+        """Ask the broker for its topics."""
+        try:
+            await asyncio.to_thread(self._admin.list_topics, timeout=_CONNECT_SECONDS)
+        except KafkaException:
+            await self.close()
+            raise LiteError(
+                Code.UNAVAILABLE, f"no Kafka broker answers at {self._bootstrap}: start one, or name another"
+            ) from None
+
+    async def close(self) -> None:
+        """Send what was accepted, then close the consumers."""
+        await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._threads.shutdown)
+
+    def topic_name(self, _location: str, topic: str) -> str:
+        """Kafka knows no locations."""
+        return topic
+
+    def append(self, topic: str, partition: int, messages: Sequence[bytes]) -> Awaitable[Sequence[int]]:
+        """Produce; resolves when the broker has them."""
+
+        def prepare() -> Sequence[Record]:
+            broker_time = self._topics.broker_time(topic)
+            records = [to_record(message, broker_time=broker_time) for message in messages]
+            if topic not in self._warned and any(record.truncated for record in records):
+                self._warned.add(topic)
+                log.warning("%s: Kafka keeps event times to the millisecond, what is finer is cut off", topic)
+            return records
+
+        return self._writer.append(topic, partition, prepare)
+
+    async def bounds(self, topic: str, partition: int) -> Bounds:
+        """Oldest offset and last stable offset, the latter less what is never delivered below it."""
+        place = TopicPartition(topic, partition)
+        level = IsolationLevel.READ_COMMITTED
+        ends = [
+            self._admin.list_offsets({place: spec}, isolation_level=level)[place]
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        ]
+        oldest, head = [(await answered(end)).offset for end in ends]
+        return Bounds(oldest, await self._deliverable(topic, partition, oldest, head))
+
+    async def _deliverable(self, topic: str, partition: int, oldest: int, head: int) -> int:
+        known = self._heads.get((topic, partition))
+        if head <= oldest:
+            return head
+        if known is None or known[0] != head:
+            found = await asyncio.to_thread(last_deliverable, self._bootstrap, topic, partition, oldest, head)
+            self._heads[topic, partition] = known = (head, found)
+        return known[1]
+
+    async def read(self, topic: str, partition: int, offset: int) -> KafkaReader:
+        """A consumer of its own."""
+        return KafkaReader(self._bootstrap, self._threads, topic, partition, offset)
+
+    async def offset_at(self, topic: str, partition: int, nanoseconds: int, *, event: bool) -> int | None:
+        """By the record's timestamp, which is both times."""
+        place = TopicPartition(topic, partition)
+        milliseconds = -(-nanoseconds // 1_000_000)
+        wanted = {place: OffsetSpec.for_timestamp(max(0, milliseconds))}
+        found = (await answered(self._admin.list_offsets(wanted)[place])).offset
+        return found if found >= 0 else None
+
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        """Set the consumer group's offsets; refused while Kafka consumers of that group are connected."""
+        if not offsets:
+            return
+        places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
+        request = ConsumerGroupTopicPartitions(group, places)
+        stored = await answered(self._admin.alter_consumer_group_offsets([request])[group])
+        for place in stored.topic_partitions:
+            if place.error is not None:
+                raise LiteError(Code.UNAVAILABLE, f"Kafka: {place.error.str()}")
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        """The consumer group's offsets."""
+        count = await self.partitions(topic)
+        places = [TopicPartition(topic, partition) for partition in range(count)]
+        request = ConsumerGroupTopicPartitions(group, places)
+        found = await answered(self._admin.list_consumer_group_offsets([request])[group])
+        return {place.partition: place.offset for place in found.topic_partitions if place.offset >= 0}
+
+    async def forget(self, group: str) -> None:
+        """Delete the consumer group."""
+        try:
+            await answered(self._admin.delete_consumer_groups([group])[group])
+        except LiteError as error:
+            if "GROUP_ID_NOT_FOUND" not in error.message:
+                raise
+
+
+def open_storage(bootstrap: str) -> KafkaStorage:
+    """A storage on the broker at ``bootstrap``, not started yet."""
+    return KafkaStorage(bootstrap)

@@ -1,0 +1,161 @@
+"""What is true of Kafka storage alone: both worlds see the same, and nothing is lost without a word."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from pubsublite_emulator.errors import Code, LiteError
+from pubsublite_emulator.schema import message
+from pubsublite_emulator.storage import Bounds, Retention, Storage, open_storage
+from tests.kafka_broker import KafkaBroker
+
+PubSubMessage = message("PubSubMessage")
+MessageResponse = message("MessageResponse")
+KEEP = Retention(30 << 30)
+
+
+class Started:
+    """A storage for an `async with` block."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self._storage = open_storage(f"kafka://{broker.bootstrap}")
+
+    async def __aenter__(self) -> Storage:
+        await self._storage.start()
+        return self._storage
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._storage.close()
+
+
+def name(purpose: str) -> str:
+    return f"{purpose}-{uuid.uuid4().hex[:8]}"
+
+
+def test_kafka_readers_and_lite_readers_see_the_same(kafka_broker: KafkaBroker) -> None:
+    topic = name("shared")
+    kafka_broker.create_topic(topic, 1)
+    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})
+    headers: list[tuple[str, str | bytes | None]] = [("h", b"v"), ("h", None), ("h", b"w")]
+    producer.produce(topic, b"from kafka", b"k", 0, timestamp=1_600_000_000_001, headers=headers)
+    assert producer.flush(10) == 0
+
+    async def through_lite() -> None:
+        async with Started(kafka_broker) as storage:
+            await storage.create_topic(topic, 1, KEEP)  # adopted
+            lite = PubSubMessage(key=b"user", data=b"from lite")
+            lite.attributes["a"].values.extend([b"1", b"2"])
+            lite.event_time.FromMilliseconds(1_700_000_000_123)
+            bare = PubSubMessage(data=b"no key")
+            batch = [lite.SerializeToString(), bare.SerializeToString()]
+            assert list(await storage.append(topic, 0, batch)) == [1, 2]
+            reader = await storage.read(topic, 0, 0)
+            found: list[Any] = []
+            while len(found) < 3:
+                found += MessageResponse.FromString((await reader.next()).messages()).messages
+            await reader.close()
+            assert [item.message.data for item in found] == [b"from kafka", b"from lite", b"no key"]
+            assert list(found[0].message.attributes["h"].values) == [b"v", b"", b"w"]
+            assert found[0].message.event_time.ToMilliseconds() == 1_600_000_000_001
+            assert found[0].publish_time.ToMilliseconds() == 1_600_000_000_001
+            await storage.commit("a-group", topic, {0: 2})
+
+    asyncio.run(through_lite())
+    consumer = Consumer({"bootstrap.servers": kafka_broker.bootstrap, "group.id": "a-group"})
+    try:
+        consumer.assign([TopicPartition(topic, 0, 1)])
+        first, second = consumer.poll(10), consumer.poll(10)
+        assert first is not None
+        assert second is not None
+        assert (first.offset(), first.key(), first.value()) == (1, b"user", b"from lite")
+        assert (second.offset(), second.key(), second.value()) == (2, None, b"no key")
+        assert first.headers() == [("a", b"1"), ("a", b"2")]
+        assert first.timestamp() == (1, 1_700_000_000_123)
+        assert second.headers() is None
+        assert consumer.committed([TopicPartition(topic, 0)], 10)[0].offset == 2
+    finally:
+        consumer.close()
+
+
+def test_what_would_be_lost_is_refused(kafka_broker: KafkaBroker) -> None:
+    topic, stamped = name("plain"), name("stamped")
+    kafka_broker.create_topic(stamped, 1, message_timestamp_type="LogAppendTime")
+    empty, early, timed = (PubSubMessage(data=b"x") for _ in range(3))
+    empty.attributes["nothing"].SetInParent()
+    early.event_time.FromSeconds(-1)
+    timed.event_time.FromSeconds(1)
+
+    async def body() -> None:
+        async with Started(kafka_broker) as storage:
+            await storage.create_topic(topic, 1, KEEP)
+            await storage.create_topic(stamped, 1, KEEP)
+            for place, item in ((topic, empty), (topic, early), (stamped, timed)):
+                with pytest.raises(LiteError) as caught:
+                    await storage.append(place, 0, [item.SerializeToString()])
+                assert caught.value.code is Code.INVALID_ARGUMENT
+            assert (await storage.bounds(topic, 0)).head == 0
+
+    asyncio.run(body())
+
+
+def test_topics_that_do_not_fit_are_refused(kafka_broker: KafkaBroker) -> None:
+    topic = name("one")
+    kafka_broker.create_topic(topic, 1)
+
+    async def body() -> None:
+        async with Started(kafka_broker) as storage:
+            with pytest.raises(LiteError, match="has 1 partitions") as caught:
+                await storage.create_topic(topic, 2, KEEP)
+            assert caught.value.code is Code.FAILED_PRECONDITION
+            with pytest.raises(LiteError, match="expected only letters") as caught:
+                await storage.create_topic("tilde~", 1, KEEP)
+            assert caught.value.code is Code.INVALID_ARGUMENT
+
+    asyncio.run(body())
+
+
+def test_the_head_is_never_a_transaction_marker(kafka_broker: KafkaBroker) -> None:
+    topic = name("markers")
+    kafka_broker.create_topic(topic, 1)
+    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap, "transactional.id": topic})
+    producer.init_transactions()
+    for finish in (producer.commit_transaction, producer.abort_transaction):
+        producer.begin_transaction()
+        producer.produce(topic, b"x", partition=0)
+        producer.flush()
+        finish()
+
+    async def body() -> None:
+        async with Started(kafka_broker) as storage:
+            # 0: a record, 1: its marker, 2: aborted, 3: its marker
+            assert await storage.bounds(topic, 0) == Bounds(0, 1)
+            assert list(await storage.append(topic, 0, [PubSubMessage(data=b"y").SerializeToString()])) == [4]
+            assert await storage.bounds(topic, 0) == Bounds(0, 5)
+
+    asyncio.run(body())
+
+
+def test_resources_outlive_the_emulator(kafka_broker: KafkaBroker) -> None:
+    resource = f"projects/1/locations/us-central1-a/topics/{name('kept')}"
+
+    async def body() -> None:
+        for record in (b"first", b"second", None):
+            async with Started(kafka_broker) as storage:
+                await storage.save(resource, record)
+            async with Started(kafka_broker) as storage:
+                assert (await storage.saved()).get(resource) == record
+
+    asyncio.run(body())
+
+
+def test_a_broker_that_is_not_there_is_named() -> None:
+    async def body() -> None:
+        storage = open_storage("kafka://127.0.0.1:1")
+        with pytest.raises(LiteError, match=r"127\.0\.0\.1:1") as caught:
+            await storage.start()
+        assert caught.value.code is Code.UNAVAILABLE
+
+    asyncio.run(body())
