@@ -100,6 +100,11 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record]:
 def publisher(options: Namespace) -> Publisher:
     """A publisher to `--replay-dir`; raises SourceError when that cannot be a directory."""
     directory = _directory(options)
+    if directory.resolve() == BUNDLED.resolve():
+        raise SourceError(
+            f"--replay-dir {directory} holds the bundled events; expected a directory of your own; "
+            "remedy: --replay-dir DIR"
+        )
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

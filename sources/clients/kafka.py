@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -147,14 +148,54 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
         counts = _partitions(consumer, options)
         if stream.topic not in counts:
             raise missing(stream.topic, options)
-        consumer.assign(_start(consumer, stream.topic, counts[stream.topic], options.starting))
-        while True:
-            message = consumer.poll(1.0)
-            if message is not None and (failure := message.error()):
-                raise unreachable(options, failure.str())
-            yield None if message is None else _record(stream, message)
+        count = counts[stream.topic]
+        consumer.assign(_start(consumer, stream.topic, count, options.starting))
+        yield from _merged(_polled(consumer, stream, options), _ends(consumer, stream.topic, count))
     finally:
         consumer.close()
+
+
+def _polled(consumer: Consumer, stream: Stream, options: Namespace) -> Iterator[Record | None]:
+    while True:
+        message = consumer.poll(1.0)
+        if message is not None and (failure := message.error()):
+            raise unreachable(options, failure.str())
+        yield None if message is None else _record(stream, message)
+
+
+def _ends(consumer: Consumer, topic: str, count: int) -> dict[int, int]:
+    """The end offset of each partition that has messages."""
+    offsets = {
+        partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
+        for partition in range(count)
+    }
+    return {partition: end for partition, (first, end) in offsets.items() if end > first}
+
+
+def _merged(polled: Iterator[Record | None], ends: dict[int, int]) -> Iterator[Record | None]:
+    """What was there at the start, by time over all partitions, as far as each keeps it; then as it comes.
+
+    A broker hands a backlog over partition by partition: recorded like that, the second would be late.
+    """
+    heads: dict[int, deque[Record]] = {partition: deque() for partition in ends}
+    behind = set(ends)
+    while behind:
+        record = next(polled)
+        if record is None:  # a partition's last offset may hold no message; or the start was the end
+            break
+        heads.setdefault(record.partition, deque()).append(record)
+        if record.offset + 1 >= ends.get(record.partition, 0):
+            behind.discard(record.partition)
+        while all(heads[partition] for partition in behind) and any(heads.values()):
+            yield _oldest(heads)
+    while any(heads.values()):
+        yield _oldest(heads)
+    yield from polled
+
+
+def _oldest(heads: dict[int, deque[Record]]) -> Record:
+    waiting = [queue for queue in heads.values() if queue]
+    return min(waiting, key=lambda queue: (queue[0].published_at, queue[0].partition)).popleft()
 
 
 def _start(consumer: Consumer, topic: str, count: int, starting: str | datetime) -> list[TopicPartition]:

@@ -1,0 +1,72 @@
+"""Events that reach a broker: what the scenarios are made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from random import Random
+
+from sources.assortment import PRICES, USERS
+from sources.catalog import Stream
+from sources.source import Message
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A message and when it reaches its broker: after its event time, unless a clock is wrong."""
+
+    at: datetime
+    message: Message
+
+
+Batch = list[Arrival]
+
+
+class Events:
+    """Makes the events of one round, each with an id of its own."""
+
+    def __init__(self, random: Random, start: datetime) -> None:
+        self._random = random
+        self._round = f"{start:%Y%m%d-%H%M%S}-{random.getrandbits(32):08x}"
+        self._numbers = count(1)
+
+    def event(self, stream: Stream, time: datetime, user: str, product: str) -> Message:
+        """An event; an order of one or a few pieces at the product's price, where the stream has orders."""
+        fields = {
+            "event_id": f"{self._round}-{next(self._numbers):05}",
+            "user_id": user,
+            "product_id": product,
+            "event_time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        order = {"quantity": self._random.choice((1, 1, 1, 2, 3)), "unit_price": float(PRICES[product])}
+        value = fields | order if stream.order_fields else fields
+        return Message(stream.name, user.encode(), json.dumps(value, separators=(",", ":")).encode(), time)
+
+    def on_time(self, stream: Stream, times: Sequence[datetime]) -> Batch:
+        """Events of any users and products that arrive when they happen."""
+        return [Arrival(time, self._any(stream, time)) for time in sorted(times)]
+
+    def closing(self, time: datetime, *streams: Stream) -> Batch:
+        """One event of each stream, later than all windows that are to be final."""
+        return [Arrival(time, self._any(stream, time)) for stream in streams]
+
+    def between(self, start: datetime, length: timedelta, number: int) -> list[datetime]:
+        """`number` times, to the millisecond, from `start` until before `start + length`."""
+        milliseconds = length // timedelta(milliseconds=1)
+        return [start + timedelta(milliseconds=self._random.randrange(milliseconds)) for _ in range(number)]
+
+    def _any(self, stream: Stream, time: datetime) -> Message:
+        return self.event(stream, time, self._random.choice(USERS), self._random.choice(list(PRICES)))
+
+
+def by_time(length: timedelta, start: datetime, arrivals: Batch) -> Iterator[Batch]:
+    """The arrivals in order, a batch for each `length` of time that has any."""
+    batches: dict[int, Batch] = {}
+    for arrival in sorted(arrivals, key=lambda arrival: arrival.at):
+        batches.setdefault((arrival.at - start) // length, []).append(arrival)
+    yield from batches.values()

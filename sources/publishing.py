@@ -1,0 +1,157 @@
+"""Publish a scenario's events, as fast as the broker takes them or at a pace."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from sources import instants, scenarios
+from sources.arrivals import Arrival, Batch
+from sources.flags import Parser, add_flag
+from sources.progress import Progress
+from sources.scenarios import SCENARIOS
+from sources.source import Publisher, load, names
+from sources.source_flags import above_zero, parse, whole
+
+FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
+REAL_TIME = "real-time"
+UNLIMITED = "unlimited"
+
+
+def command(argv: Sequence[str]) -> int:
+    """`python -m sources publish`: 0 when every message was acknowledged, else 1."""
+    options = parse(_parser(), names(), argv, default="replay")
+    source = load(options.source)
+    publisher = source.publisher(options)
+    progress = Progress("published")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with suppress(KeyboardInterrupt):
+            _publish(_batches(options, source.BOUNDED), publisher, progress, options.rate, source.BOUNDED)
+    finally:
+        publisher.close()
+    progress.finish(progress.acknowledgements())
+    return 1 if progress.failures else 0
+
+
+def _publish(
+    batches: Iterable[Batch],
+    publisher: Publisher,
+    progress: Progress,
+    rate: str | float | None,
+    flush_each: bool,
+) -> None:
+    def meanwhile() -> None:
+        publisher.publish([], progress.acknowledge)
+        progress.show()
+
+    pace = _Pace(rate)
+    for batch in batches:
+        for part in pace.parts(batch, meanwhile):
+            publisher.publish([arrival.message for arrival in part], progress.acknowledge)
+            progress.add(len(part))
+        if flush_each:
+            publisher.flush()
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m sources publish", description="\n".join(_about()))
+    add_flag(parser, "--scenario", help="what happens", default="shop", choices=tuple(SCENARIOS))
+    add_flag(
+        parser,
+        "--rate",
+        help=f"events a second, or {REAL_TIME}: each when it happens; else as fast as possible",
+        type=_rate,
+    )
+    add_flag(parser, "--count", help=f"messages, or {UNLIMITED}; else one round of the scenario", type=_count)
+    add_flag(parser, "--seed", help="other events", default="1", type=int)
+    add_flag(
+        parser,
+        "--start",
+        help=f"event time of the first; else {instants.text(FIRST)} in files and, on a broker, now for "
+        f"{REAL_TIME} and {UNLIMITED}, or so early that the last is not ahead of the clock",
+        type=instants.flag,
+    )
+    return parser
+
+
+def _about() -> Iterator[str]:
+    yield "Publish a scenario's events. The same seed and start give the same bytes."
+    for name, scenario in SCENARIOS.items():
+        yield f"{name}: {scenario.about}."
+
+
+def _batches(options: Namespace, bounded: bool) -> Iterator[Batch]:
+    """The scenario's batches, cut after `--count` messages."""
+    scenario = SCENARIOS[options.scenario]
+    start = options.start or _start(options, bounded)
+    if options.count is None:
+        yield from scenarios.one_round(scenario, options.seed, start)
+        return
+    left = math.inf if options.count == UNLIMITED else options.count
+    for batch in scenarios.batches(scenario, options.seed, start):
+        yield batch[: int(min(left, len(batch)))]
+        left -= len(batch)
+        if left <= 0:
+            return
+
+
+def _start(options: Namespace, bounded: bool) -> datetime:
+    """A fixed time in files; on a broker the last event should not be ahead of the clock."""
+    if bounded:
+        return FIRST
+    scenario, now = SCENARIOS[options.scenario], datetime.now(UTC)
+    if options.rate == REAL_TIME or options.count == UNLIMITED:
+        return now.replace(microsecond=0)
+    round_length = sum(map(len, scenarios.one_round(scenario, options.seed, now)))
+    rounds = math.ceil(1.2 * (options.count or 0) / round_length) or 1
+    return (now - rounds * scenario.span).replace(second=0, microsecond=0)
+
+
+class _Pace:
+    """When each message is due, whatever became of those before it."""
+
+    def __init__(self, rate: str | float | None) -> None:
+        self._rate = rate
+        self._started = time.monotonic()
+        self._sent = 0
+
+    def parts(self, batch: Batch, meanwhile: Callable[[], None]) -> Iterator[Batch]:
+        """The batch in parts, each given when it is due; `meanwhile` is called while waiting."""
+        if self._rate is None:
+            yield from (batch[at : at + 1000] for at in range(0, len(batch), 1000))
+            return
+        for arrival in batch:
+            while (wait := self._wait(arrival)) > 0:
+                time.sleep(min(wait, 0.2))
+                meanwhile()
+            self._sent += 1
+            yield [arrival]
+
+    def _wait(self, arrival: Arrival) -> float:
+        if isinstance(self._rate, float):
+            return self._started + self._sent / self._rate - time.monotonic()
+        return (arrival.at - datetime.now(UTC)).total_seconds()
+
+
+def _rate(value: str) -> str | float:
+    if value == REAL_TIME:
+        return value
+    try:
+        return above_zero(value)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{value!r}: expected a number above 0 or {REAL_TIME}") from None
+
+
+def _count(value: str) -> str | int:
+    if value == UNLIMITED:
+        return value
+    try:
+        return whole(value)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{value!r}: expected a whole number >= 1 or {UNLIMITED}") from None
