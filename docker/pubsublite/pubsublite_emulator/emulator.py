@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 import os
+import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,12 +20,20 @@ from pubsublite_emulator.files import Files
 from pubsublite_emulator.server import Server
 
 
+@functools.cache
+def _shared_directory() -> Path:
+    directory = tempfile.mkdtemp(prefix="pubsublite-emulator-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
+
+
 class Emulator:
     """``with Emulator() as lite:`` serves until the block ends.
 
     ``lite.env`` holds the variables that lead Google's clients here; ``lite.address`` is ``host:port``.
-    Without a ``directory`` the certificates are temporary. Raises ``LiteError`` if the storage cannot be
-    reached.
+    Without a ``directory`` all emulators of the process share a temporary one, for gRPC reads the trusted
+    authorities once a process: set ``lite.env`` before the first client is made. Raises ``LiteError`` if the
+    storage cannot be reached.
     """
 
     def __init__(
@@ -47,7 +58,7 @@ class Emulator:
     def __enter__(self) -> Self:
         with ExitStack() as cleanup:
             cleanup.callback(self._loop.close)
-            directory = self._directory or Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+            directory = self._directory or _shared_directory()
             thread = Thread(target=self._loop.run_forever, name="pubsublite-emulator", daemon=True)
             thread.start()
             cleanup.callback(thread.join)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -37,6 +39,27 @@ _CODES = {
 def refusal(error: KafkaError) -> LiteError:
     """``error`` as an answer to a client; UNAVAILABLE for all that may pass."""
     return LiteError(_CODES.get(error.code(), Code.UNAVAILABLE), f"Kafka: {error.str()} ({error.name()})")
+
+
+_PASSING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+_PATIENCE_SECONDS = 30
+_PAUSE_SECONDS = 0.1
+
+
+async def coordinated(ask: Callable[[], Future[T]]) -> T:
+    """What a request to a group's coordinator resolves to; asks again while a young broker elects one."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return await asyncio.wrap_future(ask())
+        except KafkaException as error:
+            if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                raise refusal(error.args[0]) from None
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def answered(future: Future[T]) -> T:

@@ -16,7 +16,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaE
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from pubsublite_emulator.errors import Code, LiteError
-from pubsublite_emulator.kafka_errors import answered
+from pubsublite_emulator.kafka_errors import answered, coordinated
 from pubsublite_emulator.kafka_reader import KafkaReader, last_deliverable
 from pubsublite_emulator.kafka_records import Record, to_record
 from pubsublite_emulator.kafka_resources import Resources
@@ -122,7 +122,7 @@ class KafkaStorage:
             return
         places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         request = ConsumerGroupTopicPartitions(group, places)
-        stored = await answered(self._admin.alter_consumer_group_offsets([request])[group])
+        stored = await coordinated(lambda: self._admin.alter_consumer_group_offsets([request])[group])
         for place in stored.topic_partitions:
             if place.error is not None:
                 raise LiteError(Code.UNAVAILABLE, f"Kafka: {place.error.str()}")
@@ -132,13 +132,13 @@ class KafkaStorage:
         count = await self.partitions(topic)
         places = [TopicPartition(topic, partition) for partition in range(count)]
         request = ConsumerGroupTopicPartitions(group, places)
-        found = await answered(self._admin.list_consumer_group_offsets([request])[group])
+        found = await coordinated(lambda: self._admin.list_consumer_group_offsets([request])[group])
         return {place.partition: place.offset for place in found.topic_partitions if place.offset >= 0}
 
     async def forget(self, group: str) -> None:
         """Delete the consumer group."""
         try:
-            await answered(self._admin.delete_consumer_groups([group])[group])
+            await coordinated(lambda: self._admin.delete_consumer_groups([group])[group])
         except LiteError as error:
             if "GROUP_ID_NOT_FOUND" not in error.message:
                 raise
