@@ -21,10 +21,10 @@ from sources.envelope import ENVELOPE
 
 NAMES = ("event_id", "user_id", "product_id")
 
-RFC_3339 = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$"
-PLAIN_PRICE = r"^-?\d{1,16}(\.\d{1,2}0*)?$"
+RFC_3339 = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\z"
+PLAIN_PRICE = r"^-?\d{1,16}(\.\d{1,2}0*)?\z"
 # How the JSON parser writes a number of eight or more digits: a double, exact up to 15 digits.
-EXPONENT_PRICE = r"^-?\d(\.\d{1,14})?E\d{1,2}$"
+EXPONENT_PRICE = r"^-?\d(\.\d{1,14})?E\d{1,2}\z"
 LARGEST_ORDER = 10**13
 """Order values from here on are bad input: a thousand of them in one window would overflow decimal(18,2)."""
 
@@ -73,12 +73,15 @@ def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
     names = (*NAMES, "event_time", *stream.order_fields)
     fields = ",".join(f"{name}:{types.get(name, 'string')}" for name in names)
     options = {"columnNameOfCorruptRecord": "corrupt", "allowSingleQuotes": "false"}
-    # Wrapped in an object, a second value behind the first one makes the record corrupt; bare, it is lost.
-    wrapped = F.concat(F.lit('{"event":'), F.col("text"), F.lit("}"))
-    parsed = F.from_json(wrapped, f"event struct<{fields}>, corrupt string", options)
+    # Wrapped like this, whatever follows the first value shows: as a second element, as a syntax error, or by
+    # the end that is not reached. Bare, it would be lost.
+    wrapped = F.concat(F.lit('{"event":['), F.col("text"), F.lit('],"end":true}'))
+    schema = f"event array<struct<{fields}>>, end boolean, corrupt string"
+    event = F.when(F.col("end") & (F.size("event") == 1), F.get("event", F.lit(0)))
     parsed_once = (
         envelopes.withColumn("text", F.decode("value", "UTF-8"))
-        .select("*", F.inline(F.array(parsed)))
+        .select("*", F.inline(F.array(F.from_json(wrapped, schema, options))))
+        .select(*envelopes.columns, "text", event.alias("event"))
         .select(*envelopes.columns, "text", "event.*", F.col("event").isNull().alias("not_an_object"))
         .withColumn("time", F.expr("try_cast(upper(event_time) as timestamp)"))
     )

@@ -69,9 +69,12 @@ def make_folder(spark: SparkSession, path: str) -> None:
 
 
 def is_empty(spark: SparkSession, path: str) -> bool:
-    """Whether there is nothing at `path`: no file, and no folder with anything in it."""
-    system, hadoop_path = file_system(spark, path)
-    return not system.exists(hadoop_path) or system.getContentSummary(hadoop_path).getFileCount() == 0
+    """Whether there is no file at or below `path`; raises OSError where that cannot be told."""
+    try:
+        system, hadoop_path = file_system(spark, path)
+        return not system.exists(hadoop_path) or system.getContentSummary(hadoop_path).getFileCount() == 0
+    except Py4JJavaError as error:
+        raise OSError(reason(error)) from None
 
 
 def delete(spark: SparkSession, path: str) -> bool:

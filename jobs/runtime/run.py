@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
 
 from py4j.protocol import Py4JJavaError
@@ -66,17 +67,33 @@ def _run(job: Job, options: Namespace) -> int:
     )
     write = sink.open_sink(spark, options, results)
     query = Query(job, options, checkpoint, write, _dead_letter_folder(job, options, checkpoint))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: query.stop())
-    spark.streams.addListener(query.progress)
-    try:
+    with _stopped_by_signals(query), _reported(spark, query):
         while query.run(output, tables.changed):
             query.progress.say(table="changed", note="continuing with the new one")
             output = _output(job, source, spark, options, tables)
-    finally:
-        spark.streams.removeListener(query.progress)
     query.progress.say_totals()
     return 0
+
+
+@contextmanager
+def _stopped_by_signals(query: Query) -> Iterator[None]:
+    """SIGTERM and Ctrl-C let the running batch finish."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: query.stop()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _reported(spark: SparkSession, query: Query) -> Iterator[None]:
+    spark.streams.addListener(query.progress)
+    try:
+        yield
+    finally:
+        spark.streams.removeListener(query.progress)
 
 
 def _output(

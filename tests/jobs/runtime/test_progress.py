@@ -1,0 +1,58 @@
+"""What a run says: counts from Spark's report, lines for people and log collectors, why nothing came out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from jobs.runtime.job import Emission
+from jobs.runtime.progress import Batch, Counts, logfmt, read
+
+REPORT = {
+    "batchId": 7,
+    "numInputRows": 251,
+    "durationMs": {"triggerExecution": 1250},
+    "eventTime": {"watermark": "2026-01-01T12:00:49.500Z"},
+    "stateOperators": [
+        {"operatorName": "stateStoreSave", "numRowsTotal": 91, "numRowsDroppedByWatermark": 5},
+        {"operatorName": "dedupeWithinWatermark", "numRowsTotal": 250, "numRowsDroppedByWatermark": 3},
+        {"operatorName": "dedupeWithinWatermark", "numRowsTotal": 10, "numRowsDroppedByWatermark": 1},
+    ],
+    "sources": [{"description": "A", "numInputRows": 251}, {"description": "B", "numInputRows": 0}],
+}
+
+
+def test_a_batch_is_read_from_sparks_report() -> None:
+    assert read(REPORT, Counts(out={7: 12}, dead={7: 2})) == Batch(
+        number=7,
+        rows_in=251,
+        rows_out=12,
+        late=4,
+        dead=2,
+        state_rows=351,
+        seconds=1.25,
+        watermark=datetime(2026, 1, 1, 12, 0, 49, 500_000, UTC),
+        silent=["B"],
+    )
+
+
+def test_the_watermark_of_1970_is_none() -> None:
+    report = {**REPORT, "eventTime": {"watermark": "1970-01-01T00:00:00.000Z"}}
+    assert read(report, Counts()).watermark is None
+
+
+def test_values_with_blanks_are_quoted_for_log_collectors() -> None:
+    assert (
+        logfmt({"a": 1, "b": "two words", "c": 'a "word"', "d": ""})
+        == r'a=1 b="two words" c="a \"word\"" d=""'
+    )
+
+
+def test_the_oldest_open_window_and_the_event_that_closes_it() -> None:
+    watermark = datetime(2026, 1, 1, 12, 0, 49, tzinfo=UTC)
+    minute = Emission("1 minute").open_window(watermark, "10 seconds")
+    assert minute == (datetime(2026, 1, 1, 12, 1, tzinfo=UTC), datetime(2026, 1, 1, 12, 1, 10, tzinfo=UTC))
+    joined = Emission("10 minutes", after="30 minutes").open_window(watermark, "10 seconds")
+    assert joined == (
+        datetime(2026, 1, 1, 11, 40, tzinfo=UTC),
+        datetime(2026, 1, 1, 11, 40, tzinfo=UTC) + timedelta(minutes=30, seconds=10),
+    )
