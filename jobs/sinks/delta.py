@@ -18,6 +18,8 @@ UPSERTS = True
 SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # A table of results is small; Delta reads its log in 50 tasks otherwise.
+    "spark.databricks.delta.snapshotPartitions": "2",
 }
 
 

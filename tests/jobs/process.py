@@ -1,0 +1,99 @@
+"""A job as a process of its own, as a user or Dataproc runs it: started, listened to, stopped and killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from jobs.runtime.connectors import CHECKOUT
+
+
+class JobProcess:
+    """`python -m jobs run JOB FLAGS`; leaving the block kills what still runs, its JVM included."""
+
+    def __init__(self, job: str, *flags: str, environment: dict[str, str] | None = None) -> None:
+        self.lines: list[str] = []
+        self.output: list[str] = []
+        self._news: queue.Queue[str] = queue.Queue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "jobs", "run", job, *flags],
+            cwd=CHECKOUT,
+            env={**os.environ, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._readers = [
+            threading.Thread(target=self._read_errors, daemon=True),
+            threading.Thread(target=self._read_output, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def wait_for(self, pattern: str, seconds: float = 90) -> re.Match[str]:
+        """The first new line on standard error that matches; fails at the deadline or the process's end."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                if match := re.search(pattern, self._news.get(timeout=min(left, 0.2))):
+                    return match
+                continue
+            if self._process.poll() is not None and self._news.empty():
+                break
+        raise AssertionError(f"no line like {pattern!r}; exit code {self._process.poll()}\n" + self.said)
+
+    def wait(self, seconds: float = 120) -> int:
+        """The exit code, when the process has ended by itself and all it said is in `lines` and `output`."""
+        code = self._process.wait(seconds)
+        for reader in self._readers:
+            reader.join(10)
+        return code
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the process ends in that time, which is waited for."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self._process.poll() is not None
+
+    @property
+    def said(self) -> str:
+        """Standard error so far."""
+        return "".join(self.lines)
+
+    def terminate(self) -> None:
+        """SIGTERM, as `docker stop` and Dataproc send it: to the driver's Python alone."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL to the driver, Python and JVM at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(30)
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr
+        for line in self._process.stderr:
+            self.lines.append(line)
+            self._news.put(line)
+
+    def _read_output(self) -> None:
+        assert self._process.stdout
+        self.output.extend(self._process.stdout)
