@@ -9,10 +9,10 @@ from pyspark.sql import functions as F
 def write(dead_letters: DataFrame, folder: str, batch: int) -> None:
     """Write a batch's dead letters (`events.dead_letters`) to `folder/batch=N`, replacing what is there.
 
-    A line is a replay record (`sources/replay_files.py`) with a `reason` besides.
+    One file; a line is a replay record (`sources/replay_files.py`) with a `reason` besides.
     """
     lines = dead_letters.select(F.to_json(_record()).alias("value"))
-    lines.write.mode("overwrite").text(f"{folder}/batch={batch}")
+    lines.coalesce(1).write.mode("overwrite").text(f"{folder}/batch={batch}")
 
 
 def _record() -> Column:

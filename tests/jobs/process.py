@@ -87,6 +87,11 @@ class JobProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(30)
+        for reader in self._readers:
+            reader.join(10)
+        for pipe in (self._process.stdout, self._process.stderr):
+            assert pipe
+            pipe.close()
 
     def _read_errors(self) -> None:
         assert self._process.stderr

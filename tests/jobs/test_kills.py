@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -88,22 +87,20 @@ def all_messages(broker: KafkaBroker, topic: str) -> list[tuple[bytes, bytes]]:
     )
     partitions = [TopicPartition(topic, number, 0) for number in range(2)]
     consumer.assign(partitions)
-    found, ended = [], 0
+    found: list[tuple[bytes, bytes]] = []
+    ended = 0
     while ended < len(partitions):
         message = consumer.poll(10)
         assert message is not None, "the broker does not answer"
         if message.error():
             ended += 1
         else:
-            found.append((message.key(), message.value()))
+            found.append((message.key() or b"", message.value() or b""))
     consumer.close()
     return found
 
 
 def row(value: bytes) -> Row:
     read: dict[str, object] = json.loads(value, parse_float=Decimal)
-    conversions: dict[str, Callable[[object], object]] = {
-        "window_start": lambda text: datetime.fromisoformat(str(text)),
-        "window_end": lambda text: datetime.fromisoformat(str(text)),
-    }
-    return tuple(conversions.get(name, lambda same: same)(cell) for name, cell in read.items())
+    times = [datetime.fromisoformat(str(read.pop(name))) for name in ("window_start", "window_end")]
+    return (*times, *read.values())

@@ -16,6 +16,7 @@ from jobs.tables.discounts import DISCOUNTS
 from tests.jobs import event_sets, frames, reference
 from tests.jobs.event_sets import BROWSING, DELAY, NOW, ORDERS, PRODUCT, PURCHASE, SKEW, WITHIN, EventSet
 from tests.jobs.reference import Event, Row, Wrong
+from tests.jobs.runs import csv
 
 SEEDS = 220
 MINUTE = timedelta(minutes=1)
@@ -110,25 +111,13 @@ def test_product_discounts(
     spark: SparkSession, good: dict[str, DataFrame], sets: list[EventSet], tmp_path: Path
 ) -> None:
     file = tmp_path / "discounts.csv"
-    file.write_text(csv(sets))
+    file.write_text(csv(offer for one in sets for offer in one.offers))
     discounts = DISCOUNTS.load(spark, str(file))
     expected = {
         one.seed: reference.product_discounts(expected_events(one, PRODUCT), one.offers, MINUTE) for one in sets
     }
     actual = streaming_product_discounts.transform(good[PRODUCT], discounts)
     assert_equal(expected, by_seed(frames.rows(actual), 2))
-
-
-def csv(sets: Iterable[EventSet]) -> str:
-    """The discounts files of all seeds as one."""
-    lines = [
-        f"{offer.user_id},{offer.product_id},{offer.percent},"
-        f"{offer.valid_from.isoformat() if offer.valid_from else ''},"
-        f"{offer.valid_until.isoformat() if offer.valid_until else ''}"
-        for one in sets
-        for offer in one.offers
-    ]
-    return "\n".join(["user_id,product_id,discount_percent,valid_from,valid_until", *lines, ""])
 
 
 @pytest.mark.parametrize("top", [2, 10])
