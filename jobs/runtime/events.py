@@ -77,12 +77,13 @@ def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
     # the end that is not reached. Bare, it would be lost.
     wrapped = F.concat(F.lit('{"event":['), F.col("text"), F.lit('],"end":true}'))
     schema = f"event array<struct<{fields}>>, end boolean, corrupt string"
-    event = F.when(F.col("end") & (F.size("event") == 1), F.get("event", F.lit(0)))
+    alone = F.coalesce(F.col("end") & (F.size("event") == 1), F.lit(False))
+    no_object = (F.col("event").isNull() | ~F.col("alone")).alias("not_an_object")
     parsed_once = (
         envelopes.withColumn("text", F.decode("value", "UTF-8"))
         .select("*", F.inline(F.array(F.from_json(wrapped, schema, options))))
-        .select(*envelopes.columns, "text", event.alias("event"))
-        .select(*envelopes.columns, "text", "event.*", F.col("event").isNull().alias("not_an_object"))
+        .select(*envelopes.columns, "text", F.get("event", F.lit(0)).alias("event"), alone.alias("alone"))
+        .select(*envelopes.columns, "text", "event.*", no_object)
         .withColumn("time", F.expr("try_cast(upper(event_time) as timestamp)"))
     )
     return parsed_once.withColumn("price", _price()) if stream.order_fields else parsed_once
