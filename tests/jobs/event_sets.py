@@ -1,4 +1,4 @@
-"""Seeded random messages for the jobs: late, duplicate, out of order, wrong, and on every boundary on purpose.
+"""Seeded random messages for the jobs: late, duplicate, out of order, wrong, and on boundaries on purpose.
 
 A set's ids begin with its seed and its events are of one day of its own: many sets go through one query
 without meeting in a window, a session, a rank or a join.
@@ -192,9 +192,7 @@ def _offer(random: Random, order: Event) -> Offer:
     valid_until = order.event_time if edge == "until" else random.choice((None, end))
     if valid_from is not None and valid_until is not None and valid_from >= valid_until:
         valid_from = None
-    return Offer(
-        order.user_id, order.product_id, Decimal(random.choice(PERCENTS)), valid_from, valid_until
-    )
+    return Offer(order.user_id, order.product_id, Decimal(random.choice(PERCENTS)), valid_from, valid_until)
 
 
 def _cut(time: datetime) -> datetime:

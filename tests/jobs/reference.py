@@ -1,7 +1,7 @@
-"""What the jobs must give, in plain Python: written from the contracts, with nothing from `jobs` or `sources`.
+"""What the jobs must give, in plain Python: written from the contracts, without `jobs` or `sources`.
 
-This file: one message read as an event or as wrong, duplicates, discounts, and the rows of the three jobs over
-events that count. `tests.jobs.streaming_reference` says which events count in a stream, and when rows come out.
+This file: one message read as an event or as wrong, duplicates, discounts, and the rows of the three jobs
+over events that count. `streaming_reference` says which events count in a stream, and when rows come out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -72,7 +72,7 @@ class Offer:
         )
 
 
-# --- one message ---------------------------------------------------------------------------------------------
+# --- one message ------------------------------------------------------------------------------------------
 
 
 def read(message: Message, *, orders: bool, skew: timedelta, now: datetime) -> Event | Wrong:
@@ -131,7 +131,7 @@ def _price(value: object) -> Decimal | None:
     return value if value == value.quantize(CENT) else None
 
 
-# --- what counts in a batch ----------------------------------------------------------------------------------
+# --- what counts in a batch -------------------------------------------------------------------------------
 
 
 def once(events: Iterable[Event]) -> list[Event]:
@@ -139,7 +139,7 @@ def once(events: Iterable[Event]) -> list[Event]:
     return list({event.event_id: event for event in reversed(list(events))}.values())
 
 
-# --- windows -------------------------------------------------------------------------------------------------
+# --- windows ----------------------------------------------------------------------------------------------
 
 
 def windows(time: datetime, length: timedelta, slide: timedelta) -> Iterator[tuple[datetime, datetime]]:
@@ -151,7 +151,7 @@ def windows(time: datetime, length: timedelta, slide: timedelta) -> Iterator[tup
 
 
 def sessions(times: Iterable[datetime], gap: timedelta) -> Iterator[tuple[datetime, datetime, int]]:
-    """Start, end and size of the sessions of one key: an event exactly at a session's end still belongs to it."""
+    """Start, end and size of the sessions of one key: an event exactly at a session's end still is in it."""
     start = end = None
     size = 0
     for time in sorted(times):
@@ -164,7 +164,7 @@ def sessions(times: Iterable[datetime], gap: timedelta) -> Iterator[tuple[dateti
         yield start, end, size
 
 
-# --- rows of the jobs ----------------------------------------------------------------------------------------
+# --- rows of the jobs -------------------------------------------------------------------------------------
 
 
 def product_discounts(orders: Iterable[Event], offers: Sequence[Offer], length: timedelta) -> list[Row]:
@@ -242,6 +242,3 @@ def _counted(keys: Iterable[Row]) -> list[Row]:
     for key in keys:
         counts[key] += 1
     return sorted((*key, count) for key, count in counts.items())
-
-
-Rows = Callable[[Iterable[Event]], list[Row]]

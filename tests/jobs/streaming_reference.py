@@ -7,8 +7,8 @@ Found in Spark's sources and seen with Spark 3.5.3 (`test_streaming.py` holds al
   (`WatermarkTracker`; a stream without events yet holds it at 1970.)
 * A row is late when its event time is at or before the watermark of the *previous* batch
   (`PropagateWatermarkSimulator.getInputWatermarkForLateEvents`: "We use watermark for previous microbatch to
-  determine late events"). So an event has one batch more than the watermark says. Where a trigger finds no new
-  data, Spark runs a batch without data if the watermark has moved: that too is a previous batch.
+  determine late events"). So an event has one batch more than the watermark says. Where a trigger finds no
+  new data, Spark runs a batch without data if the watermark has moved: that too is a previous batch.
 * An `event_id` is known until the watermark of a batch reaches its first event's time and the delay again
   (`StreamingDeduplicateWithinWatermarkExec.evictDupInfoFromState`: `watermark >= expiresAt`).
 * A window comes out in the batch whose watermark is at or past its end

@@ -47,9 +47,7 @@ def good(checked: dict[str, DataFrame]) -> dict[str, DataFrame]:
 
 def outcomes(one: EventSet, stream: str) -> list[Event | Wrong]:
     orders = ORDERS[stream]
-    return [
-        reference.read(message, orders=orders, skew=SKEW, now=NOW) for message in one.messages(stream)
-    ]
+    return [reference.read(message, orders=orders, skew=SKEW, now=NOW) for message in one.messages(stream)]
 
 
 def expected_events(one: EventSet, stream: str) -> list[Event]:
@@ -103,7 +101,9 @@ def test_dead_letters_and_their_reasons(
     }
     assert sorted(expected) == sorted(actual)
     assert len(expected) > SEEDS
-    misnamed = {at: (fields, actual[at]) for at, fields in expected.items() if actual[at].split()[0] not in fields}
+    misnamed = {
+        at: (fields, actual[at]) for at, fields in expected.items() if actual[at].split()[0] not in fields
+    }
     assert not misnamed
 
 
@@ -114,7 +114,8 @@ def test_product_discounts(
     file.write_text(csv(offer for one in sets for offer in one.offers))
     discounts = DISCOUNTS.load(spark, str(file))
     expected = {
-        one.seed: reference.product_discounts(expected_events(one, PRODUCT), one.offers, MINUTE) for one in sets
+        one.seed: reference.product_discounts(expected_events(one, PRODUCT), one.offers, MINUTE)
+        for one in sets
     }
     actual = streaming_product_discounts.transform(good[PRODUCT], discounts)
     assert_equal(expected, by_seed(frames.rows(actual), 2))

@@ -1,0 +1,103 @@
+"""Runs a job on an event set, as its command line does, and reads back everything it says and writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.runtime.job import Job
+from jobs.runtime.run import run
+from sources import replay_files
+from sources.catalog import PARTITIONS, partition_of
+from sources.source import Record
+from tests.jobs import frames
+from tests.jobs.event_sets import EventSet
+from tests.jobs.reference import Message, Offer, Row
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`dead`: stream, offset and reason of every dead letter. `said`: the counts of the run's last line."""
+
+    rows: list[Row]
+    dead: list[tuple[str, int, str]]
+    said: dict[str, int]
+
+
+class Runner:
+    """Runs jobs in one folder, which holds input, checkpoints, results and dead letters."""
+
+    def __init__(self, spark: SparkSession, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._spark, self._folder, self._capsys = spark, folder, capsys
+
+    def replay(self, job: Job, events: EventSet, streams: Sequence[str], *flags: str) -> Outcome:
+        """Run on replay files, one a micro-batch, to the end of them."""
+        for stream in streams:
+            for number, batch in enumerate(events.batches[stream], 1):
+                file = self._folder / "replay" / stream / f"{number:04}.jsonl"
+                replay_files.write(file, (record(stream, message) for message in batch))
+        return self.run(job, f"--replay-dir={self._folder / 'replay'}", *flags)
+
+    def run(self, job: Job, *flags: str) -> Outcome:
+        """Run once; the outcome's rows and dead letters are those of all runs so far."""
+        self._capsys.readouterr()
+        places = (
+            f"--checkpoint-root={self._folder / 'checkpoints'}",
+            f"--dead-letter-dir={self._folder / 'dead'}",
+            *("--sink=parquet", f"--sink-path={self._folder / 'rows'}", "--trigger=available-now"),
+        )
+        assert run(job, [*places, *flags]) == 0, self._capsys.readouterr().err
+        return Outcome(self._rows(), self._dead(), said(self._capsys.readouterr().err))
+
+    def discounts(self, offers: Iterable[Offer]) -> str:
+        """The flag for a discounts file with these offers."""
+        file = self._folder / "discounts.csv"
+        file.write_text(csv(offers))
+        return f"--discounts={file}"
+
+    def _rows(self) -> list[Row]:
+        files = list((self._folder / "rows").glob("batch=*/*.parquet"))
+        if not files:
+            return []
+        return frames.rows(self._spark.read.parquet(str(self._folder / "rows")).drop("batch"))
+
+    def _dead(self) -> list[tuple[str, int, str]]:
+        files = (self._folder / "dead").glob("*/*/*/batch=*/*.txt")
+        lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        return sorted((line["stream"], line["offset"], line["reason"]) for line in lines)
+
+
+def record(stream: str, message: Message) -> Record:
+    """The message with a key, as a publisher stores it."""
+    key = b"" if message.value is None else message.value[:40]
+    return Record(
+        stream=stream,
+        key=key,
+        value=message.value,
+        event_at=message.published_at,
+        partition=partition_of(key, PARTITIONS),
+        offset=message.offset,
+        published_at=message.published_at,
+    )
+
+
+def said(log: str) -> dict[str, int]:
+    """The counts in a run's last line: `total_in=12 total_late=3 …`."""
+    pairs = (pair.partition("=") for pair in log.strip().splitlines()[-1].split())
+    return {name.removeprefix("total_"): int(value) for name, _, value in pairs if name.startswith("total_")}
+
+
+def csv(offers: Iterable[Offer]) -> str:
+    """A discounts file."""
+    lines = [
+        f"{offer.user_id},{offer.product_id},{offer.percent},"
+        f"{offer.valid_from.isoformat() if offer.valid_from else ''},"
+        f"{offer.valid_until.isoformat() if offer.valid_until else ''}"
+        for offer in offers
+    ]
+    return "\n".join(["user_id,product_id,discount_percent,valid_from,valid_until", *lines, ""])

@@ -1,0 +1,276 @@
+"""Every kind of bad input by its reason, every spelling of good input by its event, and the plan's shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.runtime import events
+from sources.catalog import BROWSING, PRODUCT
+from sources.envelope import ENVELOPE
+from tests.jobs import frames
+from tests.jobs.reference import Message, Row
+
+SKEW, WATERMARK = timedelta(minutes=10), timedelta(seconds=10)
+AT = datetime(2024, 3, 1, 10, 0, tzinfo=UTC)
+PUBLISHED = datetime(2024, 3, 1, 10, 0, 5, tzinfo=UTC)
+GOOD = {
+    "event_id": '"e-1"',
+    "user_id": '"ann"',
+    "product_id": '"tea"',
+    "event_time": '"2024-03-01T10:00:00Z"',
+    "quantity": "2",
+    "unit_price": "1.50",
+}
+EVENT = ("e-1", AT, "ann", "tea", 2, Decimal("1.50"))
+
+NOT_JSON = "value is not one JSON object"
+TIME = "event_time is not an RFC 3339 time with a zone, like 2026-01-31T12:00:00Z"
+AHEAD = "event_time is more than 0:10:00 ahead of published_at"
+EARLY = "event_time is before 1970"
+QUANTITY = "quantity is missing or not an integer >= 1"
+PRICE = "unit_price is missing or not a decimal >= 0 with at most 2 places"
+TOO_MUCH = "quantity * unit_price is not below 10,000,000,000,000"
+A_MIB = b'"' + b"x" * 2**20 + b'"'
+
+
+def value(**tokens: str | None) -> bytes:
+    """A good order's JSON with these tokens instead; None leaves the field out."""
+    fields = {**GOOD, **tokens}
+    return ("{" + ",".join(f'"{k}":{v}' for k, v in fields.items() if v is not None) + "}").encode()
+
+
+WHOLE: dict[str, tuple[bytes | None, str]] = {
+    "tombstone": (None, "value is null (a tombstone)"),
+    "empty": (b"", NOT_JSON),
+    "blank": (b" \n", NOT_JSON),
+    "not JSON": (b"hello", NOT_JSON),
+    "null": (b"null", NOT_JSON),
+    "array": (b"[]", NOT_JSON),
+    "an event in an array": (b"[" + value() + b"]", NOT_JSON),
+    "number": (b"42", NOT_JSON),
+    "string": (b'"text"', NOT_JSON),
+    "cut off": (value()[:-1], NOT_JSON),
+    "two events": (value() + value(), NOT_JSON),
+    "two events, one a line": (value() + b"\n" + value(), NOT_JSON),
+    "two events with a comma": (value() + b"," + value(), NOT_JSON),
+    "a number behind the event": (value() + b" 1", NOT_JSON),
+    "a brace too many": (value() + b"}", NOT_JSON),
+    "a brace too many and more": (value() + b"} and more", NOT_JSON),
+    "a comma behind the event": (value() + b",", NOT_JSON),
+    "a member behind the event": (value() + b',"more":1', NOT_JSON),
+    "the end of a list of events": (value() + b"]}", NOT_JSON),
+    "single quotes": (value().replace(b'"', b"'"), NOT_JSON),
+    "byte order mark": (b"\xef\xbb\xbf" + value(), NOT_JSON),
+    "not UTF-8": (value(user_id='"Zoë"').decode().encode("latin-1"), "value is not UTF-8"),
+    "UTF-16": (value().decode().encode("utf-16"), "value is not UTF-8"),
+    "a surrogate": (value().replace(b"ann", b"\xed\xa0\x80"), "value is not UTF-8"),
+    "1 MiB that is not JSON": (A_MIB[:-1], NOT_JSON),
+}  # fmt: skip
+NAMES: dict[str, tuple[str | None, str]] = {
+    "missing": (None, "{} is missing or null"),
+    "null": ("null", "{} is missing or null"),
+    "empty": ('""', "{} is empty"),
+    "number": ("7", "{} is not a string"),
+    "negative number": ("-7.5", "{} is not a string"),
+    "boolean": ("true", "{} is not a string"),
+    "array": ('["a"]', "{} is not a string"),
+    "object": ('{"a":"b"}', "{} is not a string"),
+}
+TIMES: dict[str, tuple[str | None, str]] = {
+    "missing": (None, "event_time is missing or null"),
+    "null": ("null", "event_time is missing or null"),
+    "empty": ('""', TIME),
+    "no zone": ('"2024-03-01T10:00:00"', TIME),
+    "no T": ('"2024-03-01 10:00:00Z"', TIME),
+    "date": ('"2024-03-01"', TIME),
+    "zone without colon": ('"2024-03-01T10:00:00+0100"', TIME),
+    "zone by name": ('"2024-03-01T10:00:00 Europe/Paris"', TIME),
+    "no such day": ('"2024-02-30T10:00:00Z"', TIME),
+    "no such hour": ('"2024-03-01T25:00:00Z"', TIME),
+    "a line break behind": (r'"2024-03-01T10:00:00Z\n"', TIME),
+    "epoch seconds": ("1709287200", TIME),
+    "epoch milliseconds": ("1709287200000", TIME),
+    "epoch seconds as text": ('"1709287200"', TIME),
+    "boolean": ("true", TIME),
+    "year 2037": ('"2037-01-01T00:00:00Z"', AHEAD),
+    "year 57971": ('"57971-01-01T00:00:00Z"', TIME),
+    "year 0001": ('"0001-01-01T00:00:00Z"', EARLY),
+    "last instant before 1970": ('"1969-12-31T23:59:59.999999Z"', EARLY),
+    "first instant too far ahead": ('"2024-03-01T10:10:05.000001Z"', AHEAD),
+}
+QUANTITIES = (None, "null", "0", "-1", "1.5", "1.0", "1e1", '"2"', "true", "[2]", "2147483648", "1e400")
+PRICES = (
+    *(None, "null", "-1", "-0.01", "1.005", "0.001", "1e-3", "1e400", "NaN", "Infinity", '"NaN"', '""'),
+    *('"-1"', '"1.005"', '"1,50"', '" 1.50"', '"1.50 "', r'"1.50\n"', '"1."', '".5"', '"abc"', "true", "[1]"),
+)
+BAD: dict[str, tuple[bytes | None, str]] = {
+    **WHOLE,
+    **{
+        f"{name} {kind}": (value(**{name: token}), reason.format(name))
+        for name in ("event_id", "user_id", "product_id")
+        for kind, (token, reason) in NAMES.items()
+    },
+    **{f"event_time {kind}": (value(event_time=token), reason) for kind, (token, reason) in TIMES.items()},
+    **{f"quantity {token}": (value(quantity=token), QUANTITY) for token in QUANTITIES},
+    **{f"unit_price {token}": (value(unit_price=token), PRICE) for token in PRICES},
+    "order of 10**13": (value(quantity="1", unit_price="10000000000000"), TOO_MUCH),
+    "order above 10**13": (value(quantity="2147483647", unit_price="999999999999.99"), TOO_MUCH),
+    "names in capitals": (value().replace(b"event_id", b"EVENT_ID"), "event_id is missing or null"),
+}
+FINE: dict[str, tuple[bytes, Row]] = {
+    "plain": (value(), EVENT),
+    "blanks around": (b" \n" + value() + b"\r\n ", EVENT),
+    "unknown fields": (value(more='{"a":[1,null,{"user_id":3}]}', colour='"red"', count="1e400"), EVENT),
+    "1 MiB in an unknown field": (value(more=A_MIB.decode()), EVENT),
+    "1 MiB in a name": (value(user_id=A_MIB.decode()), (*EVENT[:2], "x" * 2**20, *EVENT[3:])),
+    "a name like a number": (value(user_id='"7"'), (*EVENT[:2], "7", *EVENT[3:])),
+    "a name like a boolean": (value(user_id='"true"'), (*EVENT[:2], "true", *EVENT[3:])),
+    "a name like an object": (value(user_id=r'"{\"a\":1}"'), (*EVENT[:2], '{"a":1}', *EVENT[3:])),
+    "a name of a blank": (value(user_id='" "'), (*EVENT[:2], " ", *EVENT[3:])),
+    "names beyond ASCII": (value(user_id='"Zoë 🍵"'), (*EVENT[:2], "Zoë 🍵", *EVENT[3:])),
+    **{
+        f"at {text}": (value(event_time=f'"{text}"'), (EVENT[0], at, *EVENT[2:]))
+        for text, at in {
+            "2024-03-01t10:00:00z": AT,
+            "2024-03-01T15:30:00+05:30": AT,
+            "2024-02-29T23:00:00-11:00": AT,
+            "2024-03-01T10:00:00-00:00": AT,
+            "2024-03-01T10:00:00.000001Z": AT + timedelta(microseconds=1),
+            "2024-03-01T10:00:00.1Z": AT + timedelta(microseconds=100_000),
+            "2024-03-01T10:00:00.123456789Z": AT + timedelta(microseconds=123_456),
+            "2024-03-01T10:10:05Z": AT + timedelta(seconds=605),
+            "1970-01-01T00:00:00Z": datetime(1970, 1, 1, tzinfo=UTC),
+        }.items()
+    },
+    **{
+        f"for {token}": (value(unit_price=token), (*EVENT[:5], Decimal(price)))
+        for token, price in {
+            '"1.50"': "1.50",
+            '"1.500"': "1.50",
+            "1.500": "1.50",
+            "1.5": "1.50",
+            "1": "1.00",
+            "0": "0.00",
+            "-0.0": "0.00",
+            "1e2": "100.00",
+            "12345678.90": "12345678.90",
+            "4999999999999.99": "4999999999999.99",
+            '"4999999999999.99"': "4999999999999.99",
+        }.items()
+    },
+    "many": (
+        value(quantity="2147483647", unit_price="0.01"),
+        (*EVENT[:4], 2147483647, Decimal("0.01")),
+    ),
+}
+
+
+def checked(spark: SparkSession, cases: Mapping[str, tuple[bytes | None, object]]) -> DataFrame:
+    messages = [(0, Message(number, case[0], PUBLISHED)) for number, case in enumerate(cases.values())]
+    frame = frames.envelopes(spark, PRODUCT.name, messages)
+    return frames.check(frame, PRODUCT.name, WATERMARK, SKEW)
+
+
+@pytest.fixture(scope="module")
+def reasons(spark: SparkSession) -> dict[str, str]:
+    dead = events.dead_letters(checked(spark, BAD)).select("offset", "reason").collect()
+    found = {row[0]: row[1] for row in dead}
+    return {name: found.get(number, "an event") for number, name in enumerate(BAD)}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_a_dead_letter_with_its_reason(reasons: dict[str, str], name: str) -> None:
+    assert BAD[name][1] == reasons[name]
+
+
+@pytest.fixture(scope="module")
+def parsed(spark: SparkSession) -> dict[str, Row]:
+    """By case the event, or the reason where it is a dead letter."""
+    frame = checked(spark, {name: (with_id(case[0], name), 0) for name, case in FINE.items()})
+    columns = ("event_id", "event_time", "user_id", "product_id", "quantity", "unit_price")
+    found = {row[0]: row for row in frames.rows(events.good(frame).select(*columns))}
+    dead = events.dead_letters(frame).select("offset", "reason").collect()
+    return {**found, **{list(FINE)[row[0]]: (row[1],) for row in dead}}
+
+
+def with_id(text: bytes, name: str) -> bytes:
+    return text.replace(b'"e-1"', b'"' + name.replace('"', "'").encode() + b'"')
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_good_input_is_an_event(parsed: dict[str, Row], name: str) -> None:
+    name_in_json = name.replace('"', "'")
+    assert (name_in_json, *FINE[name][1][1:]) == parsed.get(name_in_json, parsed.get(name))
+
+
+def test_a_view_needs_no_order_fields_and_ignores_wrong_ones(spark: SparkSession) -> None:
+    views = (value(quantity=None, unit_price=None), value(event_id='"e-2"', quantity="-1", unit_price="true"))
+    messages = [(0, Message(number, view, PUBLISHED)) for number, view in enumerate(views)]
+    frame = frames.check(frames.envelopes(spark, BROWSING.name, messages), BROWSING.name, WATERMARK, SKEW)
+    expected = [("e-1", AT, "ann", "tea"), ("e-2", AT, "ann", "tea")]
+    assert expected == frames.rows(events.good(frame))
+
+
+def test_the_clock_of_a_producer_does_not_vouch_for_its_own_events(spark: SparkSession) -> None:
+    """`published_at` may be the producer's: ahead of our clock, or none at all, our clock decides."""
+    far = datetime(2200, 1, 1, tzinfo=UTC)
+    rows = [
+        (BROWSING.name, 0, number, None, bytearray(value(event_time='"2200-01-01T00:00:00Z"')), {}, at, None)
+        for number, at in enumerate((far, None))
+    ]
+    frame = frames.check(spark.createDataFrame(rows, ENVELOPE), BROWSING.name, WATERMARK, SKEW)
+    assert [AHEAD, AHEAD] == [row[0] for row in events.dead_letters(frame).select("reason").collect()]
+
+
+def test_a_dead_letter_keeps_the_whole_envelope(spark: SparkSession) -> None:
+    attributes = {"trace": [bytearray(b"1"), None, bytearray(b"\xff")]}
+    row = ("product-stream", 3, 17, bytearray(b"k"), bytearray(b"\xff"), attributes, PUBLISHED, AT)
+    frame = frames.check(spark.createDataFrame([row], ENVELOPE), PRODUCT.name, WATERMARK, SKEW)
+    dead = events.dead_letters(frame)
+    assert [*ENVELOPE.fieldNames(), "reason"] == dead.columns
+    plain = (*row[:6], PUBLISHED, AT, "value is not UTF-8")
+    times = (F.unix_micros("published_at"), F.unix_micros("event_at"))
+    found = dead.select(*dead.columns[:6], *times, "reason").collect()[0]
+    micros = tuple(at.timestamp() * 10**6 for at in (PUBLISHED, AT))
+    assert (*plain[:6], *micros, plain[8]) == tuple(found)
+
+
+def test_an_event_counts_once_in_a_batch(spark: SparkSession) -> None:
+    messages = [(0, Message(number, value(), PUBLISHED)) for number in range(3)]
+    frame = frames.check(frames.envelopes(spark, PRODUCT.name, messages), PRODUCT.name, WATERMARK, SKEW)
+    assert [EVENT] == frames.rows(events.good(frame))
+
+
+@pytest.fixture(scope="module")
+def plan(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The physical plan of a batch of a stream that writes events and dead letters."""
+    folder = tmp_path_factory.mktemp("plan")
+    frames.envelopes(spark, PRODUCT.name, [(0, Message(0, value(), PUBLISHED))]).write.parquet(
+        str(folder / "in")
+    )
+    stream = spark.readStream.schema(ENVELOPE).parquet(str(folder / "in"))
+    frame = frames.check(stream, PRODUCT.name, WATERMARK, SKEW)
+    good, dead = events.good(frame), events.dead_letters(frame)
+    reason = F.lit(None).cast("string").alias("reason")
+    names = [F.lit(None).cast("string"), F.lit(None).cast("timestamp")]
+    good, dead = good.select("event_id", "event_time", reason), dead.select(*names, "reason")
+    writer = good.union(dead).writeStream.format("noop").trigger(availableNow=True)
+    query = writer.option("checkpointLocation", str(folder / "checkpoint")).start()
+    query.awaitTermination()
+    return str(query._jsq.explainInternal(False))
+
+
+def test_json_is_parsed_exactly_once(plan: str) -> None:
+    assert 1 == len(re.findall(r"from_json\(", plan)), plan
+
+
+def test_dead_letters_read_the_shuffle_of_deduplication(plan: str) -> None:
+    assert 1 == len(re.findall(r"ReusedExchange", plan)), plan
+    assert 1 == len(re.findall(r"\+- Exchange |- Exchange ", plan)), plan
