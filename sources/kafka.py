@@ -22,7 +22,7 @@ from sources.source import Publisher, Record, SourceError
 
 BOUNDED = False
 JARS: tuple[str, ...] = ("kafka",)
-ANSWER_SECONDS = 20
+ANSWER_SECONDS = 10
 """How long a broker may take to answer before it counts as unreachable."""
 
 
@@ -111,6 +111,7 @@ def envelope(raw: DataFrame) -> DataFrame:
 
 def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
     """Make the topics that are not there, and return their names."""
+    _need_client()
     from sources.clients import kafka
 
     return kafka.create_topics(streams, options)
@@ -118,6 +119,7 @@ def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
 
 def publisher(options: Namespace) -> Publisher:
     """A publisher to the broker; raises SourceError when it does not answer."""
+    _need_client()
     from sources.clients import kafka
 
     return kafka.KafkaPublisher(options)
@@ -125,9 +127,10 @@ def publisher(options: Namespace) -> Publisher:
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
     """The topic's records from `--starting` on, without end; raises SourceError as `check` does."""
-    from sources.clients import kafka
+    _need_client()
+    from sources.clients import kafka_records
 
-    return kafka.records(stream, options)
+    return kafka_records.records(stream, options)
 
 
 def unreachable(options: Namespace, reason: object) -> SourceError:
@@ -145,6 +148,16 @@ def missing(topic: str, options: Namespace) -> SourceError:
         f"no topic {topic!r} on {servers}; expected it to exist; remedy for the streams' topics: "
         f"python -m sources create --source kafka --kafka-bootstrap-servers {servers}"
     )
+
+
+def _need_client() -> None:
+    try:
+        import confluent_kafka  # noqa: F401 - here is where its absence can be said in one line
+    except ImportError as absent:
+        raise SourceError(
+            f"{absent}; expected the package confluent-kafka for publishing and recording; "
+            "remedy: pip install 'confluent-kafka~=2.16'"
+        ) from None
 
 
 def _attributes() -> Column:
@@ -194,7 +207,7 @@ def _starting_options(starting: str | datetime) -> dict[str, str]:
 @contextmanager
 def _admin(jvm: Any, options: Namespace) -> Iterator[Any]:
     properties = jvm.java.util.Properties()
-    wait = {"default.api.timeout.ms": str(ANSWER_SECONDS * 1000), "request.timeout.ms": "10000"}
+    wait = {"default.api.timeout.ms": str(ANSWER_SECONDS * 1000), "request.timeout.ms": "5000"}
     for name, value in {**client_properties(options), **wait}.items():
         properties.setProperty(name, value)
     try:

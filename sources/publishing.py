@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +28,6 @@ def command(argv: Sequence[str]) -> int:
     source = load(options.source)
     publisher = source.publisher(options)
     progress = Progress("published")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with suppress(KeyboardInterrupt):
             _publish(_batches(options, source.BOUNDED), publisher, progress, options.rate, source.BOUNDED)

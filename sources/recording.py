@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -21,7 +20,6 @@ def command(argv: Sequence[str]) -> int:
     endless = [name for name in names() if not load(name).BOUNDED]
     options = parse(_parser(), endless, argv, default="kafka")
     folder = _empty_folder(options.replay_dir, STREAMS[options.stream])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = Progress("recorded")
     records = load(options.source).records(STREAMS[options.stream], options)
     file: list[Record] = []
@@ -31,7 +29,7 @@ def command(argv: Sequence[str]) -> int:
             if len(file) == options.messages_per_file:
                 _write(folder, file)
     _write(folder, file)
-    progress.finish(f"{len(list(folder.glob('*')))} files in {folder}")
+    progress.finish(f"files in {folder}: {len(list(folder.iterdir()))}")
     return 0
 
 

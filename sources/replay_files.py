@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -85,14 +85,11 @@ def decode(line: bytes, stream: str) -> Record:
         raise TypeError(f"{type(fields).__name__} is not an object")
     if fields["stream"] != stream:
         raise ValueError(f"stream is {fields['stream']!r} in the folder of {stream!r}")
-    attributes = {
-        name: [None if value is None else _encoded(value) for value in values]
-        for name, values in (fields.get("attributes") or {}).items()
-    }
-    for name, values in (fields.get("attributes_base64") or {}).items():
+    attributes = _lists(fields, "attributes", _encoded)
+    for name, values in _lists(fields, "attributes_base64", _decoded).items():
         if name in attributes:
             raise ValueError(f"attribute {name!r} is both text and base64")
-        attributes[name] = [None if value is None else _decoded(value) for value in values]
+        attributes[name] = values
     return Record(
         stream=stream,
         key=_bytes(fields, "key"),
@@ -135,10 +132,30 @@ def _bytes(fields: dict[str, Any], name: str) -> bytes | None:
     return None if text is None else _encoded(text)
 
 
+def _lists(
+    fields: dict[str, Any], name: str, convert: Callable[[object], bytes]
+) -> dict[str, list[bytes | None]]:
+    lists = fields.get(name)
+    if lists is None:
+        return {}
+    if not isinstance(lists, dict):
+        raise TypeError(f"{name} {lists!r} is not an object")
+    for attribute, values in lists.items():
+        if not isinstance(values, list):
+            raise TypeError(f"attribute {attribute!r} is {values!r}, not a list")
+    return {
+        attribute: [None if value is None else convert(value) for value in values]
+        for attribute, values in lists.items()
+    }
+
+
 def _encoded(text: object) -> bytes:
     if not isinstance(text, str):
         raise TypeError(f"{text!r} is not a string")
-    return text.encode()
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{text!r} is not text that UTF-8 can hold") from None
 
 
 def _decoded(text: object) -> bytes:

@@ -1,37 +1,21 @@
-"""Kafka without Spark, by confluent-kafka: making topics, publishing, reading record by record."""
+"""Kafka without Spark, by confluent-kafka: making topics and publishing."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections import deque
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from sources import instants
 from sources.catalog import PARTITIONS, Stream, partition_of
 from sources.kafka import ANSWER_SECONDS, missing, unreachable
-from sources.source import Acknowledge, Message, Record, SourceError
-
-try:
-    from confluent_kafka import (
-        OFFSET_BEGINNING,
-        OFFSET_END,
-        TIMESTAMP_CREATE_TIME,
-        Consumer,
-        KafkaError,
-        KafkaException,
-        Producer,
-        TopicPartition,
-    )
-    from confluent_kafka.admin import AdminClient
-    from confluent_kafka.cimpl import NewTopic
-except ImportError as absent:
-    raise SourceError(
-        f"{absent}; expected the package confluent-kafka for publishing and recording; "
-        "remedy: pip install 'confluent-kafka~=2.16'"
-    ) from None
+from sources.source import Acknowledge, Message
 
 LARGEST_MESSAGE = 3_670_016
 """Bytes: what Pub/Sub Lite takes, and what the topics made here take."""
@@ -39,8 +23,8 @@ LARGEST_MESSAGE = 3_670_016
 
 def create_topics(streams: Sequence[Stream], options: Namespace) -> list[str]:
     """Make the topics that are not there, and return their names; raises SourceError when refused."""
-    admin = AdminClient(_properties(options))
-    there = _partitions(admin, options)
+    admin = AdminClient(properties(options))
+    there = partitions(admin, options)
     made = [
         NewTopic(topic, num_partitions=PARTITIONS, config={"max.message.bytes": str(LARGEST_MESSAGE)})
         for topic in (stream.topic for stream in streams)
@@ -55,6 +39,23 @@ def create_topics(streams: Sequence[Stream], options: Namespace) -> list[str]:
     return [topic.topic for topic in made]
 
 
+_FOR_ONE_IN_THE_BATCH = (
+    KafkaError.INVALID_TIMESTAMP,
+    KafkaError.INVALID_RECORD,
+    KafkaError._INVALID_DIFFERENT_RECORD,
+)
+"""What a broker says of a whole batch because of one message in it."""
+
+
+@dataclass(frozen=True)
+class _Sending:
+    message: Message
+    topic: str
+    partition: int
+    acknowledge: Acknowledge
+    alone: bool = False
+
+
 class KafkaPublisher:
     """An idempotent producer: its own retries lose nothing and repeat nothing; waits for all replicas.
 
@@ -66,15 +67,16 @@ class KafkaPublisher:
         self._options = options
         self._producer = Producer(
             {
-                **_properties(options),
+                **properties(options),
                 "enable.idempotence": True,
                 "linger.ms": 5,
                 "message.max.bytes": LARGEST_MESSAGE + 100_000,
                 "message.timeout.ms": ANSWER_SECONDS * 1000,
             }
         )
-        self._counts = _partitions(self._producer, options)
+        self._counts = partitions(self._producer, options)
         self._keyless = 0
+        self._refused: deque[_Sending] = deque()
 
     def publish(self, messages: Sequence[Message], acknowledge: Acknowledge) -> None:
         """Send `messages`; raises SourceError, with none sent, when a stream has no topic."""
@@ -82,13 +84,14 @@ class KafkaPublisher:
             self._look_up(Stream(name))
         for message in messages:
             topic = Stream(message.stream).topic
-            self._send(topic, self._partition(topic, message.key), message, acknowledge)
+            self._send(_Sending(message, topic, self._partition(topic, message.key), acknowledge))
         self._producer.poll(0)
+        self._send_refused()
 
     def flush(self) -> None:
         """Wait until every message is acknowledged: `ANSWER_SECONDS` at most after the last."""
-        while self._producer.flush(1.0):
-            pass
+        self._wait()
+        self._send_refused()
 
     def close(self) -> None:
         """Flush; nothing else is held."""
@@ -96,7 +99,7 @@ class KafkaPublisher:
 
     def _look_up(self, stream: Stream) -> None:
         if stream.topic not in self._counts:
-            self._counts = _partitions(self._producer, self._options)
+            self._counts = partitions(self._producer, self._options)
         if stream.topic not in self._counts:
             raise missing(stream.topic, self._options)
 
@@ -106,131 +109,54 @@ class KafkaPublisher:
         self._keyless += 1
         return (self._keyless - 1) % self._counts[topic]
 
-    def _send(self, topic: str, partition: int, message: Message, acknowledge: Acknowledge) -> None:
-        record: dict[str, Any] = {
-            "value": message.value,
-            "key": message.key,
-            "partition": partition,
-            "timestamp": 0 if message.event_at is None else instants.milliseconds(message.event_at),
-            "headers": [(name, value) for name, values in message.attributes.items() for value in values],
-            "on_delivery": partial(self._settle, topic, partition, message, acknowledge),
-        }
+    def _send(self, sending: _Sending) -> None:
+        message = sending.message
+        headers: list[tuple[str, str | bytes | None]] = [
+            (name, value) for name, values in message.attributes.items() for value in values
+        ]
+        stamp = 0 if message.event_at is None else instants.milliseconds(message.event_at)
         while True:
             try:
-                return self._producer.produce(topic, **record)
+                return self._producer.produce(
+                    sending.topic,
+                    value=message.value,
+                    key=message.key,
+                    partition=sending.partition,
+                    timestamp=stamp,
+                    headers=headers,
+                    on_delivery=partial(self._settle, sending),
+                )
             except BufferError:
                 self._producer.poll(0.1)
             except KafkaException as refusal:
-                return acknowledge(message, refusal)
+                return sending.acknowledge(message, refusal)
 
-    def _settle(
-        self,
-        topic: str,
-        partition: int,
-        message: Message,
-        acknowledge: Acknowledge,
-        failure: KafkaError | None,
-        _: object,
-    ) -> None:
+    def _settle(self, sending: _Sending, failure: KafkaError | None, _: object) -> None:
         if failure is None:
-            acknowledge(message, None)
-        elif failure.code() == KafkaError._INVALID_DIFFERENT_RECORD:  # refused for its neighbour's sake
-            self._send(topic, partition, message, acknowledge)
+            sending.acknowledge(sending.message, None)
+        elif failure.code() in _FOR_ONE_IN_THE_BATCH and not sending.alone:
+            self._refused.append(sending)
         else:
-            acknowledge(message, KafkaException(failure))
+            sending.acknowledge(sending.message, KafkaException(failure))
+
+    def _send_refused(self) -> None:
+        """Each message of a refused batch once more by itself, so that only the faulty one fails."""
+        while self._refused:
+            self._wait()
+            self._send(replace(self._refused.popleft(), alone=True))
+            self._wait()
+
+    def _wait(self) -> None:
+        while self._producer.flush(1.0):
+            pass
 
 
-def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
-    """The topic's records from `--starting` on, without end; None after each second without one."""
-    group = {"group.id": "twinstream-record", "enable.auto.commit": False, "auto.offset.reset": "error"}
-    consumer = Consumer({**_properties(options), **group})
-    try:
-        counts = _partitions(consumer, options)
-        if stream.topic not in counts:
-            raise missing(stream.topic, options)
-        count = counts[stream.topic]
-        consumer.assign(_start(consumer, stream.topic, count, options.starting))
-        yield from _merged(_polled(consumer, stream, options), _ends(consumer, stream.topic, count))
-    finally:
-        consumer.close()
-
-
-def _polled(consumer: Consumer, stream: Stream, options: Namespace) -> Iterator[Record | None]:
-    while True:
-        message = consumer.poll(1.0)
-        if message is not None and (failure := message.error()):
-            raise unreachable(options, failure.str())
-        yield None if message is None else _record(stream, message)
-
-
-def _ends(consumer: Consumer, topic: str, count: int) -> dict[int, int]:
-    """The end offset of each partition that has messages."""
-    offsets = {
-        partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
-        for partition in range(count)
-    }
-    return {partition: end for partition, (first, end) in offsets.items() if end > first}
-
-
-def _merged(polled: Iterator[Record | None], ends: dict[int, int]) -> Iterator[Record | None]:
-    """What was there at the start, by time over all partitions, as far as each keeps it; then as it comes.
-
-    A broker hands a backlog over partition by partition: recorded like that, the second would be late.
-    """
-    heads: dict[int, deque[Record]] = {partition: deque() for partition in ends}
-    behind = set(ends)
-    while behind:
-        record = next(polled)
-        if record is None:  # a partition's last offset may hold no message; or the start was the end
-            break
-        heads.setdefault(record.partition, deque()).append(record)
-        if record.offset + 1 >= ends.get(record.partition, 0):
-            behind.discard(record.partition)
-        while all(heads[partition] for partition in behind) and any(heads.values()):
-            yield _oldest(heads)
-    while any(heads.values()):
-        yield _oldest(heads)
-    yield from polled
-
-
-def _oldest(heads: dict[int, deque[Record]]) -> Record:
-    waiting = [queue for queue in heads.values() if queue]
-    return min(waiting, key=lambda queue: (queue[0].published_at, queue[0].partition)).popleft()
-
-
-def _start(consumer: Consumer, topic: str, count: int, starting: str | datetime) -> list[TopicPartition]:
-    if isinstance(starting, datetime):
-        stamp = instants.milliseconds(starting)
-        asked = [TopicPartition(topic, partition, stamp) for partition in range(count)]
-        return consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS)
-    offset = OFFSET_BEGINNING if starting == "earliest" else OFFSET_END
-    return [TopicPartition(topic, partition, offset) for partition in range(count)]
-
-
-def _record(stream: Stream, message: Any) -> Record:
-    kind, stamp = message.timestamp()
-    published_at = instants.from_milliseconds(stamp)
-    attributes: dict[str, list[bytes | None]] = {}
-    for name, value in message.headers() or ():
-        attributes.setdefault(name, []).append(value)
-    return Record(
-        stream=stream.name,
-        key=message.key(),
-        value=message.value(),
-        event_at=published_at if kind == TIMESTAMP_CREATE_TIME else None,
-        attributes=attributes,
-        partition=message.partition(),
-        offset=message.offset(),
-        published_at=published_at,
-    )
-
-
-def _properties(options: Namespace) -> dict[str, str | int | float | bool]:
+def properties(options: Namespace) -> dict[str, str | int | float | bool]:
     """What every client here needs; librdkafka's own log says what the errors say, many times over."""
     return {"bootstrap.servers": options.kafka_bootstrap_servers, "log_level": 0}
 
 
-def _partitions(client: Producer | Consumer | AdminClient, options: Namespace) -> dict[str, int]:
+def partitions(client: Producer | Consumer | AdminClient, options: Namespace) -> dict[str, int]:
     """The number of partitions of every topic."""
     try:
         topics = client.list_topics(timeout=ANSWER_SECONDS).topics

@@ -35,8 +35,8 @@ MESSAGES = [
     Message("contract", b"", b"empty key", at(6_000)),
     Message("contract", b"a-little-bit-long-string", b"\\u0000 \x00", at(7_000)),
 ]
-# partition, offset, key, value, attributes, event_at. The partitions of 21, abc, foobar and a-little-... are by
-# the vectors of Kafka's own tests; a message without a key is its publisher's first and goes to partition 0.
+# partition, offset, key, value, attributes, event_at. The partitions of 21, abc, foobar and a-little-... are
+# by the vectors of Kafka's own tests; a message without a key is its publisher's first: partition 0.
 EXPECTED = [
     (0, 0, b"21", b"{}", {}, at(0)),
     (0, 1, b"foobar", None, {}, at(1_000)),
@@ -148,5 +148,5 @@ def test_the_identity_is_stable(backend: Backend, spark: SparkSession) -> None:
 
 
 def test_a_stream_that_is_not_there_is_said_at_the_start(backend: Backend, spark: SparkSession) -> None:
-    with pytest.raises(SourceError, match=r"absent.*expected.*remedy: .*python -m sources"):
+    with pytest.raises(SourceError, match=r"absent.*expected.*remedy.*python -m sources"):
         backend.source.check(spark, [STREAM, Stream("absent")], backend.options)

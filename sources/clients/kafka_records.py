@@ -1,0 +1,102 @@
+"""A Kafka topic's records one by one, without Spark, by confluent-kafka."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, TIMESTAMP_CREATE_TIME, Consumer, TopicPartition
+
+from sources import instants
+from sources.catalog import Stream
+from sources.clients.kafka import partitions, properties
+from sources.kafka import ANSWER_SECONDS, missing, unreachable
+from sources.source import Record
+
+
+def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
+    """The topic's records from `--starting` on, without end; None after each second without one."""
+    group = {"group.id": "twinstream-record", "enable.auto.commit": False, "auto.offset.reset": "error"}
+    consumer = Consumer({**properties(options), **group})
+    try:
+        counts = partitions(consumer, options)
+        if stream.topic not in counts:
+            raise missing(stream.topic, options)
+        count = counts[stream.topic]
+        consumer.assign(_start(consumer, stream.topic, count, options.starting))
+        yield from _merged(_polled(consumer, stream, options), _ends(consumer, stream.topic, count))
+    finally:
+        consumer.close()
+
+
+def _polled(consumer: Consumer, stream: Stream, options: Namespace) -> Iterator[Record | None]:
+    while True:
+        message = consumer.poll(1.0)
+        if message is not None and (failure := message.error()):
+            raise unreachable(options, failure.str())
+        yield None if message is None else _record(stream, message)
+
+
+def _ends(consumer: Consumer, topic: str, count: int) -> dict[int, int]:
+    """The end offset of each partition that has messages."""
+    offsets = {
+        partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
+        for partition in range(count)
+    }
+    return {partition: end for partition, (first, end) in offsets.items() if end > first}
+
+
+def _merged(polled: Iterator[Record | None], ends: dict[int, int]) -> Iterator[Record | None]:
+    """What was there at the start, by time over all partitions, as far as each keeps it; then as it comes.
+
+    A broker hands a backlog over partition by partition: recorded like that, the second would be late.
+    """
+    heads: dict[int, deque[Record]] = {partition: deque() for partition in ends}
+    behind = set(ends)
+    while behind:
+        record = next(polled)
+        if record is None:  # a partition's last offset may hold no message; or the start was the end
+            break
+        heads.setdefault(record.partition, deque()).append(record)
+        if record.offset + 1 >= ends.get(record.partition, 0):
+            behind.discard(record.partition)
+        while all(heads[partition] for partition in behind) and any(heads.values()):
+            yield _oldest(heads)
+    while any(heads.values()):
+        yield _oldest(heads)
+    yield from polled
+
+
+def _oldest(heads: dict[int, deque[Record]]) -> Record:
+    waiting = [queue for queue in heads.values() if queue]
+    return min(waiting, key=lambda queue: (queue[0].published_at, queue[0].partition)).popleft()
+
+
+def _start(consumer: Consumer, topic: str, count: int, starting: str | datetime) -> list[TopicPartition]:
+    if isinstance(starting, datetime):
+        stamp = instants.milliseconds(starting)
+        asked = [TopicPartition(topic, partition, stamp) for partition in range(count)]
+        return consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS)
+    offset = OFFSET_BEGINNING if starting == "earliest" else OFFSET_END
+    return [TopicPartition(topic, partition, offset) for partition in range(count)]
+
+
+def _record(stream: Stream, message: Any) -> Record:
+    kind, stamp = message.timestamp()
+    published_at = instants.from_milliseconds(stamp)
+    attributes: dict[str, list[bytes | None]] = {}
+    for name, value in message.headers() or ():
+        attributes.setdefault(name, []).append(value)
+    return Record(
+        stream=stream.name,
+        key=message.key(),
+        value=message.value(),
+        event_at=published_at if kind == TIMESTAMP_CREATE_TIME else None,
+        attributes=attributes,
+        partition=message.partition(),
+        offset=message.offset(),
+        published_at=published_at,
+    )

@@ -1,0 +1,223 @@
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from argparse import Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from sources import replay, replay_files
+from sources.catalog import BROWSING, PRODUCT, PURCHASE, Stream
+from sources.replay_staging import stage
+from sources.source import Message, Record, SourceError
+
+CHECKOUT = Path(__file__).parents[2]
+NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def staged_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def write(directory: Path, stream: Stream, name: str, *values: str) -> Path:
+    file = directory / stream.name / f"{name}.jsonl"
+    records = [Record(stream.name, b"k", value.encode(), NOON, {}, 0, 0, NOON) for value in values]
+    replay_files.write(file, records)
+    return file
+
+
+def streaming(spark: SparkSession, directory: Path, stream: Stream) -> DataFrame:
+    return replay.envelope(replay.read(spark.readStream, stream, Namespace(replay_dir=directory)))
+
+
+def batches(frame: DataFrame, checkpoint: Path) -> list[list[str]]:
+    """The values of each micro-batch of what is there."""
+    seen: list[list[str]] = []
+
+    def note(batch: DataFrame, _: int) -> None:
+        seen.append(sorted(bytes(row[0]).decode() for row in batch.collect()))
+
+    writer = frame.select("value").writeStream.foreachBatch(note).trigger(availableNow=True)
+    query = writer.option("checkpointLocation", str(checkpoint)).start()
+    assert query.awaitTermination(60)
+    return seen
+
+
+def test_each_file_is_a_batch_in_name_order_whatever_its_time(spark: SparkSession, tmp_path: Path) -> None:
+    for age, (name, values) in enumerate([("0010", "d"), ("0002", "bc"), ("0001", "a"), ("0011", "e")]):
+        file = write(tmp_path / "in", PRODUCT, name, *values)
+        os.utime(file, (1_700_000_000 - age, 1_700_000_000 - age))
+    assert batches(streaming(spark, tmp_path / "in", PRODUCT), tmp_path / "checkpoint") == [
+        ["a"],
+        ["b", "c"],
+        ["d"],
+        ["e"],
+    ]
+
+
+def test_a_restart_reads_only_what_was_added(spark: SparkSession, tmp_path: Path) -> None:
+    write(tmp_path / "in", PRODUCT, "0001", "a")
+    assert batches(streaming(spark, tmp_path / "in", PRODUCT), tmp_path / "checkpoint") == [["a"]]
+    write(tmp_path / "in", PRODUCT, "0002", "b")
+    assert batches(streaming(spark, tmp_path / "in", PRODUCT), tmp_path / "checkpoint") == [["b"]]
+    assert batches(streaming(spark, tmp_path / "in", PRODUCT), tmp_path / "checkpoint") == []
+
+
+def test_a_restart_goes_on_after_the_copies_are_lost(spark: SparkSession, tmp_path: Path) -> None:
+    for name in ("0001", "0002"):
+        write(tmp_path / "in", PRODUCT, name, name)
+    first = stage(tmp_path / "in" / PRODUCT.name)
+    assert batches(streaming(spark, tmp_path / "in", PRODUCT), tmp_path / "checkpoint") == [
+        ["0001"],
+        ["0002"],
+    ]
+    next(tmp_path.glob("twinstream-replay-*")).rename(tmp_path / "gone")
+    assert stage(tmp_path / "in" / PRODUCT.name) == first
+    assert batches(streaming(spark, tmp_path / "in", PRODUCT), tmp_path / "checkpoint") == []
+
+
+def test_two_streams_of_different_length_join_in_one_query(spark: SparkSession, tmp_path: Path) -> None:
+    for name, view in (("0001", "x"), ("0002", "y"), ("0003", "z")):
+        write(tmp_path / "in", BROWSING, name, view)
+    write(tmp_path / "in", PURCHASE, "0001", "z", "x")
+    views = streaming(spark, tmp_path / "in", BROWSING)
+    purchases = streaming(spark, tmp_path / "in", PURCHASE).select("value")
+    joined = batches(views.join(purchases, "value"), tmp_path / "checkpoint")
+    assert sorted(value for batch in joined for value in batch) == ["x", "z"]
+
+
+def test_a_batch_reads_all_files(spark: SparkSession, tmp_path: Path) -> None:
+    for name in ("0001", "0002"):
+        write(tmp_path / "with [odd] {name} *", PRODUCT, name, name)
+    options = Namespace(replay_dir=tmp_path / "with [odd] {name} *")
+    rows = replay.envelope(replay.read(spark.read, PRODUCT, options)).collect()
+    assert sorted(bytes(row.value).decode() for row in rows) == ["0001", "0002"]
+
+
+def test_the_identity_outlives_additions_and_no_other_change(tmp_path: Path) -> None:
+    folder = tmp_path / "in" / PRODUCT.name
+    second = write(tmp_path / "in", PRODUCT, "0002", "b")
+    first = stage(folder)
+    write(tmp_path / "in", PRODUCT, "0003", "c")
+    assert stage(folder) == first
+    write(tmp_path / "in", PRODUCT, "0002", "changed")
+    changed = stage(folder)
+    write(tmp_path / "in", PRODUCT, "0001", "before")
+    before = stage(folder)
+    second.unlink()
+    removed = stage(folder)
+    assert len({first, changed, before, removed}) == 4
+    (folder / "0001.jsonl").unlink()
+    write(tmp_path / "in", PRODUCT, "0002", "b")
+    assert stage(folder) == first
+
+
+def test_a_file_that_is_taken_away_is_no_addition(tmp_path: Path) -> None:
+    folder = tmp_path / "in" / PRODUCT.name
+    write(tmp_path / "in", PRODUCT, "0001", "a")
+    added = write(tmp_path / "in", PRODUCT, "0002", "b")
+    both = stage(folder)
+    added.unlink()
+    assert stage(folder) != both
+
+
+def test_the_same_files_elsewhere_are_another_stream(tmp_path: Path) -> None:
+    for place in ("here", "there"):
+        write(tmp_path / place, PRODUCT, "0001", "a")
+    assert stage(tmp_path / "here" / PRODUCT.name) != stage(tmp_path / "there" / PRODUCT.name)
+
+
+def test_processes_at_once_stage_the_same(tmp_path: Path) -> None:
+    for number in range(40):
+        write(tmp_path / "in", PRODUCT, f"{number:04}", str(number) * 1000)
+    code = (
+        f"from sources.replay_staging import *; print(stage(Path({str(tmp_path / 'in' / PRODUCT.name)!r})))"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=CHECKOUT, text=True)
+        for _ in range(4)
+    ]
+    staged = {process.communicate(timeout=60)[0].strip() for process in running}
+    assert len(staged) == 1
+    copies = sorted(Path(staged.pop()).glob("*.jsonl"), key=lambda copy: copy.stat().st_mtime)
+    assert [copy.name[:4] for copy in copies] == [f"{number:04}" for number in range(40)]
+
+
+def test_the_copies_are_for_their_user_only(tmp_path: Path) -> None:
+    write(tmp_path / "in", PRODUCT, "0001", "a")
+    private = stage(tmp_path / "in" / PRODUCT.name).parents[1]
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    private.chmod(0o755)
+    with pytest.raises(SourceError, match=r"not a directory that only you can enter.*remedy: remove it"):
+        stage(tmp_path / "in" / PRODUCT.name)
+
+
+def test_a_broken_line_is_named_before_the_query_starts(spark: SparkSession, tmp_path: Path) -> None:
+    write(tmp_path / "in", PRODUCT, "0001", "a")
+    broken = write(tmp_path / "in", PRODUCT, "0002", "b", "c")
+    broken.write_bytes(broken.read_bytes()[:-20])
+    options = Namespace(replay_dir=tmp_path / "in")
+    for ask in (
+        lambda: replay.check(spark, [PRODUCT], options),
+        lambda: replay.read(spark.read, PRODUCT, options),
+    ):
+        with pytest.raises(SourceError, match=r"in/product-stream/0002\.jsonl, line 2: "):
+            ask()
+
+
+def test_an_empty_folder_is_said_with_the_remedy(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "in" / PRODUCT.name).mkdir(parents=True)
+    with pytest.raises(SourceError, match=r"no \*\.jsonl file; expected .*; remedy: another --replay-dir"):
+        replay.check(spark, [PRODUCT], Namespace(replay_dir=tmp_path / "in"))
+
+
+def test_publishing_goes_on_where_the_files_end(tmp_path: Path) -> None:
+    options = Namespace(replay_dir=tmp_path / "in")
+    for _ in range(2):
+        publisher = replay.publisher(options)
+        for value in (b"1", b"2"):
+            publisher.publish([Message(PRODUCT.name, b"abc", value, NOON)], lambda *_: None)
+            publisher.flush()
+        publisher.close()
+    folder = tmp_path / "in" / PRODUCT.name
+    assert sorted(file.name for file in folder.iterdir()) == [f"000{n}.jsonl" for n in (1, 2, 3, 4)]
+    records = list(replay.records(PRODUCT, options))
+    assert [(record.partition, record.offset, record.value) for record in records] == [
+        (1, 0, b"1"),
+        (1, 1, b"2"),
+        (1, 2, b"1"),
+        (1, 3, b"2"),
+    ]
+
+
+def test_a_message_is_acknowledged_when_its_file_is_there(tmp_path: Path) -> None:
+    publisher = replay.publisher(Namespace(replay_dir=tmp_path / "in"))
+    acknowledged: list[tuple[bytes | None, bool]] = []
+    publisher.publish(
+        [Message(PRODUCT.name, b"k", b"v", NOON)],
+        lambda message, failure: acknowledged.append((message.value, failure is None)),
+    )
+    assert acknowledged == []
+    publisher.flush()
+    assert acknowledged == [(b"v", True)]
+
+
+def test_a_message_whose_file_cannot_be_written_is_acknowledged_with_the_reason(tmp_path: Path) -> None:
+    publisher = replay.publisher(Namespace(replay_dir=tmp_path / "in"))
+    failures: list[Exception | None] = []
+    publisher.publish([Message(PRODUCT.name, b"k", b"v", NOON)], lambda _, failure: failures.append(failure))
+    (tmp_path / "in" / PRODUCT.name).write_text("in the way")
+    publisher.close()
+    assert [type(failure) for failure in failures] == [FileExistsError]
+
+
+def test_the_bundled_events_are_not_published_over() -> None:
+    with pytest.raises(SourceError, match=r"holds the bundled events.*remedy: --replay-dir DIR"):
+        replay.publisher(Namespace(replay_dir=replay.BUNDLED))
