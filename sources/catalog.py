@@ -8,6 +8,7 @@ PARTITIONS = 2
 """Partitions of a stream's topic where nobody asks for another number."""
 
 TOPIC_SUFFIX = "-topic"
+SUBSCRIPTION_SUFFIX = "-subscription"
 
 ORDER_FIELDS = ("quantity", "unit_price")
 
@@ -31,7 +32,7 @@ class Stream:
     @property
     def subscription(self) -> str:
         """The Pub/Sub Lite subscription to `topic`."""
-        return f"{self.name}-subscription"
+        return self.name + SUBSCRIPTION_SUFFIX
 
 
 PRODUCT = Stream("product-stream", ORDER_FIELDS)

@@ -1,0 +1,70 @@
+"""A Lite topic's records one by one, without Spark, by a subscription of their own."""
+
+from __future__ import annotations
+
+import queue
+import uuid
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from sources.catalog import Stream
+from sources.clients.backlog import merged
+from sources.clients.pubsublite_reader import PartitionReader
+from sources.clients.pubsublite_resources import (
+    admin_client,
+    asked,
+    create_subscription,
+    endpoint,
+    partition_count,
+)
+from sources.pubsublite_paths import ANSWER_SECONDS, parent, topic_path, unreachable
+from sources.source import Record
+
+from google.cloud.pubsublite_v1 import TopicStatsServiceClient  # isort: skip
+
+
+def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
+    """The topic's records from the oldest on, without end; None after each second without one.
+
+    The subscription `twinstream-record-…` made for this is deleted at the end; a process that is killed
+    leaves it behind. Nothing is committed.
+    """
+    with admin_client(options) as admin:
+        count = partition_count(admin, stream, options)
+        path = f"{parent(options)}/subscriptions/twinstream-record-{uuid.uuid4().hex[:12]}"
+        create_subscription(admin, stream, path, options)
+        try:
+            ends = _ends(stream, count, options)
+            yield from merged(_polled(stream, path, count, options), ends)
+        finally:
+            asked(options, lambda: admin.delete_subscription(name=path, timeout=ANSWER_SECONDS))
+
+
+def _polled(stream: Stream, path: str, count: int, options: Namespace) -> Iterator[Record | None]:
+    arrived: queue.Queue[Record | Exception] = queue.Queue(maxsize=1000)
+    with ExitStack() as readers:
+        for partition in range(count):
+            reader = PartitionReader(stream, path, partition, endpoint(options), arrived)
+            readers.callback(reader.close)
+        while True:
+            try:
+                record = arrived.get(timeout=1.0)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(record, Exception):
+                raise unreachable(options, getattr(record, "message", record)) from None
+            yield record
+
+
+def _ends(stream: Stream, count: int, options: Namespace) -> dict[int, int]:
+    """The end offset of each partition that has messages."""
+    path = topic_path(stream, options)
+    with asked(options, lambda: TopicStatsServiceClient(client_options=endpoint(options))) as stats:
+        requests = ({"topic": path, "partition": partition} for partition in range(count))
+        answers = asked(
+            options, lambda: [stats.compute_head_cursor(one, timeout=ANSWER_SECONDS) for one in requests]
+        )
+    heads = {partition: int(answer.head_cursor.offset) for partition, answer in enumerate(answers)}
+    return {partition: head for partition, head in heads.items() if head}

@@ -1,0 +1,114 @@
+"""Topics and subscriptions of Pub/Sub Lite, by Google's AdminClient."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+from sources.catalog import PARTITIONS, Stream
+from sources.pubsublite_paths import (
+    ANSWER_SECONDS,
+    missing,
+    region,
+    subscription_path,
+    topic_path,
+    unreachable,
+)
+from sources.source import SourceError
+
+try:
+    from google.api_core.exceptions import AlreadyExists, GoogleAPICallError, NotFound, RetryError
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud.pubsublite_v1 import (
+        AdminServiceClient,
+        CreateSubscriptionRequest,
+        CreateTopicRequest,
+        Subscription,
+        Topic,
+    )
+except ImportError as absent:
+    raise SourceError(
+        f"{absent}; expected the package google-cloud-pubsublite for publishing and recording; "
+        "remedy: pip install 'google-cloud-pubsublite~=1.13'"
+    ) from None
+
+SMALLEST_RETENTION = 30 << 30
+"""Bytes of a partition, the least the service takes (python-pubsublite, create_lite_topic_example.py)."""
+PUBLISH_MIB, SUBSCRIBE_MIB = 4, 8
+"""MiB a second of a partition: the least, and what gcloud asks for where nobody says otherwise."""
+_Answer = TypeVar("_Answer")
+
+
+def endpoint(options: Namespace) -> dict[str, str]:
+    """Client options for the region's own endpoint, the one that serves its topics."""
+    return {"api_endpoint": f"dns:///{region(options)}-pubsublite.googleapis.com"}
+
+
+def admin_client(options: Namespace) -> AdminServiceClient:
+    """A client of the location's region; raises SourceError without credentials."""
+    return asked(options, lambda: AdminServiceClient(client_options=endpoint(options)))
+
+
+def asked(options: Namespace, ask: Callable[[], _Answer]) -> _Answer:
+    """What `ask` gives; raises SourceError for its refusal, but NotFound and AlreadyExists as they are."""
+    try:
+        return ask()
+    except (NotFound, AlreadyExists):
+        raise
+    except (GoogleAPICallError, GoogleAuthError, RetryError) as failure:
+        raise unreachable(options, getattr(failure, "message", failure)) from None
+
+
+def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
+    """Make the topics and subscriptions that are not there, and return their names.
+
+    A subscription starts at the oldest message. Raises SourceError where the service refuses.
+    """
+    made = []
+    with admin_client(options) as admin:
+        for stream in streams:
+            with suppress(AlreadyExists):
+                made.append(asked(options, partial(_create_topic, admin, stream, options)))
+            with suppress(AlreadyExists):
+                made.append(create_subscription(admin, stream, subscription_path(stream, options), options))
+    return made
+
+
+def create_subscription(admin: AdminServiceClient, stream: Stream, path: str, options: Namespace) -> str:
+    """Make a subscription to the stream's topic from its oldest message on; raises SourceError."""
+    immediately = Subscription.DeliveryConfig.DeliveryRequirement.DELIVER_IMMEDIATELY
+    subscription = Subscription(
+        topic=topic_path(stream, options), delivery_config={"delivery_requirement": immediately}
+    )
+    parent, _, name = path.partition("/subscriptions/")
+    request = CreateSubscriptionRequest(parent=parent, subscription=subscription, subscription_id=name)
+    try:
+        asked(options, lambda: admin.create_subscription(request, timeout=ANSWER_SECONDS))
+    except NotFound:
+        raise missing(f"topic {topic_path(stream, options)}", stream, options) from None
+    return name
+
+
+def partition_count(admin: AdminServiceClient, stream: Stream, options: Namespace) -> int:
+    """The partitions of the stream's topic; raises SourceError where it is not there."""
+    path = topic_path(stream, options)
+    try:
+        answer = asked(options, lambda: admin.get_topic_partitions(name=path, timeout=ANSWER_SECONDS))
+    except NotFound:
+        raise missing(f"topic {path}", stream, options) from None
+    return int(answer.partition_count)
+
+
+def _create_topic(admin: AdminServiceClient, stream: Stream, options: Namespace) -> str:
+    capacity = {"publish_mib_per_sec": PUBLISH_MIB, "subscribe_mib_per_sec": SUBSCRIBE_MIB}
+    topic = Topic(
+        partition_config={"count": PARTITIONS, "capacity": capacity},
+        retention_config={"per_partition_bytes": SMALLEST_RETENTION},
+    )
+    parent, _, name = topic_path(stream, options).partition("/topics/")
+    request = CreateTopicRequest(parent=parent, topic=topic, topic_id=name)
+    admin.create_topic(request, timeout=ANSWER_SECONDS)
+    return name

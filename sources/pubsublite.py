@@ -1,0 +1,136 @@
+"""Events from Pub/Sub Lite, by Google's Spark connector; published by `sources.clients.pubsublite`.
+
+The connector is `com.google.cloud:pubsublite-spark-sql-streaming:1.0.0`; what is said of it here was read in
+that jar (github.com/googleapis/java-pubsublite-spark, tag v1.0.0) and is shown by the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from argparse import Namespace, _ArgumentGroup
+from collections.abc import Iterator, Mapping, Sequence
+
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.readwriter import DataStreamReader
+
+from sources import pubsublite_admin
+from sources.catalog import SUBSCRIPTION_SUFFIX, Stream
+from sources.envelope import conform
+from sources.flags import add_flag
+from sources.pubsublite_paths import EMULATOR, subscription_path
+from sources.source import Publisher, Record, SourceError
+
+BOUNDED = False
+JARS: tuple[str, ...] = ("pubsublite",)
+ABOUT = """
+A fresh checkpoint starts at the subscription's committed cursor, at the oldest message where there is none
+(--starting is Kafka's); a later run starts where its checkpoint ends, whatever is committed. A running query
+sees new messages once a minute, for the connector keeps each partition's end so long; a run by --trigger
+available-now reads all there is at its start. A batch is committed when the next one begins, so the last one
+of a stopped run stays uncommitted. A batch's size is not limited: after a restart the connector's
+maxmessagesperbatch can skip or repeat messages. Its other flow control options are not set either; note that
+it ignores a misspelled one in silence. A subscription serves one query and no other subscriber beside it.
+"""
+_LOCATION = re.compile(r"[a-z0-9]+-[a-z0-9]+(-[a-z])?")
+
+
+def add_arguments(group: _ArgumentGroup) -> None:
+    """Add `--pubsublite-…`, and say what a user of the connector has to know."""
+    group.description = " ".join(ABOUT.split())
+    add_flag(
+        group,
+        "--pubsublite-project",
+        help=f"the project's number, not its id; with {EMULATOR} set it may be left out",
+        type=_project,
+    )
+    add_flag(
+        group,
+        "--pubsublite-location",
+        help="the zone or region of topics and subscriptions",
+        default="us-central1-a",
+        type=_location,
+    )
+
+
+def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
+    """The path of each subscription's topic, by stream: a Lite topic has no id that would tell a new one.
+
+    Raises SourceError when the service does not answer within 20 seconds, refuses the credentials or
+    has no such subscription.
+    """
+    return pubsublite_admin.topics(spark, streams, options)
+
+
+def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
+    """The subscription's messages; a batch ends with what the connector knew to be there.
+
+    Raises SourceError for a batch read, which the connector does not have (`PslTable.capabilities`).
+    """
+    if not isinstance(reader, DataStreamReader):
+        raise SourceError(
+            f"{stream.name}: spark.read on Pub/Sub Lite; expected spark.readStream, for Google's connector "
+            "has no batch read; remedy: a streaming query with --trigger available-now"
+        )
+    path = subscription_path(stream, options)
+    return reader.format("pubsublite").option("pubsublite.subscription", path).load()
+
+
+def envelope(raw: DataFrame) -> DataFrame:
+    """The canonical envelope of the connector's columns; the key of no bytes that stands for none is null."""
+    subscription = F.element_at(F.split("subscription", "/"), -1)
+    none = F.create_map().cast("map<string,array<binary>>")
+    return conform(
+        raw.select(
+            F.regexp_replace(subscription, f"{SUBSCRIPTION_SUFFIX}$", "").alias("stream"),
+            "partition",
+            "offset",
+            F.when(F.length("key") > 0, F.col("key")).alias("key"),
+            F.col("data").alias("value"),
+            F.coalesce("attributes", none).alias("attributes"),
+            F.col("publish_timestamp").alias("published_at"),
+            F.col("event_timestamp").alias("event_at"),
+        )
+    )
+
+
+def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
+    """Make the topics and subscriptions that are not there, and return their names."""
+    from sources.clients import pubsublite_resources
+
+    return pubsublite_resources.create(streams, options)
+
+
+def publisher(options: Namespace) -> Publisher:
+    """A publisher; raises SourceError when the service does not answer."""
+    from sources.clients import pubsublite
+
+    return pubsublite.LitePublisher(options)
+
+
+def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
+    """The topic's records, oldest first, without end, by a subscription made for this and deleted after it.
+
+    The stream's own subscription is neither read nor committed to.
+    """
+    from sources.clients import pubsublite_records
+
+    return pubsublite_records.records(stream, options)
+
+
+def _project(text: str) -> str:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected the project's number, for Google's connector takes no id; "
+            f"remedy: gcloud projects describe {text} --format='value(projectNumber)'"
+        )
+    return text
+
+
+def _location(text: str) -> str:
+    if not _LOCATION.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a zone like us-central1-a or a region like us-central1"
+        )
+    return text

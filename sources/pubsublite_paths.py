@@ -1,0 +1,65 @@
+"""Where a stream lies in Pub/Sub Lite, and what to say when it cannot be had."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+
+from sources.catalog import Stream
+from sources.source import SourceError
+
+ANSWER_SECONDS = 20
+"""How long the service may take to answer before it counts as unreachable."""
+EMULATOR = "PUBSUBLITE_EMULATOR_HOST"
+ENVIRONMENT = 'eval "$(python -m pubsublite_emulator env)"'
+
+
+def parent(options: Namespace) -> str:
+    """The path that topics and subscriptions lie under; raises SourceError without a project."""
+    project = options.pubsublite_project or ("1" if os.environ.get(EMULATOR) else None)
+    if project is None:
+        raise SourceError(
+            "--pubsublite-project is missing; expected the project's number; "
+            "remedy: gcloud projects describe ID --format='value(projectNumber)'"
+        )
+    return f"projects/{project}/locations/{options.pubsublite_location}"
+
+
+def topic_path(stream: Stream, options: Namespace) -> str:
+    """The path of the stream's topic."""
+    return f"{parent(options)}/topics/{stream.topic}"
+
+
+def subscription_path(stream: Stream, options: Namespace) -> str:
+    """The path of the stream's subscription."""
+    return f"{parent(options)}/subscriptions/{stream.subscription}"
+
+
+def region(options: Namespace) -> str:
+    """The region whose endpoint serves the location."""
+    return "-".join(str(options.pubsublite_location).split("-")[:2])
+
+
+def missing(what: str, stream: Stream, options: Namespace) -> SourceError:
+    """What to raise when a subscription or topic is not there."""
+    place = f"--location={options.pubsublite_location}"
+    flags = f"--pubsublite-project {parent(options).split('/')[1]} --pubsublite-location {place[11:]}"
+    return SourceError(
+        f"no {what}; expected it to exist; remedy: python -m sources create --source pubsublite {flags}, or "
+        f"gcloud pubsub lite-subscriptions create {stream.subscription} --topic={stream.topic} {place} "
+        "--starting-offset=beginning"
+    )
+
+
+def unreachable(options: Namespace, reason: object) -> SourceError:
+    """What to raise when the service does not answer as it should."""
+    if emulator := os.environ.get(EMULATOR):
+        expected = (
+            f"the emulator at {emulator}; remedy: python -m pubsublite_emulator serve, then {ENVIRONMENT}"
+        )
+    else:
+        expected = (
+            f"Pub/Sub Lite in {region(options)} to accept the application default credentials; "
+            "remedy: gcloud auth application-default login, or for an emulator " + ENVIRONMENT
+        )
+    return SourceError(f"{parent(options)}: {' '.join(str(reason).split())}; expected {expected}")
