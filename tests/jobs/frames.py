@@ -51,7 +51,8 @@ def rows(frame: DataFrame) -> list[Row]:
     times = [field.name for field in frame.schema if isinstance(field.dataType, TimestampType)]
     plain = frame.select(*(F.unix_micros(c).alias(c) if c in times else F.col(c) for c in frame.columns))
     at = [frame.columns.index(name) for name in times]
-    return sorted(tuple(_instant(v) if i in at else v for i, v in enumerate(row)) for row in plain.collect())
+    found = [tuple(_instant(v) if i in at else v for i, v in enumerate(row)) for row in plain.collect()]
+    return sorted(found, key=lambda row: [(value is None, value) for value in row])
 
 
 def _instant(micros: int | None) -> datetime | None:

@@ -24,7 +24,7 @@ Found in Spark's sources and seen with Spark 3.5.3 (`test_streaming.py` holds al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -105,8 +105,8 @@ def held_back(within: timedelta) -> timedelta:
 
 
 def stream(
-    batches: dict[str, Sequence[Sequence[Message]]],
-    orders: dict[str, bool],
+    batches: Mapping[str, Sequence[Sequence[Message]]],
+    orders: Mapping[str, bool],
     *,
     delay: timedelta,
     skew: timedelta,

@@ -221,7 +221,7 @@ def test_a_view_needs_no_order_fields_and_ignores_wrong_ones(spark: SparkSession
 def test_the_clock_of_a_producer_does_not_vouch_for_its_own_events(spark: SparkSession) -> None:
     """`published_at` may be the producer's: ahead of our clock, or none at all, our clock decides."""
     far = datetime(2200, 1, 1, tzinfo=UTC)
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (BROWSING.name, 0, number, None, bytearray(value(event_time='"2200-01-01T00:00:00Z"')), {}, at, None)
         for number, at in enumerate((far, None))
     ]
