@@ -119,4 +119,5 @@ def _reason(error: Py4JJavaError) -> str:
     failure = error.java_exception
     while failure.getCause() is not None:
         failure = failure.getCause()
-    return str(failure.getMessage() or failure.getClass().getSimpleName())
+    kind, message = failure.getClass().getSimpleName(), failure.getMessage()
+    return f"{kind}: {message}" if message else str(kind)

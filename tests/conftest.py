@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from jobs.runtime.session import session as jobs_session
 from jobs.sinks import delta
+from pubsublite_emulator import Emulator
 from tests.kafka_broker import KafkaBroker
 
 pytest_plugins = ["tests.loud_skips", "pytester"]
@@ -21,7 +22,13 @@ def kafka_broker() -> Iterator[KafkaBroker]:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """One session for the whole run, with the jobs' own settings: another would cost seconds."""
-    session = jobs_session("tests", ("kafka", "delta"), delta.SETTINGS)
+    """One session for the whole run, with the jobs' own settings: another would cost seconds.
+
+    Its JVM trusts the Pub/Sub Lite emulators of this process; `tests.lite.led` leads it to one.
+    """
+    with Emulator() as lite, pytest.MonkeyPatch.context() as patch:
+        for name in ("JAVA_TOOL_OPTIONS", "GOOGLE_APPLICATION_CREDENTIALS"):
+            patch.setenv(name, lite.env[name])
+        session = jobs_session("tests", ("kafka", "delta", "pubsublite"), delta.SETTINGS)
     yield session
     session.stop()

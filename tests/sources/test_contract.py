@@ -2,7 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
+from pubsublite_emulator import Emulator
 from sources.catalog import Stream
 from sources.envelope import ENVELOPE
 from sources.source import Message, Source, SourceError, load
 from tests.kafka_broker import KafkaBroker
+from tests.lite import led
 
 STREAM = Stream("contract")
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -48,18 +51,33 @@ EXPECTED = [
     (1, 2, b"\xff\xfe", b'"\xe2\x80\xa8"', {"raw": [b"\xff", None], "text": [b"x"]}, at(4_000)),
     (1, 3, b"", b"empty key", {}, at(6_000)),
 ]
+# Pub/Sub Lite has no null: a value without bytes is empty, a key without bytes is none.
+EXPECTED_ON_LITE = [
+    (0, 0, b"21", b"{}", {}, at(0)),
+    (0, 1, b"foobar", b"", {}, at(1_000)),
+    (0, 2, b"21", b"\xff\x00\n", {"trace": [b"1"]}, at(123_000)),
+    (0, 3, None, b"no key", {}, at(5_000)),
+    (0, 4, b"a-little-bit-long-string", b"\\u0000 \x00", {}, at(7_000)),
+    (1, 0, b"abc", b"", {}, at(1_000)),
+    (1, 1, b"abc", MEBIBYTE, {"trace": [b"a", b"", b"a"], "\u00fc": [b""]}, at(3_000)),
+    (1, 2, b"\xff\xfe", b'"\xe2\x80\xa8"', {"raw": [b"\xff", b""], "text": [b"x"]}, at(4_000)),
+    (1, 3, None, b"empty key", {}, at(6_000)),
+]
 
 
 @dataclass
 class Backend:
     source: Source
     options: Namespace
+    stream: Stream = STREAM
+    expected: list[tuple[Any, ...]] = field(default_factory=lambda: EXPECTED)
+    reads_batches: bool = True
 
     def batch(self, spark: SparkSession) -> DataFrame:
-        return self.source.envelope(self.source.read(spark.read, STREAM, self.options))
+        return self.source.envelope(self.source.read(spark.read, self.stream, self.options))
 
     def streaming(self, spark: SparkSession) -> DataFrame:
-        return self.source.envelope(self.source.read(spark.readStream, STREAM, self.options))
+        return self.source.envelope(self.source.read(spark.readStream, self.stream, self.options))
 
 
 def options_of(source: Source, *arguments: str) -> Namespace:
@@ -79,7 +97,27 @@ def replay(request: pytest.FixtureRequest) -> Backend:
     return Backend(load("replay"), options_of(load("replay"), "--replay-dir", str(directory)))
 
 
-BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {"kafka": kafka, "replay": replay}
+def pubsublite(request: pytest.FixtureRequest, storage: str = "memory") -> Backend:
+    stack = ExitStack()
+    request.addfinalizer(stack.close)
+    lite = stack.enter_context(Emulator(storage))
+    stack.enter_context(led(lite, request.getfixturevalue("spark")))
+    source, stream = load("pubsublite"), Stream(f"contract-{storage.partition(':')[0]}")
+    options = options_of(source)
+    assert source.create([stream], options) == [stream.topic, stream.subscription]
+    return Backend(source, options, stream, EXPECTED_ON_LITE, reads_batches=False)
+
+
+def pubsublite_over_kafka(request: pytest.FixtureRequest) -> Backend:
+    return pubsublite(request, f"kafka://{request.getfixturevalue('kafka_broker').bootstrap}")
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {
+    "kafka": kafka,
+    "replay": replay,
+    "pubsublite": pubsublite,
+    "pubsublite over Kafka": pubsublite_over_kafka,
+}
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))
@@ -88,10 +126,11 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     backend = BACKENDS[request.param](request)
     acknowledged: list[tuple[Message, Exception | None]] = []
     publisher = backend.source.publisher(backend.options)
-    publisher.publish(MESSAGES, lambda message, failure: acknowledged.append((message, failure)))
+    messages = [replace(message, stream=backend.stream.name) for message in MESSAGES]
+    publisher.publish(messages, lambda message, failure: acknowledged.append((message, failure)))
     publisher.close()
-    assert sorted(MESSAGES.index(message) for message, failure in acknowledged if failure is None) == list(
-        range(len(MESSAGES))
+    assert sorted(messages.index(message) for message, failure in acknowledged if failure is None) == list(
+        range(len(messages))
     )
     return backend
 
@@ -112,41 +151,49 @@ def plain(rows: list[Row]) -> list[tuple[Any, ...]]:
 
 
 def test_a_batch_gives_the_canonical_envelope(backend: Backend, spark: SparkSession) -> None:
+    if not backend.reads_batches:
+        with pytest.raises(SourceError, match=r"expected spark\.readStream.*remedy: .*available-now"):
+            backend.batch(spark)
+        return
     frame = backend.batch(spark)
     assert [(f.name, f.dataType) for f in frame.schema] == [(f.name, f.dataType) for f in ENVELOPE]
     rows = frame.collect()
-    assert plain(rows) == EXPECTED
-    assert {row.stream for row in rows} == {"contract"}
+    assert plain(rows) == backend.expected
+    assert {row.stream for row in rows} == {backend.stream.name}
     assert all(row.published_at is not None for row in rows)
 
 
 def test_a_stream_gives_the_same(backend: Backend, spark: SparkSession, tmp_path: Path) -> None:
     rows: list[Row] = []
+    frame = backend.streaming(spark)
+    assert [(f.name, f.dataType) for f in frame.schema] == [(f.name, f.dataType) for f in ENVELOPE]
     query = (
-        backend.streaming(spark)
-        .writeStream.foreachBatch(lambda frame, _: rows.extend(frame.collect()))
+        frame.writeStream.foreachBatch(lambda frame, _: rows.extend(frame.collect()))
         .option("checkpointLocation", str(tmp_path))
         .trigger(availableNow=True)
         .start()
     )
     assert query.awaitTermination(60)
-    assert plain(rows) == EXPECTED
+    assert plain(rows) == backend.expected
+    assert {row.stream for row in rows} == {backend.stream.name}
+    assert all(row.published_at is not None for row in rows)
 
 
 def test_records_are_the_same_without_spark(backend: Backend) -> None:
-    records = backend.source.records(STREAM, backend.options)
+    records = backend.source.records(backend.stream, backend.options)
     found = [record for _, record in zip(range(len(MESSAGES)), filter(None, records), strict=False)]
     assert (
-        sorted((r.partition, r.offset, r.key, r.value, r.attributes, r.event_at) for r in found) == EXPECTED
+        sorted((r.partition, r.offset, r.key, r.value, r.attributes, r.event_at) for r in found)
+        == backend.expected
     )
 
 
 def test_the_identity_is_stable(backend: Backend, spark: SparkSession) -> None:
-    identity = backend.source.check(spark, [STREAM], backend.options)
-    assert list(identity) == ["contract"]
-    assert backend.source.check(spark, [STREAM], backend.options) == identity
+    identity = backend.source.check(spark, [backend.stream], backend.options)
+    assert list(identity) == [backend.stream.name]
+    assert backend.source.check(spark, [backend.stream], backend.options) == identity
 
 
 def test_a_stream_that_is_not_there_is_said_at_the_start(backend: Backend, spark: SparkSession) -> None:
     with pytest.raises(SourceError, match=r"absent.*expected.*remedy.*python -m sources"):
-        backend.source.check(spark, [STREAM, Stream("absent")], backend.options)
+        backend.source.check(spark, [backend.stream, Stream("absent")], backend.options)
