@@ -137,7 +137,7 @@ def unreachable(options: Namespace, reason: object) -> SourceError:
     """What to raise when the broker does not answer."""
     return SourceError(
         f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {reason}; expected a Kafka broker; "
-        "remedy: docker compose up -d kafka, or another address"
+        "remedy: start one there, or give another address"
     )
 
 

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.latency [--rate 1000] [--seconds 60]
 
-An open loop: every event carries the time at which it was due, whether or not it could be sent then. A result's
+An open loop: an event carries the time at which it was due, whether or not it could be sent then. A result's
 latency is the time at which a consumer sees it less the due time of the newest event in its batch of results,
 that is, the event that made the window change last. The first third warms up and is left out.
 """

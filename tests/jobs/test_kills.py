@@ -21,7 +21,7 @@ from tests.jobs.runs import csv, record
 from tests.kafka_broker import KafkaBroker
 
 KILLS = 10
-BATCHES = 40
+BATCHES = 30
 JOB = "streaming_product_discounts"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -54,7 +54,7 @@ def run_with_kills(folder: Path, events: EventSet, random: Random, *sink: str) -
             assert not job.ends_within(random.uniform(0, 1.5)), f"ended before the last kill\n{job.said}"
             job.kill()
     with JobProcess(JOB, *flags) as job:
-        assert job.wait() == 0, job.said
+        assert job.wait(400) == 0, job.said
 
 
 def test_delta_has_every_row_once(spark: SparkSession, tmp_path: Path) -> None:
