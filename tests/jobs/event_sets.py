@@ -102,26 +102,26 @@ class _Writer:
         self.offset = 0
 
     def batch(self, start: datetime, size: int) -> list[Message]:
-        messages = [self._message(start) for _ in range(size)]
+        messages = [self._message(start, self.offset + number) for number in range(size)]
+        self.offset += size
         self.latest.append(max(event.event_time for event in self.events) if self.events else start)
         return messages
 
-    def _message(self, start: datetime) -> Message:
+    def _message(self, start: datetime, offset: int) -> Message:
         random, kind = self.random, self.random.random()
         again = self.events and kind < 0.12
-        event = random.choice(self.events) if again else self._event(start)
-        published_at = max(event.event_time, start) + timedelta(seconds=random.randint(0, 5))
+        event = random.choice(self.events) if again else self._event(start, offset)
+        published_at = _up(max(event.event_time, start)) + timedelta(seconds=random.randint(0, 5))
         tokens = self._tokens(event)
-        self.offset += 1
         if kind > 0.85:
-            return Message(self.offset, self._wrong(tokens, published_at), published_at)
+            return Message(offset, self._wrong(tokens, published_at), published_at)
         if kind > 0.82:
-            published_at = event.event_time - SKEW
+            published_at = _up(event.event_time) - SKEW
         if not again:
             self.events.append(event)
-        return Message(self.offset, render(tokens), published_at)
+        return Message(offset, render(tokens), published_at)
 
-    def _event(self, start: datetime) -> Event:
+    def _event(self, start: datetime, offset: int) -> Event:
         random, prefix = self.random, f"s{self.seed}"
         time = self._time(start)
         user, product = f"{prefix}-u{random.randint(1, 3)}", f"{prefix}-p{random.randint(1, 3)}"
@@ -130,7 +130,7 @@ class _Writer:
             distance = random.choice((timedelta(0), WITHIN, random.choice(STEPS))) + random.choice(NUDGES)
             sign = 1 if self.stream == PURCHASE else -1
             time, user, product = other.event_time + sign * distance, other.user_id, other.product_id
-        number = f"{prefix}-{self.stream[0:2]}{self.offset}"
+        number = f"{prefix}-{self.stream[0:2]}{offset}"
         price = Decimal(random.choice(PRICES))
         return Event(number, user, product, time, random.choice((1, 1, 2, 3, 10)), price)
 
@@ -197,3 +197,8 @@ def _offer(random: Random, order: Event) -> Offer:
 
 def _cut(time: datetime) -> datetime:
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def _up(time: datetime) -> datetime:
+    """The next whole millisecond: brokers keep no more of `published_at`."""
+    return _cut(time + MILLISECOND - TICK)

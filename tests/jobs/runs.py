@@ -15,9 +15,10 @@ from jobs.runtime.run import run
 from sources import replay_files
 from sources.catalog import PARTITIONS, partition_of
 from sources.source import Record
-from tests.jobs import frames
-from tests.jobs.event_sets import EventSet
+from tests.jobs import frames, streaming_reference
+from tests.jobs.event_sets import DELAY, NOW, ORDERS, SKEW, EventSet
 from tests.jobs.reference import Message, Offer, Row
+from tests.jobs.streaming_reference import Streamed
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Runner:
 
     def discounts(self, offers: Iterable[Offer]) -> str:
         """The flag for a discounts file with these offers."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / "discounts.csv"
         file.write_text(csv(offers))
         return f"--discounts={file}"
@@ -101,3 +103,23 @@ def csv(offers: Iterable[Offer]) -> str:
         for offer in offers
     ]
     return "\n".join(["user_id,product_id,discount_percent,valid_from,valid_until", *lines, ""])
+
+
+def expected_stream(events: EventSet, streams: Sequence[str]) -> Streamed:
+    """What the reference makes of these streams of the set."""
+    batches = {stream: events.batches[stream] for stream in streams}
+    return streaming_reference.stream(batches, ORDERS, delay=DELAY, skew=SKEW, now=NOW)
+
+
+def assert_equal(seed: int, rows: list[Row], expected: Streamed, actual: Outcome) -> None:
+    """Equal rows, equal counts, and the dead letters that the reference has, each for the right field."""
+    assert rows, f"seed {seed} gives no rows: it proves nothing"
+    missing, unexpected = set(rows) - set(actual.rows), set(actual.rows) - set(rows)
+    assert rows == actual.rows, f"seed {seed}: missing {missing}, unexpected {unexpected}"
+    dead = {(s, at): wrong.fields for s, one in expected.counted.items() for at, wrong in one.dead.items()}
+    assert sorted(dead) == [(stream, offset) for stream, offset, _ in actual.dead], f"seed {seed}"
+    named = {(stream, offset): reason.split()[0] for stream, offset, reason in actual.dead}
+    assert {at: name for at, name in named.items() if name not in dead[at]} == {}, f"seed {seed}"
+    late = sum(one.late for one in expected.counted.values())
+    counted = {"late": actual.said["late"], "dead": actual.said["dead"], "out": actual.said["out"]}
+    assert counted == {"late": late, "dead": len(dead), "out": len(rows)}, f"seed {seed}"

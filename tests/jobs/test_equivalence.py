@@ -1,0 +1,134 @@
+"""The same events through replay files and through a real Kafka broker: the same rows, and the true ones."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.popular_products_recommendation import JOB as POPULAR
+from jobs.product_activity_windows import JOB as ACTIVITY
+from jobs.runtime.job import Job
+from jobs.streaming_product_discounts import JOB as DISCOUNTS
+from sources import kafka
+from sources.catalog import STREAMS
+from sources.flags import Parser
+from tests.jobs import event_sets, reference, streaming_reference
+from tests.jobs.event_sets import BROWSING, DELAY, NOW, ORDERS, PRODUCT, PURCHASE, SKEW, WITHIN, EventSet
+from tests.jobs.reference import Message, Row
+from tests.jobs.runs import Runner, assert_equal, expected_stream, record
+from tests.jobs.streaming_reference import Streamed, held_back
+from tests.kafka_broker import KafkaBroker
+
+SEED, BATCHES, SIZE = 2, 3, 12
+MINUTE = timedelta(minutes=1)
+
+
+class Topics:
+    """The streams' topics, made anew with one partition: there a batch's most events are a batch's events."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self.flags = ("--source=kafka", f"--kafka-bootstrap-servers={broker.bootstrap}")
+        for stream in STREAMS.values():
+            broker.create_topic(stream.topic)
+        parser = Parser()
+        kafka.add_arguments(parser.add_argument_group())
+        self._options: Namespace = parser.parse_args([self.flags[1]])
+
+    def publish(self, stream: str, messages: Sequence[Message]) -> None:
+        refused: list[Exception] = []
+        publisher = kafka.publisher(self._options)
+        publisher.publish(
+            [record(stream, message) for message in messages],
+            lambda _, error: refused.append(error) if error else None,
+        )
+        publisher.close()
+        assert refused == []
+
+
+@pytest.fixture
+def topics(kafka_broker: KafkaBroker) -> Iterator[Topics]:
+    yield Topics(kafka_broker)
+    for stream in STREAMS.values():
+        kafka_broker.delete_topic(stream.topic)
+
+
+@pytest.fixture
+def events() -> EventSet:
+    return event_sets.generate(SEED, BATCHES, SIZE)
+
+
+def discounts(events: EventSet) -> tuple[list[Row], Streamed]:
+    expected = expected_stream(events, [PRODUCT])
+    rows = reference.product_discounts(expected.events(PRODUCT), events.offers, MINUTE)
+    return expected.final(rows), expected
+
+
+def popular(events: EventSet) -> tuple[list[Row], Streamed]:
+    expected = expected_stream(events, [BROWSING, PURCHASE])
+    bought = expected.purchases(BROWSING, PURCHASE, WITHIN)
+    return expected.final(reference.popular_products(bought, 10 * MINUTE, 10), held_back(WITHIN)), expected
+
+
+def activity(events: EventSet) -> tuple[list[Row], Streamed]:
+    expected = expected_stream(events, [BROWSING])
+    return expected.final(reference.activity(expected.events(BROWSING), MINUTE, MINUTE)), expected
+
+
+@pytest.mark.parametrize(
+    ("job", "streams", "expect"),
+    [
+        (DISCOUNTS, [PRODUCT], discounts),
+        (POPULAR, [BROWSING, PURCHASE], popular),
+        (ACTIVITY, [BROWSING], activity),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_replay_and_kafka_give_the_same(
+    spark: SparkSession,
+    topics: Topics,
+    events: EventSet,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    job: Job,
+    streams: list[str],
+    expect: object,
+) -> None:
+    assert callable(expect)
+    rows, expected = expect(events)
+    for stream in streams:
+        topics.publish(stream, events.messages(stream))
+    on_files = Runner(spark, tmp_path / "files", capsys)
+    on_kafka = Runner(spark, tmp_path / "kafka", capsys)
+    table = [on_files.discounts(events.offers)] if job is DISCOUNTS else []
+    replayed = on_files.replay(job, events, streams, *table)
+    read = on_kafka.run(job, *topics.flags, f"--kafka-max-events-per-batch={SIZE}", *table)
+    assert replayed == read
+    assert_equal(SEED, rows, expected, read)
+
+
+def test_late_events_of_the_next_run_meet_the_watermark_of_the_last_batch_without_data(
+    spark: SparkSession,
+    topics: Topics,
+    events: EventSet,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run ends with a batch without data, so that more is late than in one long run on the same events."""
+    runner = Runner(spark, tmp_path, capsys)
+    table = runner.discounts(events.offers)
+    said = []
+    for batch in events.batches[PRODUCT]:
+        topics.publish(PRODUCT, batch)
+        outcome = runner.run(DISCOUNTS, *topics.flags, table)
+        said.append(outcome.said["late"])
+    apart: list[list[Message]] = [part for batch in events.batches[PRODUCT] for part in (batch, [])]
+    expected = streaming_reference.stream({PRODUCT: apart}, ORDERS, delay=DELAY, skew=SKEW, now=NOW)
+    rows = reference.product_discounts(expected.events(PRODUCT), events.offers, MINUTE)
+    assert expected.final(rows) == outcome.rows
+    assert expected.counted[PRODUCT].late == sum(said)
+    assert expected.counted[PRODUCT].late > expected_stream(events, [PRODUCT]).counted[PRODUCT].late
