@@ -21,14 +21,18 @@ def kafka_broker() -> Iterator[KafkaBroker]:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """One session for the whole run, with the jobs' own settings: another would cost seconds.
 
-    Its JVM trusts the Pub/Sub Lite emulators of this process; `tests.lite.led` leads it to one.
+    Its JVM trusts the Pub/Sub Lite emulators of this process; `tests.lite.led` leads it to one. Java keeps
+    the credentials it has read once, so the emulator that issues their tokens lives as long as the session.
     """
     with Emulator() as lite, pytest.MonkeyPatch.context() as patch:
-        for name in ("JAVA_TOOL_OPTIONS", "GOOGLE_APPLICATION_CREDENTIALS"):
-            patch.setenv(name, lite.env[name])
+        credentials = tmp_path_factory.mktemp("lite") / "credentials.json"
+        credentials.write_bytes(lite.files.credentials.read_bytes())
+        patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(credentials))
+        patch.setenv("JAVA_TOOL_OPTIONS", lite.env["JAVA_TOOL_OPTIONS"])
         session = jobs_session("tests", ("kafka", "delta", "pubsublite"), delta.SETTINGS)
-    yield session
-    session.stop()
+        patch.undo()
+        yield session
+        session.stop()
