@@ -55,7 +55,7 @@ def table_rows(table: str) -> list[Cells]:
 
 
 def write_replay(folder: Path, events: list[Cells]) -> None:
-    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    published_at = datetime(2026, 1, 1, 13, tzinfo=UTC)
     for batch in sorted({cells[0] for cells in events}):
         messages = [
             {"event_id": name, "user_id": user, "product_id": product, "event_time": f"{DAY}{time}Z"}
@@ -63,7 +63,7 @@ def write_replay(folder: Path, events: list[Cells]) -> None:
             if of == batch
         ]
         records = [
-            Record(BROWSING.name, None, json.dumps(message).encode(), noon, {}, 0, offset, noon)
+            Record(BROWSING.name, None, json.dumps(message).encode(), None, {}, 0, offset, published_at)
             for offset, message in enumerate(messages)
         ]
         replay_files.write(folder / BROWSING.name / f"{int(batch):04}.jsonl", records)
