@@ -12,6 +12,7 @@ import pytest
 from pubsublite_emulator.errors import Code, LiteError
 from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention, Storage, open_storage
+from pubsublite_emulator.wire import Batch
 from tests.kafka_broker import KafkaBroker
 
 PubSubMessage = message("PubSubMessage")
@@ -78,8 +79,8 @@ async def refused(code: Code, call: Awaitable[Any]) -> None:
 
 def test_messages_come_back_in_order_with_their_offsets(run: RunTest) -> None:
     async def test(storage: Storage, topic: str) -> None:
-        assert list(await storage.append(topic, 1, [encoded(b"a"), encoded(b"b")])) == [0, 1]
-        assert list(await storage.append(topic, 1, [encoded(b"c", key=b"k")])) == [2]
+        assert list(await storage.append(topic, 1, Batch([encoded(b"a"), encoded(b"b")]))) == [0, 1]
+        assert list(await storage.append(topic, 1, Batch([encoded(b"c", key=b"k")]))) == [2]
         found = await read(storage, topic, 1, 0, 3)
         assert [(item.cursor.offset, item.message.data, item.message.key) for item in found] == [
             (0, b"a", b""),
@@ -96,8 +97,8 @@ def test_messages_come_back_in_order_with_their_offsets(run: RunTest) -> None:
 
 def test_reading_starts_anywhere(run: RunTest) -> None:
     async def test(storage: Storage, topic: str) -> None:
-        await storage.append(topic, 0, [encoded(b"%d" % number) for number in range(700)])
-        await storage.append(topic, 0, [encoded(b"700")])
+        await storage.append(topic, 0, Batch([encoded(b"%d" % number) for number in range(700)]))
+        await storage.append(topic, 0, Batch([encoded(b"700")]))
         found = await read(storage, topic, 0, 699, 2)
         assert [(item.cursor.offset, item.message.data) for item in found] == [(699, b"699"), (700, b"700")]
 
@@ -109,7 +110,7 @@ def test_a_reader_waits_for_the_next_message(run: RunTest) -> None:
         reading = asyncio.create_task(read(storage, topic, 0, 0, 1))
         await asyncio.wait((reading,), timeout=0.3)
         assert not reading.done()
-        await storage.append(topic, 0, [encoded(b"late")])
+        await storage.append(topic, 0, Batch([encoded(b"late")]))
         assert [item.message.data for item in await reading] == [b"late"]
 
     run(test)
@@ -117,7 +118,7 @@ def test_a_reader_waits_for_the_next_message(run: RunTest) -> None:
 
 def test_batches_queued_together_keep_their_order(run: RunTest) -> None:
     async def test(storage: Storage, topic: str) -> None:
-        waiting = [storage.append(topic, 0, [encoded(b"%d" % number)] * 3) for number in range(50)]
+        waiting = [storage.append(topic, 0, Batch([encoded(b"%d" % number)] * 3)) for number in range(50)]
         offsets = [list(await one) for one in waiting]
         assert offsets == [[first, first + 1, first + 2] for first in range(0, 150, 3)]
 
@@ -130,7 +131,7 @@ def test_attributes_and_event_times_survive(run: RunTest) -> None:
         whole.attributes["colour"].values.extend([b"red", b"\xff\x00", b""])
         whole.attributes["été"].values.append(b"x")
         whole.event_time.FromMilliseconds(1_700_000_000_123)
-        await storage.append(topic, 0, [whole.SerializeToString()])
+        await storage.append(topic, 0, Batch([whole.SerializeToString()]))
         (found,) = await read(storage, topic, 0, 0, 1)
         assert found.message == whole
         # data 300, key 2, colour 6 + 3 + 2 + 0, été 5 bytes + 1, event time 12
@@ -141,7 +142,7 @@ def test_attributes_and_event_times_survive(run: RunTest) -> None:
 
 def test_a_message_of_ten_mebibytes(run: RunTest) -> None:
     async def test(storage: Storage, topic: str) -> None:
-        await storage.append(topic, 0, [encoded(b"x" * (10 << 20)), encoded(b"after")])
+        await storage.append(topic, 0, Batch([encoded(b"x" * (10 << 20)), encoded(b"after")]))
         found = await read(storage, topic, 0, 0, 2)
         assert [len(item.message.data) for item in found] == [10 << 20, 5]
 
@@ -155,7 +156,7 @@ def test_time_cursor_finds_the_first_message_not_before(run: RunTest) -> None:
             item = PubSubMessage(data=b"t")
             item.event_time.FromMilliseconds(milliseconds)
             messages.append(item.SerializeToString())
-        await storage.append(topic, 0, messages)
+        await storage.append(topic, 0, Batch(messages))
         second = 1_700_000_002_000 * 1_000_000
         assert await storage.offset_at(topic, 0, second, event=True) == 1
         assert await storage.offset_at(topic, 0, second + 1, event=True) == 2
@@ -182,10 +183,10 @@ def test_cursors_are_kept_by_group(run: RunTest) -> None:
 
 def test_growth_adds_empty_partitions(run: RunTest) -> None:
     async def test(storage: Storage, topic: str) -> None:
-        await storage.append(topic, 0, [encoded(b"before")])
+        await storage.append(topic, 0, Batch([encoded(b"before")]))
         await storage.update_topic(topic, 3, Retention(40 << 30, 3600.0))
         assert await storage.partitions(topic) == 3
-        assert list(await storage.append(topic, 2, [encoded(b"new")])) == [0]
+        assert list(await storage.append(topic, 2, Batch([encoded(b"new")]))) == [0]
         assert await storage.bounds(topic, 0) == Bounds(0, 1)
 
     run(test)

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from pubsublite_emulator.errors import Code, LiteError
 from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention, Storage, open_storage
+from pubsublite_emulator.wire import Batch
 from tests.kafka_broker import KafkaBroker
 
 PubSubMessage = message("PubSubMessage")
@@ -51,7 +52,7 @@ def test_kafka_readers_and_lite_readers_see_the_same(kafka_broker: KafkaBroker) 
             lite.event_time.FromMilliseconds(1_700_000_000_123)
             bare = PubSubMessage(data=b"no key")
             batch = [lite.SerializeToString(), bare.SerializeToString()]
-            assert list(await storage.append(topic, 0, batch)) == [1, 2]
+            assert list(await storage.append(topic, 0, Batch(batch))) == [1, 2]
             reader = await storage.read(topic, 0, 0)
             found: list[Any] = []
             while len(found) < 3:
@@ -94,7 +95,7 @@ def test_what_would_be_lost_is_refused(kafka_broker: KafkaBroker) -> None:
             await storage.create_topic(stamped, 1, KEEP)
             for place, item in ((topic, empty), (topic, early), (stamped, timed)):
                 with pytest.raises(LiteError) as caught:
-                    await storage.append(place, 0, [item.SerializeToString()])
+                    await storage.append(place, 0, Batch([item.SerializeToString()]))
                 assert caught.value.code is Code.INVALID_ARGUMENT
             assert (await storage.bounds(topic, 0)).head == 0
 
@@ -132,7 +133,9 @@ def test_the_head_is_never_a_transaction_marker(kafka_broker: KafkaBroker) -> No
         async with Started(kafka_broker) as storage:
             # 0: a record, 1: its marker, 2: aborted, 3: its marker
             assert await storage.bounds(topic, 0) == Bounds(0, 1)
-            assert list(await storage.append(topic, 0, [PubSubMessage(data=b"y").SerializeToString()])) == [4]
+            assert list(
+                await storage.append(topic, 0, Batch([PubSubMessage(data=b"y").SerializeToString()]))
+            ) == [4]
             assert await storage.bounds(topic, 0) == Bounds(0, 5)
 
     asyncio.run(body())

@@ -1,18 +1,60 @@
 """The log of one partition, in memory: no network, no clock, no locks.
 
-Offsets start at 0 and grow by one a message. Old blocks are dropped by size and by age; the newest block
-always stays, because a reader that was told of the head waits for the message before it.
+Offsets start at 0 and grow by one a message. Old messages are dropped by size and by age; the newest always
+stay, because a reader that was told of the head waits for the message before it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 
 from pubsublite_emulator import wire
 
-# Batches smaller than this share a block, so that single messages do not cost a block each.
+# Batches smaller than this share a block, so that single messages do not cost one each.
 _COALESCE = 256
+
+
+class _Stretch:
+    """Neighbouring messages: batches as they came, until the first reader makes them a block."""
+
+    __slots__ = ("_batches", "_block", "base", "count", "published", "size")
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+        self.count = 0
+        self.size = 0
+        self.published = 0
+        self._batches: list[tuple[wire.Batch, int]] = []
+        self._block: wire.Block | None = None
+
+    def add(self, batch: wire.Batch, now: int) -> None:
+        self._batches.append((batch, now))
+        self.count += batch.count
+        self.size += batch.size
+        self.published = now
+
+    def block(self) -> wire.Block:
+        """All its messages, ready to be delivered."""
+        if self._batches:
+            made = _deliverable(self._batches, self.base + self.count)
+            self._block = wire.join(self._block, made) if self._block else made
+            self._batches = []
+        if self._block is None:
+            raise ValueError("a stretch without messages")
+        return self._block
+
+
+def _deliverable(batches: list[tuple[wire.Batch, int]], end: int) -> wire.Block:
+    offset = start = end - sum(batch.count for batch, _ in batches)
+    frames, sizes = [], []
+    for batch, now in batches:
+        stamp = wire.timestamp(now)
+        for message in batch.messages:
+            size = wire.size_bytes(message)
+            frames.append(wire.frame(offset, stamp, message, size))
+            sizes.append(size)
+            offset += 1
+    return wire.block(range(start, end), frames, sizes)
 
 
 class PartitionLog:
@@ -22,47 +64,37 @@ class PartitionLog:
         self.oldest = 0
         self.head = 0
         self.stored_bytes = 0
-        self._blocks: list[wire.Block] = []
+        self._stretches: list[_Stretch] = []
         self._bases: list[int] = []
-        self._times: list[int] = []
 
-    def append(self, messages: Sequence[bytes], now: int) -> int:
-        """Store encoded messages published at ``now`` (nanoseconds); returns the first one's offset."""
-        first, stamp = self.head, wire.timestamp(now)
-        sizes = list(map(wire.size_bytes, messages))
-        offsets = range(first, first + len(messages))
-        frames = [
-            wire.frame(offset, stamp, message, size)
-            for offset, message, size in zip(offsets, messages, sizes, strict=True)
-        ]
-        self._add(wire.block(offsets, frames, sizes), now)
-        self.head += len(messages)
+    def append(self, batch: wire.Batch, now: int) -> int:
+        """Store messages published at ``now`` (nanoseconds); returns the first one's offset."""
+        first = self.head
+        if batch.count:
+            if not self._stretches or self._stretches[-1].count + batch.count > _COALESCE:
+                self._stretches.append(_Stretch(first))
+                self._bases.append(first)
+            self._stretches[-1].add(batch, now)
+            self.stored_bytes += batch.size
+            self.head += batch.count
         return first
 
-    def _add(self, block: wire.Block, now: int) -> None:
-        self.stored_bytes += len(block.data)
-        if self._blocks and len(self._blocks[-1].offsets) + len(block.offsets) <= _COALESCE:
-            self._blocks[-1] = wire.join(self._blocks[-1], block)
-            self._times[-1] = now
-        else:
-            self._blocks.append(block)
-            self._bases.append(block.offsets[0])
-            self._times.append(now)
-
     def read(self, offset: int) -> wire.Block | None:
-        """The stored messages from ``offset`` (or from the oldest kept) on, one block; None at the head."""
+        """The stored messages from ``offset`` (or from the oldest kept) on, some of them; or None."""
         if offset >= self.head:
             return None
         index = max(0, bisect_right(self._bases, offset) - 1)
-        return self._blocks[index].since(offset)
+        return self._stretches[index].block().since(offset)
 
     def trim(self, limit: int, published_before: int | None) -> None:
-        """Drop the oldest blocks while more than ``limit`` bytes are kept or they are older than wanted."""
+        """Drop the oldest messages while more than ``limit`` bytes are kept or they are older than wanted."""
         drop = 0
         oldest = -1 if published_before is None else published_before
-        while drop < len(self._blocks) - 1 and (self.stored_bytes > limit or self._times[drop] < oldest):
-            self.stored_bytes -= len(self._blocks[drop].data)
+        while drop < len(self._stretches) - 1 and (
+            self.stored_bytes > limit or self._stretches[drop].published < oldest
+        ):
+            self.stored_bytes -= self._stretches[drop].size
             drop += 1
         if drop:
-            del self._blocks[:drop], self._bases[:drop], self._times[:drop]
+            del self._stretches[:drop], self._bases[:drop]
             self.oldest = self._bases[0]

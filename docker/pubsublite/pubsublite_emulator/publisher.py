@@ -93,14 +93,13 @@ class _Stream:
         if batch is None:
             raise invalid("Publish: expected message_publish_request after the first message")
         topic = self._state.catalog.topic_partition(self._topic, self._partition)
-        largest = max(map(len, batch.messages), default=0)
-        if largest > MAX_MESSAGE_BYTES:
+        if len(raw) > MAX_MESSAGE_BYTES and (largest := max(map(len, batch.messages))) > MAX_MESSAGE_BYTES:
             raise invalid(f"a message has {largest} bytes: expected at most {MAX_MESSAGE_BYTES}")
 
-        def append(messages: Sequence[bytes]) -> Awaitable[Sequence[int]]:
-            return self._state.storage.append(topic.stored, self._partition, messages)
+        def append(new: wire.Batch) -> Awaitable[Sequence[int]]:
+            return self._state.storage.append(topic.stored, self._partition, new)
 
-        return self._producer.append(batch, append) if self._producer else append(batch.messages)
+        return self._producer.append(batch, append) if self._producer else append(batch)
 
 
 def response(offsets: Sequence[int | None]) -> bytes:

@@ -23,7 +23,7 @@ log = logging.getLogger("pubsublite_emulator")
 _REMEMBERED_MESSAGES = 20_000
 _REMEMBERED_PRODUCERS = 1_000
 
-Append = Callable[[Sequence[bytes]], Awaitable[Sequence[int]]]
+Append = Callable[[Batch], Awaitable[Sequence[int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Producer:
         first = batch.first_sequence_number
         if first > self._next:
             log.warning("publish sequence jumps from %d to %d: accepted", self._next, first)
-        numbers = range(first, first + len(batch.messages))
+        numbers = range(first, first + batch.count)
         unnumbered = first == 0 and self._next > 0 and self.streams > 1
         new = [
             index
@@ -56,7 +56,9 @@ class Producer:
             if not self._repeats(number, batch.messages[index], unnumbered)
         ]
         known = [self._stored.get(number) for number in numbers]
-        fresh = asyncio.ensure_future(append([batch.messages[index] for index in new])) if new else None
+        fresh = (
+            asyncio.ensure_future(append(Batch([batch.messages[index] for index in new]))) if new else None
+        )
         if fresh is not None and not unnumbered:
             self._remember([(numbers[index], batch.messages[index]) for index in new], fresh)
         return asyncio.ensure_future(_offsets(known, new, fresh))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
-from pubsublite_emulator.wire import Block
+from pubsublite_emulator.wire import Batch, Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Storage(Protocol):
         """How many partitions it has now."""
         ...
 
-    def append(self, topic: str, partition: int, messages: Sequence[bytes]) -> Awaitable[Sequence[int]]:
+    def append(self, topic: str, partition: int, batch: Batch) -> Awaitable[Sequence[int]]:
         """Queue encoded messages at once, in call order; resolves to their offsets when they are stored."""
         ...
 

@@ -23,6 +23,7 @@ from pubsublite_emulator.kafka_resources import Resources
 from pubsublite_emulator.kafka_topics import Topics
 from pubsublite_emulator.kafka_writer import Writer
 from pubsublite_emulator.storage import Bounds
+from pubsublite_emulator.wire import Batch
 
 log = logging.getLogger("pubsublite_emulator")
 
@@ -71,12 +72,12 @@ class KafkaStorage:
         """Kafka knows no locations."""
         return topic
 
-    def append(self, topic: str, partition: int, messages: Sequence[bytes]) -> Awaitable[Sequence[int]]:
+    def append(self, topic: str, partition: int, batch: Batch) -> Awaitable[Sequence[int]]:
         """Produce; resolves when the broker has them."""
 
         def prepare() -> Sequence[Record]:
             broker_time = self._topics.broker_time(topic)
-            records = [to_record(message, broker_time=broker_time) for message in messages]
+            records = [to_record(message, broker_time=broker_time) for message in batch.messages]
             if topic not in self._warned and any(record.truncated for record in records):
                 self._warned.add(topic)
                 log.warning("%s: Kafka keeps event times to the millisecond, what is finer is cut off", topic)

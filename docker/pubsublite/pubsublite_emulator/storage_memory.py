@@ -10,7 +10,7 @@ from pubsublite_emulator.errors import not_found
 from pubsublite_emulator.log import PartitionLog
 from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention
-from pubsublite_emulator.wire import Block
+from pubsublite_emulator.wire import Batch, Block
 
 # The smallest retention Lite accepts is 30 GiB a partition; a laptop's memory keeps this much of it.
 PARTITION_BYTES = 1 << 30
@@ -103,17 +103,17 @@ class MemoryStorage:
         """The partition count."""
         return len(self._topic(topic).partitions)
 
-    def append(self, topic: str, partition: int, messages: Sequence[bytes]) -> Awaitable[Sequence[int]]:
+    def append(self, topic: str, partition: int, batch: Batch) -> Awaitable[Sequence[int]]:
         """Store at once."""
         found = self._topic(topic)
         place, now = found.partitions[partition], time.time_ns()
-        first = place.log.append(messages, now)
+        first = place.log.append(batch, now)
         kept = found.retention.seconds
         since = None if kept is None else now - int(kept * 1_000_000_000)
         place.log.trim(min(found.retention.size, PARTITION_BYTES), since)
         place.wake()
         stored: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
-        stored.set_result(range(first, first + len(messages)))
+        stored.set_result(range(first, first + batch.count))
         return stored
 
     async def bounds(self, topic: str, partition: int) -> Bounds:

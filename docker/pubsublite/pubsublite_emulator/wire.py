@@ -93,19 +93,34 @@ def frame(offset: int, publish_time: bytes, encoded: bytes, size: int) -> bytes:
     return b"\x0a" + varint(len(body)) + body
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """A client's batch: each ``PubSubMessage`` as bytes, and the sequence number of the first."""
+    """A client's messages, encoded: counted at once, sliced apart only when somebody needs them singly."""
 
-    messages: Sequence[bytes]
-    first_sequence_number: int
+    __slots__ = ("_messages", "_raw", "count", "first_sequence_number", "size")
+
+    def __init__(self, messages: Sequence[bytes], raw: bytes = b"", count: int = 0, first: int = 0) -> None:
+        self._messages = messages
+        self._raw = raw
+        self.count = count or len(messages)
+        self.first_sequence_number = first
+        self.size = len(raw) or sum(map(len, messages))
+
+    @property
+    def messages(self) -> Sequence[bytes]:
+        """Each ``PubSubMessage``."""
+        if self._raw:
+            sliced = _slice(self._raw)
+            if sliced is None or len(sliced) != self.count:
+                request = PublishRequest.FromString(self._raw)
+                sliced = [one.SerializeToString() for one in request.message_publish_request.messages]
+            self._messages, self._raw = sliced, b""
+        return self._messages
 
 
 def split_batch(raw: bytes) -> Batch | None:
     """The messages of an encoded ``PublishRequest``, or None if it is not a batch.
 
-    Raises ``INVALID_ARGUMENT`` for anything protobuf cannot parse. The parse is one call into C for the whole
-    batch; the messages are then sliced from the same bytes.
+    Raises ``INVALID_ARGUMENT`` for anything protobuf cannot parse: one call into C checks the whole batch.
     """
     try:
         request = PublishRequest.FromString(raw)
@@ -114,10 +129,8 @@ def split_batch(raw: bytes) -> Batch | None:
     if request.WhichOneof("request_type") != "message_publish_request":
         return None
     batch = request.message_publish_request
-    messages = _slice(raw)
-    if messages is None or len(messages) != len(batch.messages):
-        messages = [entry.SerializeToString() for entry in batch.messages]
-    return Batch(messages, batch.first_sequence_number)
+    count = len(batch.messages)
+    return Batch((), raw if count else b"", count, batch.first_sequence_number)
 
 
 def _slice(raw: bytes) -> list[bytes] | None:
