@@ -1,6 +1,6 @@
 """Which events count in a stream, and which windows come out: Spark 3.5's rules, in plain Python.
 
-Found in Spark's sources and seen with Spark 3.5.3 (`test_streaming.py` holds all of them):
+Found in Spark's sources and seen with Spark 3.5.3 (`test_watermarks.py` and `test_streaming.py` hold them):
 
 * The watermark of a batch comes from the batches before it: for every stream the greatest event time so far,
   cut to milliseconds, less the delay; of two streams the smaller one; from 1970 on and never backwards.
