@@ -89,7 +89,8 @@ class Front:
         return await self._splice(head, target, reader, writer)
 
     def _plain(self, head: bytes) -> tuple[bytes, Address]:
-        method, target, rest = head.split(b" ", 2)
+        method, _, after = head.partition(b" ")
+        target, _, rest = after.partition(b" ")
         if not target.startswith(b"http://"):
             return head, self._rest
         host, slash, path = target[len(b"http://") :].partition(b"/")

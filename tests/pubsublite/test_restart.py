@@ -1,0 +1,219 @@
+"""The emulator killed and started again: what was acknowledged on Kafka storage stays."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from pubsublite_emulator import Emulator
+from pubsublite_emulator.exports import environment
+from pubsublite_emulator.files import Files
+from pubsublite_emulator.schema import message
+from tests.kafka_broker import KafkaBroker
+from tests.pubsublite.raw import Channel
+
+SOURCE = Path(__file__).parents[2] / "docker" / "pubsublite"
+MESSAGES = 50_000
+
+PREPARE = """
+from google.cloud.pubsublite import AdminClient
+from google.cloud.pubsublite.types import BacklogLocation, CloudRegion, SubscriptionPath, TopicPath
+from google.cloud.pubsublite_v1 import Subscription, Topic
+topic = TopicPath.parse("projects/1/locations/us-central1-a/topics/" + sys.argv[1])
+subscription = SubscriptionPath(topic.project, topic.location, sys.argv[1])
+def prepare():
+    admin = AdminClient(CloudRegion("us-central1"))
+    admin.create_topic(Topic(name=str(topic), partition_config=Topic.PartitionConfig(count=2)))
+    delivery = Subscription.DeliveryConfig(delivery_requirement=1)
+    body = Subscription(name=str(subscription), topic=str(topic), delivery_config=delivery)
+    admin.create_subscription(body, BacklogLocation.BEGINNING)
+"""
+PUBLISH = (
+    "import json, sys\n"
+    + PREPARE
+    + """
+from google.cloud.pubsublite.cloudpubsub import PublisherClient
+prepare()
+with PublisherClient() as publisher:
+    futures = [publisher.publish(topic, b"%d" % number) for number in range(int(sys.argv[2]))]
+    futures[0].result(60)
+    print("started", flush=True)
+    print(json.dumps([future.result(120) for future in futures]), flush=True)
+"""
+)
+SUBSCRIBE = (
+    "import json, sys\n"
+    + PREPARE
+    + """
+from google.cloud.pubsublite.cloudpubsub import SubscriberClient
+from google.cloud.pubsublite.types import FlowControlSettings
+def show(message):
+    print(message.message_id, flush=True)
+    message.ack()
+with SubscriberClient() as subscriber:
+    subscriber.subscribe(subscription, show, FlowControlSettings(500, 10 << 20)).result()
+"""
+)
+
+
+class Served:
+    """`serve` on one port, over Kafka, to be killed and started again."""
+
+    def __init__(self, broker: KafkaBroker, directory: Path) -> None:
+        self.directory = directory
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._command = [sys.executable, "-m", "pubsublite_emulator", "serve", "--port", str(self.port)]
+        self._command += ["--directory", str(directory), "--storage", f"kafka://{broker.bootstrap}"]
+        self.start()
+
+    def start(self) -> None:
+        self._log = (self.directory / "log").open("a")
+        self._process = subprocess.Popen(
+            self._command,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        )
+        assert self._process.stdout is not None
+        assert json.loads(self._process.stdout.readline())["address"] == f"127.0.0.1:{self.port}"
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        self._process.send_signal(how)
+        self._process.communicate(timeout=30)
+        self._log.close()
+
+    def client(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        added = environment(Files(self.directory), f"127.0.0.1:{self.port}", os.environ)
+        return subprocess.Popen(
+            [sys.executable, "-c", program, *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **added},
+        )
+
+
+@pytest.fixture
+def served(kafka_broker: KafkaBroker, tmp_path: Path) -> Iterator[Served]:
+    served = Served(kafka_broker, tmp_path)
+    try:
+        yield served
+    finally:
+        served.kill(signal.SIGTERM)
+
+
+def records(broker: KafkaBroker, topic: str) -> dict[str, bytes]:
+    """Every record of the two partitions by its Lite message id."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "check"})
+    found: dict[str, bytes] = {}
+    try:
+        for partition in (0, 1):
+            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), 10)
+            consumer.assign([TopicPartition(topic, partition, 0)])
+            position = 0
+            while position < end:
+                for record in consumer.consume(5000, 1.0):
+                    assert record.error() is None
+                    position = (record.offset() or 0) + 1
+                    found[f"{partition},{record.offset()}"] = record.value() or b""
+    finally:
+        consumer.close()
+    return found
+
+
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_under_a_publisher(served: Served, kafka_broker: KafkaBroker) -> None:
+    publisher = served.client(PUBLISH, "killed-publish", str(MESSAGES))
+    assert publisher.stdout is not None
+    assert publisher.stdout.readline() == "started\n"
+    for _ in range(2):
+        served.kill()
+        served.start()
+    ids = json.loads(publisher.communicate(timeout=150)[0])
+    stored = records(kafka_broker, "killed-publish")
+    assert len(ids) == MESSAGES
+    assert [int(stored[one]) for one in ids] == list(range(MESSAGES))
+    # Without a client id the protocol allows duplicates: of what was in flight at a kill, no more.
+    assert MESSAGES <= len(stored) < 2 * MESSAGES
+    assert {int(data) for data in stored.values()} == set(range(MESSAGES))
+
+
+@pytest.mark.slow
+def test_a_subscriber_goes_on_after_a_kill(served: Served, eventually: Callable[..., None]) -> None:
+    publisher = served.client(PUBLISH, "killed-subscribe", "5000")
+    wanted = set(json.loads(publisher.communicate(timeout=100)[0].splitlines()[1]))
+    subscriber = served.client(SUBSCRIBE, "killed-subscribe")
+    seen: list[str] = []
+
+    def follow() -> None:
+        assert subscriber.stdout is not None
+        seen.extend(line.strip() for line in subscriber.stdout)
+
+    reader = threading.Thread(target=lambda: [seen.append(line.strip()) for line in subscriber.stdout or ()])
+    reader.start()
+    try:
+        eventually(lambda: len(seen) > 500)
+        served.kill()
+        served.start()
+        eventually(lambda: set(seen) >= wanted, 60)
+        assert set(seen) == wanted
+    finally:
+        subscriber.kill()
+        reader.join()
+        subscriber.communicate()
+
+
+def test_a_restart_keeps_subscriptions_and_cursors(served: Served, eventually: Callable[..., None]) -> None:
+    publisher = served.client(PUBLISH, "restarted", "20")
+    ids = json.loads(publisher.communicate(timeout=100)[0].splitlines()[1])
+    served.kill(signal.SIGTERM)
+    served.start()
+    subscriber = served.client(SUBSCRIBE, "restarted")
+    assert subscriber.stdout is not None
+    seen = [subscriber.stdout.readline().strip() for _ in range(20)]
+    subscriber.kill()
+    subscriber.communicate()
+    assert sorted(seen) == sorted(ids)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["memory"], indirect=True)
+def test_a_stream_may_be_idle_for_more_than_two_minutes(lite: Emulator, make: Any) -> None:
+    topic = make.topic()
+    subscription = make.subscription(topic)
+    with Channel(lite) as channel:
+        call = channel.grpc.stream_stream("/google.cloud.pubsublite.v1.SubscriberService/Subscribe")
+        request = message("SubscribeRequest")
+        requests = [
+            request(initial={"subscription": str(subscription)}).SerializeToString(),
+            request(flow_control={"allowed_messages": 1, "allowed_bytes": 1000}).SerializeToString(),
+        ]
+        done = threading.Event()
+
+        def iterate() -> Iterator[bytes]:
+            yield from requests
+            done.wait()
+
+        answers = call(iterate())
+        response = message("SubscribeResponse")
+        assert response.FromString(next(answers)).initial.cursor.offset == 0
+        assert not done.wait(125)
+        publish = channel.stream("PublisherService", "Publish", "PublishResponse")
+        publish.send(message("PublishRequest")(initial_request={"topic": str(topic)})).receive()
+        late = message("PublishRequest")(message_publish_request={"messages": [{"data": b"late"}]})
+        publish.send(late).receive()
+        assert response.FromString(next(answers)).messages.messages[0].message.data == b"late"
+        answers.cancel()
+        done.set()
+        publish.close()
