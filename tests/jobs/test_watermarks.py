@@ -38,7 +38,8 @@ def test_late_and_repeated_events_and_the_end_of_a_window(runner: Runner) -> Non
     """The delay is 10 seconds, so the watermarks are, from the second batch on:
     10:01:30, 10:01:30, 10:02:00, 10:02:00 and, after the last, 10:03:00."""
     batches = [
-        [message("first", "10:01:40.000000")],
+        # Dead letters, one ten minutes ahead and one years: neither moves the watermark.
+        [message("first", "10:01:40.000000"), message("", "10:11:00.000000"), from_2037()],
         # Far behind the watermark, but not behind that of the batch before: it counts.
         [message("old", "10:00:30.000000"), message("first", "10:01:40.000000")],
         [
@@ -58,7 +59,12 @@ def test_late_and_repeated_events_and_the_end_of_a_window(runner: Runner) -> Non
         (minute[2], minute[3], "tea", 2),
     ]
     assert expected == outcome.rows
-    assert {"late": 1, "dead": 0} == {name: outcome.said[name] for name in ("late", "dead")}
+    assert {"late": 1, "dead": 2} == {name: outcome.said[name] for name in ("late", "dead")}
+
+
+def from_2037() -> Message:
+    ahead = message("ahead", "10:01:40.000000")
+    return Message(1, (ahead.value or b"").replace(b"2024", b"2037"), ahead.published_at)
 
 
 def both(event_id: str, clock: str, user: str, product: str) -> dict[str, list[Message]]:
