@@ -2,20 +2,27 @@
 
 import queue
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import grpc
 
-from pubsublite_emulator import Emulator
+from pubsublite_emulator.files import Files
 from pubsublite_emulator.schema import LITE, message
 
 SECONDS = 30
 
 
+class Serving(Protocol):
+    """An emulator in this process or another."""
+
+    address: str
+    files: Files
+
+
 class Channel:
     """A gRPC channel straight to an emulator."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Serving) -> None:
         credentials = grpc.ssl_channel_credentials(emulator.files.ca.read_bytes())
         options = [("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0)]
         self.grpc = grpc.secure_channel(emulator.address, credentials, options)

@@ -72,21 +72,21 @@ class Front:
 
     async def _route(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(_HELLO_SECONDS):
-            first = await reader.readexactly(1)
-            if first[0] == _HANDSHAKE:
-                head = await _client_hello(first, reader)
-                target = self._grpc if offers_h2(head) else self._rest_tls
-            else:
-                head = first + await reader.readuntil(b"\r\n\r\n")
-                if head.startswith(b"CONNECT "):
-                    outside = _tunnel(head)
-                    if outside is None:
-                        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                        return await self._route(reader, writer)
-                    target = outside
-                else:
-                    head, target = self._plain(head)
-        return await self._splice(head, target, reader, writer)
+            head, target = await self._first(reader)
+        if target is None:
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await self._route(reader, writer)
+        else:
+            await self._splice(head, target, reader, writer)
+
+    async def _first(self, reader: asyncio.StreamReader) -> tuple[bytes, Address | None]:
+        """What a client says first, and where that leads; None: into a tunnel to the emulator itself."""
+        first = await reader.readexactly(1)
+        if first[0] == _HANDSHAKE:
+            hello = await _client_hello(first, reader)
+            return hello, self._grpc if offers_h2(hello) else self._rest_tls
+        head = first + await reader.readuntil(b"\r\n\r\n")
+        return (head, _tunnel(head)) if head.startswith(b"CONNECT ") else self._plain(head)
 
     def _plain(self, head: bytes) -> tuple[bytes, Address]:
         method, _, after = head.partition(b" ")
