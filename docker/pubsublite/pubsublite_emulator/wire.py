@@ -229,13 +229,15 @@ class OffsetRange:
 
 def ranges(offsets: Sequence[int | None]) -> list[OffsetRange]:
     """The runs of consecutive offsets in a batch; a message whose offset is unknown (None) is in none."""
+    if isinstance(offsets, range):
+        return [OffsetRange(offsets[0], 0, len(offsets))] if offsets else []
     found: list[OffsetRange] = []
+    start = 0
     for index, offset in enumerate(offsets):
-        if offset is None:
-            continue
-        last = found[-1] if found else OffsetRange(-1, -1, -1)
-        if last.end_index == index and offset == last.offset + index - last.start_index:
-            found[-1] = OffsetRange(last.offset, last.start_index, index + 1)
-        else:
-            found.append(OffsetRange(offset, index, index + 1))
+        following = offsets[index + 1] if index + 1 < len(offsets) else None
+        if offset is None or following != offset + 1:
+            first = offsets[start]
+            if first is not None:
+                found.append(OffsetRange(first, start, index + 1))
+            start = index + 1
     return found
