@@ -168,6 +168,20 @@ def test_nonsense_as_messages_is_refused(lite: Emulator) -> None:
     assert alive(lite)
 
 
+def test_a_stop_ends_streams_with_a_code_that_clients_retry(storage: str) -> None:
+    with Emulator(storage) as lite, Channel(lite) as channel:
+        admin = "AdminService"
+        place = "projects/1/locations/us-central1-a"
+        topic = message("CreateTopicRequest")(
+            parent=place, topic_id="stopping", topic={"partition_config": {"count": 1}}
+        )
+        name = channel.unary(admin, "CreateTopic", topic, "Topic").name
+        stream = channel.stream("PublisherService", "Publish", "PublishResponse")
+        stream.send(message("PublishRequest")(initial_request={"topic": name})).receive()
+        lite.__exit__(None, None, None)
+        assert stream.refused().name == "UNAVAILABLE"
+
+
 def test_many_idle_streams_cost_nothing(lite: Emulator, make: Any, eventually: Callable[..., None]) -> None:
     """Two hundred open streams on one connection; the emulator's thread stays quiet."""
     subscription = str(make.subscription(make.topic(partitions=100)))

@@ -96,6 +96,11 @@ class Served:
         self._process.communicate(timeout=30)
         self._log.close()
 
+    def resident(self) -> int:
+        """The process's resident memory, bytes."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     def client(self, program: str, *arguments: str) -> subprocess.Popen[str]:
         added = environment(Files(self.directory), f"127.0.0.1:{self.port}", os.environ)
         return subprocess.Popen(
@@ -245,6 +250,32 @@ def test_a_restart_keeps_subscriptions_and_cursors(served: Served, eventually: C
     subscriber.kill()
     subscriber.communicate()
     assert sorted(seen) == sorted(ids)
+
+
+@pytest.mark.slow
+def test_memory_is_bounded_by_what_is_in_flight(served: Served) -> None:
+    """100 MB through Kafka, four subscribers that do not read: the process grows by far less."""
+    served.client(PUBLISH, "bounded", "0").communicate(timeout=60)
+    topic = "projects/1/locations/us-central1-a/topics/bounded"
+    before = served.resident()
+    with Channel(served) as channel:
+        stream = channel.stream("PublisherService", "Publish", "PublishResponse")
+        stream.send(message("PublishRequest")(initial_request={"topic": topic})).receive()
+        batch = message("PublishRequest")(
+            message_publish_request={"messages": [{"data": b"x" * 10_000}] * 100}
+        )
+        for _ in range(100):
+            stream.send(batch).receive()
+        subscription = topic.replace("topics", "subscriptions")
+        for _ in range(4):  # each evicts the one before
+            reading = channel.stream("SubscriberService", "Subscribe", "SubscribeResponse")
+            reading.send(message("SubscribeRequest")(initial={"subscription": subscription})).receive()
+            reading.send(
+                message("SubscribeRequest")(flow_control={"allowed_messages": 1, "allowed_bytes": 1 << 20})
+            )
+            assert len(reading.receive().messages.messages) == 1
+        assert served.resident() - before < 100 << 20
+        stream.close()
 
 
 @pytest.mark.slow

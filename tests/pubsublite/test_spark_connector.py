@@ -43,7 +43,7 @@ def test_read_restart_and_commit(make: Any, lite: Emulator, tmp_path: Path) -> N
     (partition,) = {one.partition.value for one in first}
     expected = [[partition, n, "k1", str(n)] for n in range(100)]
     assert sorted(row[:4] for row in rows) == expected
-    assert rows[0][4] == ["red"]
+    assert rows[0][4]["colour"] == ["red"]
     publish(topic, [b"more"], ordering_key="k1")
     assert [row[:4] for row in read(subscription, tmp_path)] == [[partition, 100, "k1", "more"]]
     # The connector commits a batch when it begins the next: the first run's batch, all partitions.
