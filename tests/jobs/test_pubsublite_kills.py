@@ -1,0 +1,117 @@
+"""The emulator killed under a job that reads it: the service's other side of the job's own kills."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.runtime.connectors import CHECKOUT
+from pubsublite_emulator.exports import environment
+from sources import kafka
+from sources.catalog import BROWSING
+from sources.source import Message
+from tests.jobs import frames
+from tests.jobs.process import JobProcess
+from tests.jobs.runs import said
+from tests.kafka_broker import KafkaBroker
+from tests.pubsublite.test_restart import Served
+from tests.sources.test_contract import options_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MESSAGES, KILLS = 60_000, 5
+"""A message each 10 milliseconds: ten minutes, of which nine are final when the last has come."""
+
+
+@pytest.fixture
+def broker() -> Iterator[KafkaBroker]:
+    with KafkaBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def served(broker: KafkaBroker, tmp_path: Path) -> Iterator[Served]:
+    (tmp_path / "lite").mkdir()
+    served = Served(broker, tmp_path / "lite")
+    yield served
+    served.kill()
+
+
+def message(number: int) -> Message:
+    at = NOON + number * timedelta(milliseconds=10)
+    value = (
+        f'{{"event_id":"e{number}","user_id":"u{number % 50}","product_id":"p{number % 5}",'
+        f'"event_time":"{at.isoformat()}"}}'
+    )
+    return Message(BROWSING.name, b"u%d" % (number % 50), value.encode(), at)
+
+
+def publish(broker: KafkaBroker) -> None:
+    failures = []
+    flag = f"--kafka-bootstrap-servers={broker.bootstrap}"
+    publisher = kafka.publisher(options_of(kafka, flag))
+    publisher.publish(
+        [message(number) for number in range(MESSAGES)],
+        lambda _, failure: failures.append(failure) if failure else None,
+    )
+    publisher.close()
+    assert failures == []
+
+
+def opened(served: Served) -> list[int]:
+    """Where Spark's readers began, in order."""
+    lines = (served.directory / "log").read_text().splitlines()
+    return [int(line.rpartition(" ")[2]) for line in lines if "JAVA-SPARK" in line and ": opened at " in line]
+
+
+def opens_again(served: Served, job: JobProcess, before: int) -> bool:
+    """Whether a reader opened after the first `before`; False where the job ended instead."""
+    deadline = time.monotonic() + 120
+    while len(opened(served)) <= before:
+        assert time.monotonic() < deadline, f"no reader came\n{job.said}"
+        if job.ends_within(0.01):
+            return False
+    return True
+
+
+def test_a_job_outlives_its_service(
+    spark: SparkSession, broker: KafkaBroker, served: Served, tmp_path: Path
+) -> None:
+    added = environment(served.files, served.address, os.environ)
+    create = [sys.executable, "-m", "sources", "create", "--source", "pubsublite"]
+    subprocess.run(create, env={**os.environ, **added}, cwd=CHECKOUT, timeout=60, check=True)
+    publish(broker)
+    random = Random(1)
+    flags = (
+        *("--source=pubsublite", "--trigger=available-now", "--sink=parquet"),
+        f"--sink-path={tmp_path / 'rows'}",
+        f"--checkpoint-root={tmp_path / 'checkpoints'}",
+    )
+    with JobProcess("product_activity_windows", *flags, environment=added) as job:
+        before = 0
+        for _ in range(KILLS):
+            if not opens_again(served, job, before) or job.ends_within(random.uniform(0.2, 2)):
+                break
+            before = len(opened(served))
+            served.kill()
+            served.start()
+        assert job.wait(240) == 0, job.said
+        counted = said(job.said)
+    assert max(opened(served)) > 0, "no kill met a reader on its way: nothing is proven"
+    assert counted["in"] == MESSAGES
+    found = frames.rows(spark.read.parquet(str(tmp_path / "rows")).drop("batch"))
+    minutes = [NOON + minute * timedelta(minutes=1) for minute in range(10)]
+    assert found == [
+        (start, end, f"p{product}", 1200) for start, end in pairwise(minutes) for product in range(5)
+    ]
