@@ -31,7 +31,9 @@ sees new messages once a minute, for the connector keeps each partition's end so
 available-now reads all there is at its start. A batch is committed when the next one begins, so the last one
 of a stopped run stays uncommitted. A batch's size is not limited: after a restart the connector's
 maxmessagesperbatch can skip or repeat messages. Its other flow control options are not set either; note that
-it ignores a misspelled one in silence. A subscription serves one query and no other subscriber beside it.
+it ignores a misspelled one in silence. A subscription serves one query and no other subscriber beside it: two
+throw each other out. There is no --sink pubsublite, for the connector cannot write on Spark 3.5
+(AbstractMethodError: useCommitCoordinator).
 """
 _LOCATION = re.compile(r"[a-z0-9]+-[a-z0-9]+(-[a-z])?")
 

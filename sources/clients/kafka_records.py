@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, TIMESTAMP_CREATE_TIME,
 
 from sources import instants
 from sources.catalog import Stream
+from sources.clients.backlog import merged
 from sources.clients.kafka import partitions, properties
 from sources.kafka import ANSWER_SECONDS, missing, unreachable
 from sources.source import Record
@@ -27,7 +27,7 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
             raise missing(stream.topic, options)
         count = counts[stream.topic]
         consumer.assign(_start(consumer, stream.topic, count, options.starting))
-        yield from _merged(_polled(consumer, stream, options), _ends(consumer, stream.topic, count))
+        yield from merged(_polled(consumer, stream, options), _ends(consumer, stream.topic, count))
     finally:
         consumer.close()
 
@@ -47,32 +47,6 @@ def _ends(consumer: Consumer, topic: str, count: int) -> dict[int, int]:
         for partition in range(count)
     }
     return {partition: end for partition, (first, end) in offsets.items() if end > first}
-
-
-def _merged(polled: Iterator[Record | None], ends: dict[int, int]) -> Iterator[Record | None]:
-    """What was there at the start, by time over all partitions, as far as each keeps it; then as it comes.
-
-    A broker hands a backlog over partition by partition: recorded like that, the second would be late.
-    """
-    heads: dict[int, deque[Record]] = {partition: deque() for partition in ends}
-    behind = set(ends)
-    while behind:
-        record = next(polled)
-        if record is None:  # a partition's last offset may hold no message; or the start was the end
-            break
-        heads.setdefault(record.partition, deque()).append(record)
-        if record.offset + 1 >= ends.get(record.partition, 0):
-            behind.discard(record.partition)
-        while all(heads[partition] for partition in behind) and any(heads.values()):
-            yield _oldest(heads)
-    while any(heads.values()):
-        yield _oldest(heads)
-    yield from polled
-
-
-def _oldest(heads: dict[int, deque[Record]]) -> Record:
-    waiting = [queue for queue in heads.values() if queue]
-    return min(waiting, key=lambda queue: (queue[0].published_at, queue[0].partition)).popleft()
 
 
 def _start(consumer: Consumer, topic: str, count: int, starting: str | datetime) -> list[TopicPartition]:

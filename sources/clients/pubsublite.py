@@ -25,7 +25,10 @@ _LOOK_SECONDS = 1.0
 
 
 class LitePublisher:
-    """Publishes each message once, over lost connections too, to the partition that Kafka would give it.
+    """Publishes to the partition that Kafka would give a message, over lost connections too.
+
+    A message is stored once, as far back as the service remembers the client's: an emulator's memory of that
+    ends with its process.
 
     Pub/Sub Lite has no null: a value or an attribute's value None is stored as no bytes, and a key of no
     bytes is no key. A message that is refused, or that could not be sent for a minute, is acknowledged with

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from jobs.runtime.connectors import CHECKOUT
 from pubsublite_emulator.exports import environment
-from sources import kafka
+from sources import kafka, pubsublite
 from sources.catalog import BROWSING
 from sources.source import Message
 from tests.jobs import frames
@@ -115,3 +116,32 @@ def test_a_job_outlives_its_service(
     assert found == [
         (start, end, f"p{product}", 1200) for start, end in pairwise(minutes) for product in range(5)
     ]
+
+
+def test_a_publisher_outlives_its_service(broker: KafkaBroker, served: Served, tmp_path: Path) -> None:
+    """The emulator's memory of what it has stored dies with it: a kill may repeat messages, not lose any."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(served.files, served.address, os.environ).items():
+            patch.setenv(name, value)
+        options = options_of(pubsublite)
+        pubsublite.create([BROWSING], options)
+        publisher = pubsublite.publisher(options)
+        settled: list[tuple[Message, Exception | None]] = []
+        for start in range(0, MESSAGES, 1000):
+            batch = [message(number) for number in range(start, start + 1000)]
+            publisher.publish(batch, lambda one, failure: settled.append((one, failure)))
+            if start in (5_000, 30_000):
+                served.kill()
+                served.start()
+        publisher.close()
+        assert [failure for _, failure in settled if failure] == []
+        assert len({one.value for one, _ in settled}) == len(settled) == MESSAGES
+        stored: dict[bytes, list[int]] = defaultdict(list)
+        for record in pubsublite.records(BROWSING, options):
+            if record is None:
+                break
+            stored[record.key or b""].append(int((record.value or b"")[14:].partition(b'"')[0]))
+    for user, numbers in stored.items():
+        assert list(dict.fromkeys(numbers)) == [n for n in range(MESSAGES) if b"u%d" % (n % 50) == user]
+    assert sum(map(len, stored.values())) < MESSAGES + 2 * 20_000
+    assert len(stored) == 50
