@@ -111,7 +111,11 @@ def _output(
     }
     good = {name: events.good(frame) for name, frame in checked.items()}
     rows = job.rows(Inputs(options, good, tables.current))
-    dead = reduce(DataFrame.union, map(events.dead_letters, checked.values()))
+    letters = [
+        events.dead_letters(checked[stream.name], stream, max_future_skew=options.max_future_skew)
+        for stream in job.streams(options)
+    ]
+    dead = reduce(DataFrame.union, letters)
     row, dead_letter = F.struct(*rows.columns).alias("row"), F.struct(*dead.columns).alias("dead_letter")
     return rows.select(row, _null(dead, "dead_letter")).union(dead.select(_null(rows, "row"), dead_letter))
 

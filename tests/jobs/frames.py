@@ -40,6 +40,11 @@ def check(frame: DataFrame, stream: str, watermark: timedelta, skew: timedelta) 
     return events.check(frame, STREAMS[stream], watermark=seconds, max_future_skew=skew)
 
 
+def dead_letters(checked: DataFrame, stream: str, skew: timedelta) -> DataFrame:
+    """`events.dead_letters` of what `check` gave."""
+    return events.dead_letters(checked, STREAMS[stream], max_future_skew=skew)
+
+
 def offers(spark: SparkSession, rows: Iterable[Offer]) -> DataFrame:
     """Discounts as the jobs take them; at most one row may be valid at any instant."""
     values = [(row.user_id, row.product_id, row.percent, row.valid_from, row.valid_until) for row in rows]

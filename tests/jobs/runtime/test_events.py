@@ -180,7 +180,7 @@ def checked(spark: SparkSession, cases: Mapping[str, tuple[bytes | None, object]
 
 @pytest.fixture(scope="module")
 def reasons(spark: SparkSession) -> dict[str, str]:
-    dead = events.dead_letters(checked(spark, BAD)).select("offset", "reason").collect()
+    dead = frames.dead_letters(checked(spark, BAD), PRODUCT.name, SKEW).select("offset", "reason").collect()
     found = {row[0]: row[1] for row in dead}
     return {name: found.get(number, "an event") for number, name in enumerate(BAD)}
 
@@ -196,7 +196,7 @@ def parsed(spark: SparkSession) -> dict[str, Row]:
     frame = checked(spark, {name: (with_id(case[0], name), 0) for name, case in FINE.items()})
     columns = ("event_id", "event_time", "user_id", "product_id", "quantity", "unit_price")
     found = {row[0]: row for row in frames.rows(events.good(frame).select(*columns))}
-    dead = events.dead_letters(frame).select("offset", "reason").collect()
+    dead = frames.dead_letters(frame, PRODUCT.name, SKEW).select("offset", "reason").collect()
     return {**found, **{list(FINE)[row[0]]: (row[1],) for row in dead}}
 
 
@@ -226,14 +226,15 @@ def test_the_clock_of_a_producer_does_not_vouch_for_its_own_events(spark: SparkS
         for number, at in enumerate((far, None))
     ]
     frame = frames.check(spark.createDataFrame(rows, ENVELOPE), BROWSING.name, WATERMARK, SKEW)
-    assert [AHEAD, AHEAD] == [row[0] for row in events.dead_letters(frame).select("reason").collect()]
+    dead = frames.dead_letters(frame, BROWSING.name, SKEW)
+    assert [AHEAD, AHEAD] == [row[0] for row in dead.select("reason").collect()]
 
 
 def test_a_dead_letter_keeps_the_whole_envelope(spark: SparkSession) -> None:
     attributes = {"trace": [bytearray(b"1"), None, bytearray(b"\xff")]}
     row = ("product-stream", 3, 17, bytearray(b"k"), bytearray(b"\xff"), attributes, PUBLISHED, AT)
     frame = frames.check(spark.createDataFrame([row], ENVELOPE), PRODUCT.name, WATERMARK, SKEW)
-    dead = events.dead_letters(frame)
+    dead = frames.dead_letters(frame, PRODUCT.name, SKEW)
     assert [*ENVELOPE.fieldNames(), "reason"] == dead.columns
     plain = (*row[:6], PUBLISHED, AT, "value is not UTF-8")
     times = (F.unix_micros("published_at"), F.unix_micros("event_at"))
@@ -257,7 +258,7 @@ def plan(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     stream = spark.readStream.schema(ENVELOPE).parquet(str(folder / "in"))
     frame = frames.check(stream, PRODUCT.name, WATERMARK, SKEW)
-    good, dead = events.good(frame), events.dead_letters(frame)
+    good, dead = events.good(frame), frames.dead_letters(frame, PRODUCT.name, SKEW)
     reason = F.lit(None).cast("string").alias("reason")
     names = [F.lit(None).cast("string"), F.lit(None).cast("timestamp")]
     good, dead = good.select("event_id", "event_time", reason), dead.select(*names, "reason")
