@@ -56,12 +56,17 @@ def transform(
 
 
 def followed_a_view(purchases: DataFrame, views: DataFrame, within: str) -> DataFrame:
-    """The purchases that followed a view, each once however many views came before it."""
+    """The purchases that followed a view, each once however many views came before it.
+
+    The last condition follows from the others. By it Spark keeps a purchase in state for `within` behind the
+    watermark; else one that came out of order would not meet the views of its own batch.
+    """
     purchase, view = purchases.alias("purchase"), views.alias("view")
     same_interest = F.expr(
         "purchase.user_id = view.user_id and purchase.product_id = view.product_id"
         " and view.event_time <= purchase.event_time"
         f" and purchase.event_time <= view.event_time + interval {within}"
+        f" and view.event_time <= purchase.event_time + interval {within}"
     )
     return purchase.join(view, same_interest, "left_semi")
 

@@ -44,7 +44,7 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
     log4j = Path(__file__).with_name("log4j2.properties").as_uri()
     return {
         "spark.master": f"local[{cores}]",
-        "spark.driver.memory": "2g",
+        "spark.driver.memory": _driver_memory(),
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
         "spark.driver.extraClassPath": ":".join(map(str, (*jars, *file_system))),
@@ -55,6 +55,12 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         **({"spark.hadoop.fs.file.impl": BARE_FILE_SYSTEM} if file_system else {}),
     }
+
+
+def _driver_memory() -> str:
+    """A quarter of this machine's memory, from 1 to 6 GiB; state lives there."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{min(max(machine // 4, 2**30), 6 * 2**30) // 2**20}m"
 
 
 def _file_system_without_processes() -> list[Path]:

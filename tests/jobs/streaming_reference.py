@@ -18,8 +18,8 @@ Found in Spark's sources and seen with Spark 3.5.3 (`test_watermarks.py` and `te
   taken off because both ends count (`StreamingJoinHelper.getStateValueWatermark`: `<=` solves to `- 1`), and
   the least of both sides holds (`StreamingSymmetricHashJoinExec.produceOutputWatermark`).
 * The join keeps no row that its batch's watermark has passed already (`storeAndJoinWithOtherSide`,
-  `shouldAddToState`). Purchases are looked at before the same batch's views, so a purchase before the batch's
-  watermark (but not late, by the rule above) finds the views of earlier batches only.
+  `shouldAddToState`), for purchases less `within`. Purchases are looked at before the same batch's views, so
+  a purchase further behind (but not late, by the rule above) finds the views of earlier batches only.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Streamed:
         ]
 
     def _meet(self, batch: int, purchase: Event, at: int, view: Event, within: timedelta) -> bool:
-        kept = purchase.event_time > self.watermarks[batch] - MILLISECOND
+        kept = purchase.event_time > self.watermarks[batch] - within - MILLISECOND
         return followed(purchase, view, within) and (at < batch or kept)
 
 

@@ -76,8 +76,8 @@ def both(event_id: str, clock: str, user: str, product: str) -> dict[str, list[M
 def test_behind_a_join_a_window_waits_for_the_time_after_a_view_and_a_millisecond(runner: Runner) -> None:
     start = both("anchor", "11:00:00.000000", "eve", "cup")
     views = [[*start[BROWSING], message("v1", "10:00:00.000000")], [message("v2", "10:04:00.0", "bob")]]
-    # Both are behind the watermark of their batch, 10:59:50, and not late by that of the batch before. The
-    # first one's view has come in an earlier batch. The second one's comes with it: the join misses it.
+    # Both are over 30 minutes behind their batch's watermark, 10:59:50, and not late by that of the batch
+    # before. The first one's view has come in an earlier batch. The second one's comes with it: it is missed.
     purchases = [start[PURCHASE], [message("p1", "10:05:00.0"), message("p2", "10:05:00.0", "bob")]]
     until = both("until", "11:40:10.000000", "eve", "mug")
     events = EventSet(0, {BROWSING: [*views, until[BROWSING]], PURCHASE: [*purchases, until[PURCHASE]]})
