@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -102,16 +103,37 @@ def test_the_demo_prints_what_is_shown() -> None:
     assert [line for line in shown if line not in printed] == []
 
 
+def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
+    blocks = re.findall(r"```bash lite\n(.*?)```", README, re.DOTALL)
+    # Like the reader's shell but for the folder, which is this test's own.
+    script = re.sub(r"(?<!\w)\.pubsublite", str(tmp_path), "\n".join(blocks))
+    script = script.replace(".venv/bin/python", sys.executable)
+    ended = "trap 'kill $(jobs -p)' EXIT\nset -e\n"
+    ran = subprocess.run(
+        ["bash", "-c", ended + script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"^stored in partition [01]$", ran.stdout, re.MULTILINE)
+    assert "streaming_product_discounts: batch" in ran.stdout
+    assert "total_dead=1" in ran.stderr.strip().splitlines()[-1]
+
+
 def test_every_flag_that_is_named_exists() -> None:
     known = set().union(*(help_flags("jobs", "run", name) for name in front_door.modules()))
-    known |= help_flags("jobs", "reset") | help_flags("sources", "publish") | help_flags("sources", "record")
+    known |= (
+        help_flags("pubsublite_emulator", "serve")
+        | help_flags("jobs", "reset")
+        | help_flags("sources", "publish")
+        | help_flags("sources", "record")
+    )
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named - known == set()
 
 
 def help_flags(module: str, *command: str) -> set[str]:
     asked = [sys.executable, "-m", module, *command, "--help"]
-    ran = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    paths = {**os.environ, "PYTHONPATH": "docker/pubsublite"}
+    ran = subprocess.run(asked, cwd=ROOT, env=paths, capture_output=True, text=True, check=True, timeout=60)
     return set(re.findall(r"--[a-z][a-z-]+", ran.stdout))
 
 
