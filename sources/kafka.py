@@ -5,11 +5,8 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace, _ArgumentGroup
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.readwriter import DataStreamReader
@@ -18,12 +15,11 @@ from sources import instants
 from sources.catalog import TOPIC_SUFFIX, Stream
 from sources.envelope import conform
 from sources.flags import add_flag
+from sources.kafka_connection import client_properties, topic_ids
 from sources.source import Publisher, Record, SourceError
 
 BOUNDED = False
 JARS: tuple[str, ...] = ("kafka",)
-ANSWER_SECONDS = 10
-"""How long a broker may take to answer before it counts as unreachable."""
 
 
 def add_arguments(group: _ArgumentGroup) -> None:
@@ -53,19 +49,6 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
     """
     ids = topic_ids(spark, [stream.topic for stream in streams], options)
     return {stream.name: ids[stream.topic] for stream in streams}
-
-
-def topic_ids(spark: SparkSession, topics: Sequence[str], options: Namespace) -> Mapping[str, str]:
-    """The ids of topics by name; raises SourceError as `check` does."""
-    jvm: Any = spark._jvm
-    names = jvm.java.util.ArrayList()
-    names.extend(topics)
-    try:
-        with _silent(jvm), _admin(jvm, options) as admin:
-            answers = admin.describeTopics(names).topicNameValues()
-            return {topic: _topic_id(answers[topic], topic, options) for topic in topics}
-    except Py4JJavaError as error:
-        raise unreachable(options, _cause(error)) from None
 
 
 def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
@@ -133,23 +116,6 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
     return kafka_records.records(stream, options)
 
 
-def unreachable(options: Namespace, reason: object) -> SourceError:
-    """What to raise when the broker does not answer."""
-    return SourceError(
-        f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {reason}; expected a Kafka broker; "
-        "remedy: start one there, or give another address"
-    )
-
-
-def missing(topic: str, options: Namespace) -> SourceError:
-    """What to raise when a topic is not there."""
-    servers = options.kafka_bootstrap_servers
-    return SourceError(
-        f"no topic {topic!r} on {servers}; expected it to exist; remedy for the streams' topics: "
-        f"python -m sources create --source kafka --kafka-bootstrap-servers {servers}"
-    )
-
-
 def _need_client() -> None:
     try:
         import confluent_kafka  # noqa: F401 - here is where its absence can be said in one line
@@ -175,11 +141,6 @@ def _attributes() -> Column:
     return F.when(F.col("headers").isNull(), none).otherwise(grouped)
 
 
-def client_properties(options: Namespace) -> dict[str, str]:
-    """What every Java client of the broker needs, logging in included."""
-    return {"bootstrap.servers": options.kafka_bootstrap_servers}
-
-
 def _starting(text: str) -> str | datetime:
     if text in ("earliest", "latest"):
         return text
@@ -202,51 +163,3 @@ def _starting_options(starting: str | datetime) -> dict[str, str]:
         return {"startingOffsets": starting}
     since = str(instants.milliseconds(starting))
     return {"startingTimestamp": since, "startingOffsetsByTimestampStrategy": "latest"}
-
-
-@contextmanager
-def _admin(jvm: Any, options: Namespace) -> Iterator[Any]:
-    properties = jvm.java.util.Properties()
-    wait = {"default.api.timeout.ms": str(ANSWER_SECONDS * 1000), "request.timeout.ms": "5000"}
-    for name, value in {**client_properties(options), **wait}.items():
-        properties.setProperty(name, value)
-    try:
-        admin = jvm.org.apache.kafka.clients.admin.AdminClient.create(properties)
-    except TypeError:
-        raise SourceError(
-            "Spark has no Kafka client; expected the jar set 'kafka' in spark.jars; "
-            "remedy: python -m jobs jars kafka, then start Spark anew"
-        ) from None
-    try:
-        yield admin
-    finally:
-        admin.close(jvm.java.time.Duration.ofSeconds(1))
-
-
-@contextmanager
-def _silent(jvm: Any) -> Iterator[None]:
-    """Without the client's warning a second about a broker that is not there: the error says it once."""
-    log4j = jvm.org.apache.logging.log4j
-    before = log4j.LogManager.getLogger("org.apache.kafka").getLevel()
-    log4j.core.config.Configurator.setLevel("org.apache.kafka", log4j.Level.OFF)
-    try:
-        yield
-    finally:
-        log4j.core.config.Configurator.setLevel("org.apache.kafka", before)
-
-
-def _topic_id(answer: Any, topic: str, options: Namespace) -> str:
-    try:
-        return str(answer.get().topicId().toString())
-    except Py4JJavaError as error:
-        if "UnknownTopicOrPartitionException" in str(error.java_exception.getCause()):
-            raise missing(topic, options) from None
-        raise
-
-
-def _cause(error: Py4JJavaError) -> str:
-    """The innermost reason that Java gives, without its trace."""
-    reason = error.java_exception
-    while reason.getCause() is not None:
-        reason = reason.getCause()
-    return str(reason.getMessage() or reason.getClass().getSimpleName())

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.flag import Flag
 from jobs.sinks.sink import Results, Write, required
-from sources import kafka as broker
+from sources import kafka_connection as broker
 
 TOPIC = Flag("--sink-topic", None, "topic of the results (kafka)", shapes_state=False)
 FLAGS = (TOPIC,)

@@ -14,7 +14,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from sources import instants
 from sources.catalog import PARTITIONS, Stream, partition_of
-from sources.kafka import ANSWER_SECONDS, missing, unreachable
+from sources.kafka_connection import ANSWER_SECONDS, missing, unreachable
 from sources.source import Acknowledge, Message
 
 LARGEST_MESSAGE = 3_670_016

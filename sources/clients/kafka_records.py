@@ -13,7 +13,7 @@ from sources import instants
 from sources.catalog import Stream
 from sources.clients.backlog import merged
 from sources.clients.kafka import partitions, properties
-from sources.kafka import ANSWER_SECONDS, missing, unreachable
+from sources.kafka_connection import ANSWER_SECONDS, missing, unreachable
 from sources.source import Record
 
 
