@@ -11,7 +11,9 @@ import pytest
 
 from pubsublite_emulator import Emulator
 
-pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.parametrize("storage", ["memory"], indirect=True)]
+# A minute and more for each storage, which is gcloud's own start.
+STORAGES = ["memory", pytest.param("kafka", marks=pytest.mark.slow)]
+pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.parametrize("storage", STORAGES, indirect=True)]
 
 # gcloud replaces a project's id by its number everywhere in a path, so neither may occur in a name.
 PROJECT = "my-project"
