@@ -18,9 +18,8 @@ from tests.jobs.streaming_reference import held_back
 
 MINUTE = timedelta(minutes=1)
 # A run costs seconds of planning: what every run of the suite shows, and what CI shows besides.
-SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4))]
+SEEDS = (0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 6)))
 BATCHES = 3
-SEEDS = (0, 1, 2, 3, 6)
 
 
 @pytest.fixture
