@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.runtime.connectors import CHECKOUT
+from pubsublite_emulator import Emulator
 from pubsublite_emulator.exports import environment
 from sources import kafka, pubsublite
 from sources.catalog import BROWSING
@@ -43,7 +45,9 @@ def broker() -> Iterator[KafkaBroker]:
 
 @pytest.fixture
 def served(broker: KafkaBroker, tmp_path: Path) -> Iterator[Served]:
-    (tmp_path / "lite").mkdir()
+    # gRPC reads the trusted authority once a process: this emulator takes that of the ones before it.
+    with Emulator() as lite:
+        shutil.copytree(lite.files.ca.parent, tmp_path / "lite")
     served = Served(broker, tmp_path / "lite")
     yield served
     served.kill()

@@ -205,14 +205,14 @@ def test_message_stats_and_times(channel: Channel, make: Any) -> None:
     request = message("ComputeMessageStatsRequest")(topic=topic, end_cursor={"offset": 2})
     stats = channel.unary("TopicStatsService", "ComputeMessageStats", request, "ComputeMessageStatsResponse")
     assert (stats.message_count, stats.message_bytes) == (2, 568)
-    assert NOW <= stats.minimum_publish_time.ToSeconds() < NOW + 600
+    assert NOW <= stats.minimum_publish_time.ToSeconds() <= time.time()
     assert stats.minimum_event_time.ToSeconds() == NOW
     empty = message("ComputeMessageStatsRequest")(
         topic=topic, start_cursor={"offset": 3}, end_cursor={"offset": 99}
     )
     stats = channel.unary("TopicStatsService", "ComputeMessageStats", empty, "ComputeMessageStatsResponse")
     assert stats == message("ComputeMessageStatsResponse")()
-    for seconds, expected in ((0, 0), (NOW + 3600, None)):
+    for seconds, expected in ((0, 0), (int(time.time()) + 3600, None)):
         request = message("ComputeTimeCursorRequest")(topic=topic)
         request.target.publish_time.FromSeconds(seconds)
         found = channel.unary("TopicStatsService", "ComputeTimeCursor", request, "ComputeTimeCursorResponse")
