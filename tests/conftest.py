@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -35,4 +36,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         session = jobs_session("tests", ("kafka", "delta", "pubsublite"), delta.SETTINGS)
         patch.undo()
         yield session
+        java: Any = session.sparkContext._gateway
         session.stop()
+        java.shutdown()
+        java.proc.stdin.close()  # an open pipe is a warning at the exit, and warnings are errors

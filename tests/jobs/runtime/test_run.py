@@ -98,6 +98,20 @@ def test_it_says_why_nothing_comes_out(
     )
 
 
+def test_a_batch_that_comes_again_after_a_crash_counts_once(spark: SparkSession, tmp_path: Path) -> None:
+    """As after a crash between the sink's write and the commit: the last batch with rows is not committed."""
+    command = [replay(tmp_path, BROWSING, [event("a", 0)], [event("b", 2)]), *places(tmp_path)]
+    assert run(ACTIVITY, command) == 0
+    assert rows(spark, tmp_path) == [("12:00", "mug", 1)]
+    commits = tmp_path / "checkpoints" / "product_activity_windows" / "replay" / "commits"
+    last = max(int(file.name) for file in commits.iterdir() if file.name.isdecimal())
+    for name in (str(last), f".{last}.crc"):
+        (commits / name).unlink(missing_ok=True)
+    assert run(ACTIVITY, command) == 0
+    assert (commits / str(last)).exists()
+    assert rows(spark, tmp_path) == [("12:00", "mug", 1)]
+
+
 FAULTS = {
     "no such table": (["--discounts=nowhere.csv"], "nowhere.csv: cannot be read"),
     "occupied sink": (
