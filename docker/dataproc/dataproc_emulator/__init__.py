@@ -1,0 +1,1 @@
+"""A local Dataproc that the unmodified gcloud talks to."""
