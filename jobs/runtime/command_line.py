@@ -43,6 +43,11 @@ RUNTIME_FLAGS = (
         "folder for what is no event: replay records with a reason; default: in the checkpoint's folder",
     ),
     Flag(
+        "--progress-dir",
+        None,
+        "folder for JOB.jsonl: every batch's figures as a line of JSON, for pages and health checks",
+    ),
+    Flag(
         "--trigger",
         None,
         f"when a batch runs: {AVAILABLE_NOW} (what is there, then end; replay's default), {CONTINUOUS} (as"

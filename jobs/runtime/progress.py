@@ -18,6 +18,8 @@ from pyspark.sql.streaming.listener import (
     StreamingQueryListener,
 )
 
+from jobs.runtime.progress_file import ProgressFile
+
 DEDUPLICATION = "dedupeWithinWatermark"
 
 
@@ -52,6 +54,8 @@ class Batch:
     state_rows: int
     seconds: float
     watermark: datetime | None
+    newest: datetime | None
+    """The newest event time among the batch's events; None where it had none."""
     silent: list[str]
     """Inputs that brought nothing, as Spark describes them."""
 
@@ -72,13 +76,14 @@ def read(progress: dict[str, Any], counts: Counts) -> Batch:
         dead=counts.dead.pop(number, 0),
         state_rows=sum(operator["numRowsTotal"] for operator in operators),
         seconds=progress["durationMs"].get("triggerExecution", 0) / 1000,
-        watermark=_watermark(progress),
+        watermark=_event_time(progress, "watermark"),
+        newest=_event_time(progress, "max"),
         silent=[source["description"] for source in progress["sources"] if not source["numInputRows"]],
     )
 
 
-def _watermark(progress: dict[str, Any]) -> datetime | None:
-    text = progress.get("eventTime", {}).get("watermark")
+def _event_time(progress: dict[str, Any], name: str) -> datetime | None:
+    text = progress.get("eventTime", {}).get(name)
     time = datetime.fromisoformat(text).astimezone(UTC) if text else None
     return time if time and time.timestamp() > 0 else None
 
@@ -97,16 +102,43 @@ def rfc_3339(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")
 
 
+def record(batch: Batch, waiting: str) -> dict[str, object]:
+    """A batch as a line of the progress file has it; `time` is now, times are RFC 3339 or null.
+
+    `newest` is the newest event time of the batch, `seconds` what the batch took, `waiting` why nothing came
+    out, or null.
+    """
+    return {
+        "time": rfc_3339(datetime.now(UTC)),
+        "batch": batch.number,
+        "in": batch.rows_in,
+        "out": batch.rows_out,
+        "late": batch.late,
+        "dead": batch.dead,
+        "state_rows": batch.state_rows,
+        "seconds": batch.seconds,
+        "watermark": _text(batch.watermark),
+        "newest": _text(batch.newest),
+        "waiting": waiting or None,
+    }
+
+
+def _text(time: datetime | None) -> str | None:
+    return rfc_3339(time) if time else None
+
+
 class Progress(StreamingQueryListener):
     """Reports every batch on standard error and keeps the totals.
 
-    `waiting` says why a batch that had input gave no row; it gets the batch.
+    `waiting` says why a batch that had input gave no row; it gets the batch. `file` gets every batch too.
     """
 
-    def __init__(self, job: str, counts: Counts, waiting: Callable[[Batch], str]) -> None:
+    def __init__(
+        self, job: str, counts: Counts, waiting: Callable[[Batch], str], file: ProgressFile | None = None
+    ) -> None:
         self.totals = Totals()
         self.finished = threading.Event()
-        self._job, self._counts, self._waiting = job, counts, waiting
+        self._job, self._counts, self._waiting, self._file = job, counts, waiting, file
 
     def say(self, **fields: object) -> None:
         """One line of the run's log."""
@@ -125,7 +157,8 @@ class Progress(StreamingQueryListener):
         )
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:  # noqa: N802 - Spark's name
-        """Nothing is said of a start: the run says it."""
+        """Nothing is said of a start."""
+        self._alive()
 
     def onQueryProgress(self, event: QueryProgressEvent) -> None:  # noqa: N802 - Spark's name
         """Report a batch."""
@@ -144,13 +177,24 @@ class Progress(StreamingQueryListener):
             late=batch.late,
             dead=batch.dead,
             state_rows=batch.state_rows,
-            watermark=rfc_3339(batch.watermark) if batch.watermark else "none",
+            watermark=_text(batch.watermark) or "none",
             seconds=f"{batch.seconds:.2f}",
             **({"waiting": waiting} if waiting else {}),
         )
+        self._alive(record(batch, waiting))
+
+    def _alive(self, batch: dict[str, object] | None = None) -> None:
+        """Note that the query works, and the batch that shows it; a full disk must not end the job."""
+        if self._file is None:
+            return
+        try:
+            self._file.add(batch) if batch else self._file.touch()
+        except OSError as error:
+            self.say(progress_file=str(error))
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802 - Spark's name
         """Nothing is said of having nothing to do."""
+        self._alive()
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802 - Spark's name
         """All batches have been reported."""

@@ -18,6 +18,7 @@ from jobs.runtime.checkpoint import Checkpoint
 from jobs.runtime.command_line import AVAILABLE_NOW, CONTINUOUS
 from jobs.runtime.job import Job
 from jobs.runtime.progress import Batch, Counts, Progress, rfc_3339
+from jobs.runtime.progress_file import ProgressFile
 from jobs.sinks.sink import Write
 
 POLL = 0.2
@@ -38,7 +39,8 @@ class Query:
         self._write, self._dead_letter_folder = write, dead_letter_folder
         self._counts = Counts()
         self._stopping = self._reloading = False
-        self.progress = Progress(job.name, self._counts, self._waiting)
+        file = ProgressFile(options.progress_dir, job.name) if options.progress_dir else None
+        self.progress = Progress(job.name, self._counts, self._waiting, file)
 
     def stop(self) -> None:
         """Ask the query to end after the running batch."""

@@ -19,6 +19,7 @@ from jobs.runtime.checkpoint import Checkpoint, CheckpointError, Contract, open_
 from jobs.runtime.connectors import MissingJars
 from jobs.runtime.java import NoJava
 from jobs.runtime.job import Inputs, Job, TableError
+from jobs.runtime.progress_file import ProgressDirError
 from jobs.runtime.query import Query, failure
 from jobs.runtime.session import session
 from jobs.runtime.watched_tables import WatchedTables
@@ -27,7 +28,7 @@ from jobs.sinks.sink import Results, SinkError
 from sources import source as sources
 from sources.source import Source, SourceError
 
-FAULTS = (CheckpointError, MissingJars, NoJava, SinkError, SourceError, TableError)
+FAULTS = (CheckpointError, MissingJars, NoJava, ProgressDirError, SinkError, SourceError, TableError)
 
 
 def run(job: Job, arguments: Sequence[str] | None = None) -> int:

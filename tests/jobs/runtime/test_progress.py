@@ -11,7 +11,7 @@ REPORT = {
     "batchId": 7,
     "numInputRows": 251,
     "durationMs": {"triggerExecution": 1250},
-    "eventTime": {"watermark": "2026-01-01T12:00:49.500Z"},
+    "eventTime": {"watermark": "2026-01-01T12:00:49.500Z", "max": "2026-01-01T12:01:02Z"},
     "stateOperators": [
         {"operatorName": "stateStoreSave", "numRowsTotal": 91, "numRowsDroppedByWatermark": 5},
         {"operatorName": "dedupeWithinWatermark", "numRowsTotal": 250, "numRowsDroppedByWatermark": 3},
@@ -31,6 +31,7 @@ def test_a_batch_is_read_from_sparks_report() -> None:
         state_rows=351,
         seconds=1.25,
         watermark=datetime(2026, 1, 1, 12, 0, 49, 500_000, UTC),
+        newest=datetime(2026, 1, 1, 12, 1, 2, tzinfo=UTC),
         silent=["B"],
     )
 
