@@ -32,10 +32,11 @@ available-now reads all there is at its start. A batch is committed when the nex
 of a stopped run stays uncommitted. A batch's size is not limited: after a restart the connector's
 maxmessagesperbatch can skip or repeat messages. Its other flow control options are not set either; note that
 it ignores a misspelled one in silence. A subscription serves one query and no other subscriber beside it: two
-throw each other out. There is no --sink pubsublite, for the connector cannot write on Spark 3.5
-(AbstractMethodError: useCommitCoordinator).
+throw each other out, so a second query takes --pubsublite-subscription-suffix. There is no --sink pubsublite,
+for the connector cannot write on Spark 3.5 (AbstractMethodError: useCommitCoordinator).
 """
 _LOCATION = re.compile(r"[a-z0-9]+-[a-z0-9]+(-[a-z])?")
+_SUFFIX = re.compile(r"[A-Za-z0-9._~%+-]{1,200}")
 
 
 def add_arguments(group: _ArgumentGroup) -> None:
@@ -53,6 +54,12 @@ def add_arguments(group: _ArgumentGroup) -> None:
         help="the zone or region of topics and subscriptions",
         default="us-central1-a",
         type=_location,
+    )
+    add_flag(
+        group,
+        "--pubsublite-subscription-suffix",
+        help="read STREAM-subscription-SUFFIX: a reader of its own, beside a job; create makes it",
+        type=_suffix,
     )
 
 
@@ -85,7 +92,7 @@ def envelope(raw: DataFrame) -> DataFrame:
     none = F.create_map().cast("map<string,array<binary>>")
     return conform(
         raw.select(
-            F.regexp_replace(subscription, f"{SUBSCRIPTION_SUFFIX}$", "").alias("stream"),
+            F.regexp_replace(subscription, f"{SUBSCRIPTION_SUFFIX}(-.*)?$", "").alias("stream"),
             "partition",
             "offset",
             F.when(F.length("key") > 0, F.col("key")).alias("key"),
@@ -135,4 +142,10 @@ def _location(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r}: expected a zone like us-central1-a or a region like us-central1"
         )
+    return text
+
+
+def _suffix(text: str) -> str:
+    if not _SUFFIX.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected letters, digits and -._~%+, like notebook")
     return text

@@ -21,6 +21,7 @@ from sources.pubsublite_paths import (
     ENVIRONMENT,
     missing,
     region,
+    subscription,
     subscription_path,
     unreachable,
 )
@@ -101,7 +102,7 @@ def _topic(jvm: Any, answer: Any, stream: Stream, options: Namespace) -> str:
     if topic.endswith(f"/{_DELETED_TOPIC}"):
         raise SourceError(
             f"{path}: its topic was deleted; expected one with a topic; remedy: "
-            f"gcloud pubsub lite-subscriptions delete {stream.subscription} "
+            f"gcloud pubsub lite-subscriptions delete {subscription(stream, options)} "
             f"--location={options.pubsublite_location}, then python -m sources create --source pubsublite"
         )
     return topic

@@ -32,7 +32,13 @@ def topic_path(stream: Stream, options: Namespace) -> str:
 
 def subscription_path(stream: Stream, options: Namespace) -> str:
     """The path of the stream's subscription."""
-    return f"{parent(options)}/subscriptions/{stream.subscription}"
+    return f"{parent(options)}/subscriptions/{subscription(stream, options)}"
+
+
+def subscription(stream: Stream, options: Namespace) -> str:
+    """The name of the stream's subscription: the catalogue's, or one of the reader's own beside it."""
+    suffix = options.pubsublite_subscription_suffix
+    return f"{stream.subscription}-{suffix}" if suffix else stream.subscription
 
 
 def region(options: Namespace) -> str:
@@ -44,10 +50,12 @@ def missing(what: str, stream: Stream, options: Namespace) -> SourceError:
     """What to raise when a subscription or topic is not there."""
     place = f"--location={options.pubsublite_location}"
     flags = f"--pubsublite-project {parent(options).split('/')[1]} --pubsublite-location {place[11:]}"
+    if suffix := options.pubsublite_subscription_suffix:
+        flags += f" --pubsublite-subscription-suffix {suffix}"
     return SourceError(
         f"no {what}; expected it to exist; remedy: python -m sources create --source pubsublite {flags}, or "
-        f"gcloud pubsub lite-subscriptions create {stream.subscription} --topic={stream.topic} {place} "
-        "--starting-offset=beginning"
+        f"gcloud pubsub lite-subscriptions create {subscription(stream, options)} --topic={stream.topic} "
+        f"{place} --starting-offset=beginning"
     )
 
 

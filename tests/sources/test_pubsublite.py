@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.cloud.pubsublite_v1 import CursorServiceClient
@@ -153,6 +154,45 @@ def test_a_missing_subscription_names_the_commands_that_make_it(lite: Emulator, 
         "--pubsublite-location us-central1-a, or gcloud pubsub lite-subscriptions create absent-subscription "
         "--topic=absent-topic --location=us-central1-a --starting-offset=beginning"
     )
+
+
+def test_a_subscription_of_ones_own_leaves_the_streams_cursor_alone(
+    lite: Emulator, spark: SparkSession, tmp_path: Path
+) -> None:
+    stream = made("shared")
+    own = options_of("--pubsublite-subscription-suffix=notebook")
+    assert pubsublite.create([stream], own) == ["shared-subscription-notebook"]
+    published([Message("shared", b"k", b"v", None)])
+    taken: list[Any] = []
+    query = (
+        pubsublite.envelope(pubsublite.read(spark.readStream, stream, own))
+        .writeStream.foreachBatch(lambda frame, _: taken.extend(frame.collect()))
+        .option("checkpointLocation", str(tmp_path))
+        .trigger(availableNow=True)
+        .start()
+    )
+    assert query.awaitTermination(60)
+    assert [(row.stream, bytes(row.value)) for row in taken] == [("shared", b"v")]
+    with CursorServiceClient(client_options=endpoint(own)) as cursors:
+        streams = cursors.list_partition_cursors(parent=subscription_path(stream, options_of()))
+        assert [one.cursor.offset for one in streams] == []
+
+
+def test_what_is_missing_is_named_with_its_suffix(lite: Emulator, spark: SparkSession) -> None:
+    own = options_of("--pubsublite-subscription-suffix=mine")
+    with pytest.raises(SourceError) as raised:
+        pubsublite.check(spark, [Stream("absent")], own)
+    said = str(raised.value)
+    assert (
+        "no subscription projects/1/locations/us-central1-a/subscriptions/absent-subscription-mine; " in said
+    )
+    assert "--pubsublite-subscription-suffix mine, or gcloud pubsub lite-subscriptions create absent-" in said
+
+
+def test_a_suffix_that_cannot_be_in_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options_of("--pubsublite-subscription-suffix=my/own")
+    assert "'my/own': expected letters, digits and -._~%+, like notebook" in capsys.readouterr().err
 
 
 def test_refused_credentials_are_one_line(lite: Emulator, spark: SparkSession) -> None:
