@@ -7,6 +7,11 @@ from dataclasses import dataclass
 PARTITIONS = 2
 """Partitions of a stream's topic where nobody asks for another number."""
 
+LITE_PARTITION_BYTES = 30 << 30
+"""What a Lite partition keeps: the service's least (python-pubsublite, create_lite_topic_example.py)."""
+LITE_PUBLISH_MIB, LITE_SUBSCRIBE_MIB = 4, 8
+"""MiB a second of a Lite partition: the least, and what gcloud asks for where nobody says otherwise."""
+
 TOPIC_SUFFIX = "-topic"
 SUBSCRIPTION_SUFFIX = "-subscription"
 

@@ -8,7 +8,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from sources.catalog import PARTITIONS, Stream
+from sources.catalog import (
+    LITE_PARTITION_BYTES,
+    LITE_PUBLISH_MIB,
+    LITE_SUBSCRIBE_MIB,
+    PARTITIONS,
+    Stream,
+)
 from sources.pubsublite_paths import (
     ANSWER_SECONDS,
     missing,
@@ -35,10 +41,6 @@ except ImportError as absent:
         "remedy: pip install 'google-cloud-pubsublite~=1.13'"
     ) from None
 
-SMALLEST_RETENTION = 30 << 30
-"""Bytes of a partition, the least the service takes (python-pubsublite, create_lite_topic_example.py)."""
-PUBLISH_MIB, SUBSCRIBE_MIB = 4, 8
-"""MiB a second of a partition: the least, and what gcloud asks for where nobody says otherwise."""
 _Answer = TypeVar("_Answer")
 
 
@@ -103,10 +105,10 @@ def partition_count(admin: AdminServiceClient, stream: Stream, options: Namespac
 
 
 def _create_topic(admin: AdminServiceClient, stream: Stream, options: Namespace) -> str:
-    capacity = {"publish_mib_per_sec": PUBLISH_MIB, "subscribe_mib_per_sec": SUBSCRIBE_MIB}
+    capacity = {"publish_mib_per_sec": LITE_PUBLISH_MIB, "subscribe_mib_per_sec": LITE_SUBSCRIBE_MIB}
     topic = Topic(
         partition_config={"count": PARTITIONS, "capacity": capacity},
-        retention_config={"per_partition_bytes": SMALLEST_RETENTION},
+        retention_config={"per_partition_bytes": LITE_PARTITION_BYTES},
     )
     parent, _, name = topic_path(stream, options).partition("/topics/")
     request = CreateTopicRequest(parent=parent, topic=topic, topic_id=name)
