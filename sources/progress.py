@@ -5,15 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 from sources.source import Message
 
 
 class Progress:
-    """Counts messages. One line that changes on a terminal, one line every few seconds elsewhere."""
+    """Counts messages. One line that changes on a terminal, one line every few seconds elsewhere.
 
-    def __init__(self, verb: str) -> None:
-        self._verb = verb
+    `alive` is touched when messages have been acknowledged since it was last.
+    """
+
+    def __init__(self, verb: str, alive: Path | None = None) -> None:
+        self._verb, self._alive = verb, alive
+        self._alive_at = 0
         self._started = self._shown = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self.count = 0
@@ -34,6 +39,9 @@ class Progress:
 
     def show(self) -> None:
         """Say how far it is, no more often than a person or a log wants to read it."""
+        if self._alive and self.acknowledged > self._alive_at:
+            self._alive_at = self.acknowledged
+            self._alive.touch()
         now = time.monotonic()
         if now - self._shown < (0.2 if self._terminal else 5):
             return

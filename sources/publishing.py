@@ -7,10 +7,13 @@ import time
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
 
 from sources import instants, scenarios
 from sources.arrivals import Arrival, Batch
+from sources.catalog import PRODUCT
 from sources.flags import Parser, add_flag
 from sources.progress import Progress
 from sources.scenarios import SCENARIOS
@@ -20,6 +23,8 @@ from sources.source_flags import above_zero, parse, whole
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 REAL_TIME = "real-time"
 UNLIMITED = "unlimited"
+PATIENCE = 2
+"""Seconds without a record after which a stream counts as empty."""
 
 
 def command(argv: Sequence[str]) -> int:
@@ -27,7 +32,7 @@ def command(argv: Sequence[str]) -> int:
     options = parse(_parser(), names(), argv, default="replay")
     source = load(options.source)
     publisher = source.publisher(options)
-    progress = Progress("published")
+    progress = Progress("published", options.alive_file)
     try:
         with suppress(KeyboardInterrupt):
             _publish(_batches(options, source.BOUNDED), publisher, progress, options.rate, source.BOUNDED)
@@ -67,6 +72,18 @@ def _parser() -> Parser:
         type=_rate,
     )
     add_flag(parser, "--count", help=f"messages, or {UNLIMITED}; else one round of the scenario", type=_count)
+    add_flag(
+        parser,
+        "--history-minutes",
+        help=f"{REAL_TIME} only: where product-stream is empty, begin this long ago, the past at once",
+        type=whole,
+    )
+    add_flag(
+        parser,
+        "--alive-file",
+        help="a file to touch while messages are acknowledged, for a health check",
+        type=Path,
+    )
     add_flag(parser, "--seed", help="other events", default="1", type=int)
     add_flag(
         parser,
@@ -105,10 +122,18 @@ def _start(options: Namespace, bounded: bool) -> datetime:
         return FIRST
     scenario, now = SCENARIOS[options.scenario], datetime.now(UTC)
     if options.rate == REAL_TIME or options.count == UNLIMITED:
-        return now.replace(microsecond=0)
+        return now.replace(microsecond=0) - _history(options)
     round_length = sum(map(len, scenarios.one_round(scenario, options.seed, now)))
     rounds = math.ceil(1.2 * (options.count or 0) / round_length) or 1
     return (now - rounds * scenario.span).replace(second=0, microsecond=0)
+
+
+def _history(options: Namespace) -> timedelta:
+    """What to begin with; nothing where events are there, as after a restart: these would be late."""
+    if not options.history_minutes or options.rate != REAL_TIME:
+        return timedelta(0)
+    first = islice(load(options.source).records(PRODUCT, options), PATIENCE)
+    return timedelta(0) if any(first) else timedelta(minutes=options.history_minutes)
 
 
 class _Pace:

@@ -166,7 +166,7 @@ def project_requirements() -> list[Requirement]:
     groups = [
         project["project"]["dependencies"],
         *project["project"]["optional-dependencies"].values(),
-        project["dependency-groups"]["dev"],
+        *project["dependency-groups"].values(),
     ]
     return [Requirement(one) for group in groups for one in group]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from jobs.runtime.java import java_home
 
 ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.streaming.metricsEnabled": "false"}
 LOOPBACK = "127.0.0.1"
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 BARE_FILE_SYSTEM = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
 
 
@@ -58,9 +63,18 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
 
 
 def _driver_memory() -> str:
-    """A quarter of this machine's memory, from 1 to 6 GiB; state lives there."""
+    """A quarter of this machine's memory, from 1 to 6 GiB; in a container at most half of what it may use."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return f"{min(max(machine // 4, 2**30), 6 * 2**30) // 2**20}m"
+    wanted = min(max(machine // 4, 2**30), 6 * 2**30)
+    return f"{min(wanted, _container_limit() // 2) // 2**20}m"
+
+
+def _container_limit() -> int:
+    """Bytes that this container may use, by control groups version 2 or 1; very many without a limit."""
+    for file in CONTAINER_LIMITS:
+        if file.exists() and (text := file.read_text().strip()) != "max":
+            return int(text)
+    return sys.maxsize
 
 
 def _file_system_without_processes() -> list[Path]:

@@ -18,6 +18,10 @@ UPSERTS = True
 SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # The batch is cached already; Delta would write it to disk first, with a job of its own.
+    "spark.databricks.delta.merge.materializeSource": "none",
+    # A batch leaves a file or two: without this a table has thousands after a day.
+    "spark.databricks.delta.autoCompact.enabled": "true",
     # A table of results is small; Delta reads its log in 50 tasks otherwise.
     "spark.databricks.delta.snapshotPartitions": "2",
 }
@@ -34,7 +38,8 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
 
     def upsert(rows: DataFrame, batch: int) -> None:
         if files.is_empty(spark, path):
-            rows.limit(0).write.format("delta").save(path)
+            rows.write.format("delta").save(path)
+            return
         same = " and ".join(f"new.{column} <=> old.{column}" for column in results.key)
         rows.createOrReplaceTempView("new_rows")
         rows.sparkSession.sql(

@@ -90,6 +90,28 @@ def test_real_time_sends_each_event_when_it_happens(servers: str) -> None:
     assert running.returncode == 0
 
 
+def test_real_time_begins_with_a_history_where_nothing_is_there(servers: str, tmp_path: Path) -> None:
+    alive, began = tmp_path / "alive", datetime.now(UTC).replace(microsecond=0)
+    command = [sys.executable, "-m", "sources", "publish", "--source=kafka", servers]
+    command += ["--scenario=shop", "--rate=real-time", "--count=unlimited"]
+    command += ["--history-minutes=15", f"--alive-file={alive}"]
+    published = []
+    for _ in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) as running:
+            deadline = time.monotonic() + 60
+            while not alive.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            running.send_signal(signal.SIGTERM)
+            said, _ = running.communicate(timeout=30)
+        alive.unlink()
+        published.append(int(said.split()[0].replace(",", "")))
+    source = kafka.records(PRODUCT, options(servers))
+    oldest = min(record.event_at for record in iter(lambda: next(source), None) if record and record.event_at)
+    assert timedelta(minutes=14) < began - oldest <= timedelta(minutes=15)
+    assert published[0] > 1000
+    assert published[1] < 200  # events are there: no history again
+
+
 def test_all_events_on_a_broker_are_past(servers: str) -> None:
     arguments = ["--scenario", "browse-and-buy", "--count", "200"]
     began = datetime.now(UTC)

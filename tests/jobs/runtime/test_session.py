@@ -1,0 +1,23 @@
+"""What a session asks of the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.runtime import session
+
+
+@pytest.mark.parametrize(
+    ("limit", "memory"),
+    [("1342177280", "640m"), ("max", "1024m"), ("9223372036854771712", "1024m"), (None, "1024m")],
+)
+def test_the_driver_takes_half_of_its_container_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None, memory: str
+) -> None:
+    monkeypatch.setattr(session.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**19}.__getitem__)
+    monkeypatch.setattr(session, "CONTAINER_LIMITS", (tmp_path / "missing", tmp_path / "limit"))
+    if limit:
+        (tmp_path / "limit").write_text(f"{limit}\n")
+    assert session.local_settings(())["spark.driver.memory"] == memory
