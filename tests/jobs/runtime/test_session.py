@@ -16,7 +16,7 @@ from jobs.runtime import session
 def test_the_driver_takes_half_of_its_container_at_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None, memory: str
 ) -> None:
-    monkeypatch.setattr(session.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**19}.__getitem__)
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**19}.__getitem__)
     monkeypatch.setattr(session, "CONTAINER_LIMITS", (tmp_path / "missing", tmp_path / "limit"))
     if limit:
         (tmp_path / "limit").write_text(f"{limit}\n")
