@@ -1,0 +1,111 @@
+"""Discount insights on the page: figures, charts over time and the newest windows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pandas as pd
+import pyarrow as pa
+import streamlit as st
+
+from dashboard import charts, insights, missing, wording
+from dashboard.health import health
+from dashboard.observer import Observation
+from dashboard.places import DISCOUNTS
+
+MEASURES = {"net": "net_revenue", "gross": "gross_revenue", "discount": "discount_amount"}
+NEWEST = 100
+"""Rows in the table."""
+
+
+def chosen(observation: Observation) -> pa.Table | None:
+    """The rows of the products that are picked; None where there is no row at all."""
+    rows = observation.discounts.rows.table if observation.discounts.rows else None
+    names = insights.products(rows) if rows else []
+    picked = st.multiselect(
+        "Products", names, placeholder="All products", key="products", label_visibility="collapsed"
+    )
+    return insights.of_products(rows, picked) if rows else None
+
+
+def draw_figures(observation: Observation, rows: pa.Table | None) -> None:
+    """The sums over the windows shown, and the rate of all jobs."""
+    totals = insights.totals(rows) if rows else None
+    rate = sum(health(progress, observation.now).rows_in for progress in observation.jobs.values())
+    with st.container(key="figures", horizontal=True):
+        st.metric("Orders", wording.count(totals.orders) if totals else wording.UNKNOWN)
+        st.metric("Gross revenue", wording.money(totals.gross) if totals else wording.UNKNOWN)
+        st.metric("Discount given", wording.money(totals.discount) if totals else wording.UNKNOWN)
+        st.metric("Net revenue", wording.money(totals.net) if totals else wording.UNKNOWN)
+        st.metric("Rows/s, all jobs", wording.rate(rate))
+
+
+def draw_charts(observation: Observation, rows: pa.Table | None, span: timedelta) -> None:
+    """The windows over time."""
+    st.markdown("## Discounts over time")
+    if not rows:
+        missing.results(observation, DISCOUNTS, observation.discounts)
+        return
+    _charts(insights.bars(rows, observation.watermark(DISCOUNTS), span))
+
+
+def draw_table(observation: Observation, rows: pa.Table | None) -> None:
+    """The newest windows' rows."""
+    st.markdown("## Newest windows")
+    if not rows:
+        st.caption("None yet.")
+        return
+    _table(insights.newest(rows, observation.watermark(DISCOUNTS), NEWEST))
+    if DISCOUNTS not in observation.jobs:
+        st.caption(f"Which windows are final cannot be told. {missing.no_progress(observation, DISCOUNTS)}")
+
+
+def _charts(bars: pd.DataFrame) -> None:
+    left, right = st.columns(2, gap="large")
+    with left:
+        with st.container(key="split title", horizontal=True, vertical_alignment="center"):
+            st.markdown("Gross revenue, split into net and discount")
+        _stacked("split", *insights.split(bars))
+    with right:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("By product", width="content")
+            measure = st.segmented_control(
+                "Amount",
+                list(MEASURES),
+                default="net",
+                required=True,
+                key="measure",
+                label_visibility="collapsed",
+            )
+        _stacked(f"by product {measure}", *insights.by_product(bars, MEASURES[measure]))
+
+
+def _stacked(key: str, series: list[str], rows: pd.DataFrame) -> None:
+    labels = [
+        f"{wording.window(row.start, row.end)}, {row.series}: {wording.money(row.amount)}, {row.state}"
+        for row in rows.itertuples()
+    ]
+    datasets = {charts.ROWS: rows.assign(label=labels)}
+    st.vega_lite_chart({**charts.stacked(series), "datasets": datasets}, key=key)
+    st.html(charts.legend(series))
+
+
+def _table(rows: pd.DataFrame) -> None:
+    windows = [wording.clock_times(row.start, row.end) for row in rows.itertuples()]
+    columns = {
+        "product_id": "Product",
+        "orders": "Orders",
+        "discounted_orders": "Discounted",
+        "units": "Units",
+        "gross_revenue": "Gross",
+        "discount_amount": "Discount",
+        "net_revenue": "Net",
+        "state": "Window",
+    }
+    shown = rows[list(columns)].rename(columns=columns)
+    shown.insert(0, "UTC", windows)
+    whole = st.column_config.NumberColumn(format="%,d")
+    amount = st.column_config.NumberColumn(format="%,.2f")
+    formats = dict.fromkeys(("Orders", "Discounted", "Units"), whole)
+    formats |= dict.fromkeys(("Gross", "Discount", "Net"), amount)
+    st.dataframe(shown, hide_index=True, height=318, column_config=formats, key="newest windows")

@@ -1,0 +1,84 @@
+"""The health of each job on the page, and why nothing has come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal
+
+import streamlit as st
+
+from dashboard import missing, wording
+from dashboard.health import Health, health
+from dashboard.job_progress import JobProgress
+from dashboard.observer import Observation
+from dashboard.places import SERVICES
+
+
+WIDTH = 97
+"""Pixels of a figure: three beside each other on a phone, four in half a laptop's page."""
+
+
+def draw(observation: Observation) -> None:
+    """A panel a job: those that the page expects, and any other with a progress file."""
+    st.markdown("## Jobs")
+    names = [*SERVICES, *(job for job in observation.jobs if job not in SERVICES)]
+    for job, column in zip(names, st.columns(len(names), gap="large"), strict=True):
+        with column, st.container(border=True, key=f"job {job}"):
+            _panel(observation, job, observation.jobs.get(job))
+
+
+def _panel(observation: Observation, job: str, progress: JobProgress | None) -> None:
+    if progress is None:
+        st.markdown(f"**{job}**  \n:gray[○ not seen]")
+        st.info(missing.no_progress(observation, job))
+        return
+    found = health(progress, observation.now)
+    st.markdown(f"**{job}**  \n{_sign(job, found, observation)}")
+    if found.waiting:
+        heading = "Nothing has come out yet" if found.silent else "Waiting"
+        st.info(f"{heading}: {found.waiting}.")
+    _figures(found)
+
+
+def _sign(job: str, found: Health, observation: Observation) -> str:
+    ago = wording.duration(timedelta(seconds=int((observation.now - found.last_sign).total_seconds())))
+    if found.alive:
+        return f":green[● alive], last sign {ago} ago"
+    return f":red[■ no sign since {wording.moment(found.last_sign)} UTC], {ago} ago. {missing.gone(job)}"
+
+
+def _figures(found: Health) -> None:
+    recent = found.recent
+    last = recent[-1] if recent else None
+    since = f"Since {wording.moment(found.since)} UTC" if found.since else None
+    with st.container(horizontal=True, gap="small"):
+        _metric("Rows/s in", wording.rate(found.rows_in), [batch.rows_in for batch in recent], "bar")
+        _metric("Rows/s out", wording.rate(found.rows_out), [batch.rows_out for batch in recent], "bar")
+        _metric("Batch time", _seconds(last.seconds if last else None), [batch.seconds for batch in recent])
+        _metric("Watermark lag", _seconds(found.behind), list(found.recent_behind))
+        _metric(
+            "State rows",
+            wording.count(last.state_rows) if last else wording.UNKNOWN,
+            [b.state_rows for b in recent],
+        )
+        _metric("Late", wording.count(found.late), [batch.late for batch in recent], "bar", since)
+        _metric("Dead", wording.count(found.dead), [batch.dead for batch in recent], "bar", since)
+
+
+def _metric(
+    label: str,
+    value: str,
+    recent: Sequence[float],
+    kind: Literal["line", "bar"] = "line",
+    help_text: str | None = None,
+) -> None:
+    """A figure with its last batches below."""
+    chart = list(recent) if len(recent) > 1 else None
+    st.metric(label, value, chart_data=chart, chart_type=kind, help=help_text, width=WIDTH)
+
+
+def _seconds(time: timedelta | float | None) -> str:
+    if time is None:
+        return wording.UNKNOWN
+    return wording.duration(time if isinstance(time, timedelta) else timedelta(seconds=time))
