@@ -1,4 +1,4 @@
-"""The jobs' front door: `python -m jobs list | run | demo | reset | jars`."""
+"""The jobs' front door: `python -m jobs list | run | demo | reset | jars | package | plan | submit`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ USAGE = """usage: python -m jobs COMMAND ...
   run JOB [FLAG ...]   run a job; `run JOB --help` lists its flags
   demo                 run both main jobs over the bundled events
   reset JOB [FLAG ...] delete a job's checkpoint, so that its next run begins anew
-  jars [SET ...]       fetch the connector jars that Spark lacks"""
+  jars [SET ...]       fetch the connector jars that Spark lacks
+  package [FLAG ...]   what is shipped to a cluster, in a folder
+  plan JOB [FLAG ...]  the way to Dataproc: reasons not to go, or every command
+  submit JOB [FLAG ...] go that way, by gcloud"""
 
 DEMO = ("streaming_product_discounts", "popular_products_recommendation")
 
@@ -54,9 +57,7 @@ def run_job(arguments: list[str]) -> int:
     """Run the job that the first argument names."""
     from jobs.runtime.run import run
 
-    if not arguments or arguments[0].startswith("-"):
-        _fail(f"run: no job named; known: {', '.join(modules())}")
-    return run(load(arguments[0]), arguments[1:])
+    return run(_named("run", arguments), arguments[1:])
 
 
 def demo(arguments: list[str]) -> int:
@@ -83,12 +84,36 @@ def reset(arguments: list[str]) -> int:
     return 0
 
 
+def package(arguments: list[str]) -> int:
+    """Write what is shipped to a cluster."""
+    from jobs.promotion.package import command
+
+    return command(arguments)
+
+
+def plan(arguments: list[str]) -> int:
+    """Say what keeps a job from Dataproc, or every command that brings it there."""
+    from jobs.promotion.plan import command
+
+    return command(_named("plan", arguments), arguments[1:])
+
+
+def submit(arguments: list[str]) -> int:
+    """Bring a job to Dataproc."""
+    from jobs.promotion.submit import command
+
+    return command(_named("submit", arguments), arguments[1:])
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "list": list_jobs,
     "run": run_job,
     "demo": demo,
     "reset": reset,
     "jars": connectors.command,
+    "package": package,
+    "plan": plan,
+    "submit": submit,
 }
 
 
@@ -100,6 +125,13 @@ def main(arguments: list[str]) -> int:
     if arguments[0] not in COMMANDS:
         _fail(f"no command {arguments[0]!r}; known: {', '.join(COMMANDS)}")
     return COMMANDS[arguments[0]](arguments[1:])
+
+
+def _named(command: str, arguments: list[str]) -> Job:
+    """The job that the first argument names."""
+    if not arguments or arguments[0].startswith("-"):
+        _fail(f"{command}: no job named; known: {', '.join(modules())}")
+    return load(arguments[0])
 
 
 def _fail(message: str) -> NoReturn:

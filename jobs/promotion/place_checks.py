@@ -1,0 +1,127 @@
+"""Whether everything that the job reads and writes can be reached from a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from jobs.promotion.finding import Finding, refused, warning
+from jobs.promotion.promotion import Promotion
+from jobs.promotion.target import is_local
+from jobs.runtime.flag import Flag
+from jobs.sinks import kafka, sink
+from sources import pubsublite_paths
+
+
+def no_replay(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """A broker: replay files are this machine's."""
+    if promotion.options.source == "replay" and not promotion.target.rehearsal:
+        yield refused(
+            f"--source replay --replay-dir {promotion.options.replay_dir}",
+            "files of this machine, which a cluster cannot read; expected a broker",
+            "--source pubsublite or --source kafka, and python -m sources publish to put events there",
+        )
+
+
+def reachable_broker(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """Brokers that are not this machine."""
+    options, target = promotion.options, promotion.target
+    if "kafka" not in (options.source, options.sink) or target.rehearsal:
+        return
+    servers = str(options.kafka_bootstrap_servers)
+    if local := [server for server in servers.split(",") if is_local(server)]:
+        yield refused(
+            f"--kafka-bootstrap-servers {servers}",
+            f"{local[0]} is every machine's own address, and no broker runs on the cluster's",
+            "the brokers' address, or --kafka-cluster NAME --project ID for Google's Managed Service",
+        )
+    if target.kafka_cluster and not target.project:
+        yield refused(
+            f"--kafka-cluster {target.kafka_cluster}",
+            "the broker's address contains the project's id, which is not given",
+            "--project ID (gcloud config get project)",
+        )
+
+
+def known_project_number(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """A project number for Pub/Sub Lite, whose connector takes no id."""
+    if promotion.options.source == "pubsublite" and not promotion.options.pubsublite_project:
+        project = promotion.target.project or "ID"
+        yield refused(
+            "--project-number",
+            "not given; Google's connector for Pub/Sub Lite takes the project's number, not its id",
+            f"--project-number $(gcloud projects describe {project} --format='value(projectNumber)')",
+        )
+
+
+def same_region(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """Lite topics where the cluster is: a stream across regions is slow and is paid for twice."""
+    options, target = promotion.options, promotion.target
+    if options.source == "pubsublite" and pubsublite_paths.region(options) != target.region:
+        yield warning(
+            f"--pubsublite-location {options.pubsublite_location}",
+            f"another region than the cluster's {target.region}: every event is carried between them",
+            f"--region {pubsublite_paths.region(options)}, or topics in {target.region}",
+        )
+
+
+def folders_in_the_bucket(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """Folders that outlive the cluster and that all its machines see."""
+    for flag in _folders(promotion):
+        path = getattr(promotion.options, flag.removeprefix("--").replace("-", "_"))
+        if path and not path.startswith("gs://"):
+            yield refused(
+                f"{flag} {path}",
+                "a folder of one machine or of a cluster, gone with it; expected gs://",
+                f"{flag} gs://{promotion.target.bucket}/{path.rpartition('://')[2].strip('./') or 'folder'}",
+            )
+
+
+def sink_is_told(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """A sink that knows where to write."""
+    name = promotion.options.sink
+    for flag in sink.load(name).FLAGS:
+        if flag in _PLACES and not getattr(promotion.options, flag.dest):
+            place = _PLACES[flag].format(root=promotion.target.root, job=promotion.job.name)
+            yield refused(flag.name, f"not given; --sink {name} needs it", f"{flag.name} {place}")
+
+
+def nobody_sees_the_console(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """Results that are kept."""
+    if promotion.options.sink == "console":
+        yield warning(
+            "--sink console",
+            "results are lines in the driver's output, and nothing else has them",
+            f"--sink delta --sink-path {promotion.target.root}/results/{promotion.job.name}",
+        )
+
+
+def tables_there(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """Static tables that can be staged from here."""
+    for table in promotion.tables:
+        if not table.file.is_file():
+            yield refused(
+                f"{table.flag} {table.file}",
+                "no such file on this machine to stage; expected one, or a place in a bucket",
+                f"{table.flag} FILE, or {table.flag} gs://{promotion.target.bucket}/…",
+            )
+
+
+def _folders(promotion: Promotion) -> Iterator[str]:
+    yield from ("--checkpoint-root", "--dead-letter-dir")
+    if sink.PATH in sink.load(promotion.options.sink).FLAGS:
+        yield sink.PATH.name
+
+
+_PLACES: dict[Flag, str] = {sink.PATH: "{root}/results/{job}", kafka.TOPIC: "TOPIC"}
+
+CHECKS = (
+    no_replay,
+    reachable_broker,
+    known_project_number,
+    same_region,
+    folders_in_the_bucket,
+    sink_is_told,
+    nobody_sees_the_console,
+    tables_there,
+)

@@ -1,0 +1,129 @@
+"""`python -m jobs plan`: every reason not to go, or every command of the way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from jobs.promotion import (
+    package,
+    place_checks,
+    release_steps,
+    runtime_checks,
+    setup_steps,
+    submission_checks,
+)
+from jobs.promotion.finding import Check, Finding
+from jobs.promotion.package import Package
+from jobs.promotion.promotion import Promotion, promotion
+from jobs.promotion.setup_steps import CREATE_CLUSTER, SETUP
+from jobs.promotion.step import Section
+from jobs.promotion.target import parse, parser
+from jobs.runtime.job import Job
+from sources.flags import Parser, add_flag
+
+CHECKS: tuple[Check, ...] = (*runtime_checks.CHECKS, *place_checks.CHECKS, *submission_checks.CHECKS)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was found, and where nothing is refused the package and the way in order.
+
+    `switches`: the flags that make `submit` run sections which it leaves out otherwise.
+    """
+
+    promotion: Promotion
+    findings: tuple[Finding, ...]
+    package: Package | None
+    sections: tuple[Section, ...]
+    switches: frozenset[str]
+
+    @property
+    def shipped(self) -> Package:
+        """The package; raises ValueError for a refused plan, which has none."""
+        if self.package is None:
+            raise ValueError("a refused plan ships nothing")
+        return self.package
+
+    @property
+    def refused(self) -> bool:
+        """Whether there is a reason not to go."""
+        return any(finding.kind == "refused" for finding in self.findings)
+
+    def runs(self, section: Section) -> bool:
+        """Whether `submit` with the same flags runs the section."""
+        return not section.by_hand and (not section.switch or section.switch in self.switches)
+
+
+def command(job: Job, arguments: Sequence[str]) -> int:
+    """Print the plan; 0, or 1 where it is refused. Exits with code 2 for a wrong command line."""
+    known = flags("plan")
+    add_flag(known, "--format", help="for people, or for programs", default="text", choices=("text", "json"))
+    made, options = read(job, known, arguments)
+    show(made, options.format)
+    return int(made.refused)
+
+
+def flags(name: str) -> Parser:
+    """The flags of the command, the target's included."""
+    known = parser(name)
+    known.add_argument(SETUP, action="store_true", help="submit: APIs, roles, bucket and streams too")
+    known.add_argument(CREATE_CLUSTER, action="store_true", help="submit: the clusters too, where missing")
+    return known
+
+
+def read(job: Job, known: Parser, arguments: Sequence[str]) -> tuple[Plan, Namespace]:
+    """The plan of today for a command line, and the command's own options."""
+    where, of_the_job, options = parse(known, arguments)
+    switches = frozenset(
+        flag
+        for flag in (SETUP, CREATE_CLUSTER)
+        if getattr(options, flag.removeprefix("--").replace("-", "_"))
+    )
+    return make(promotion(job, where, of_the_job), date.today(), switches), options
+
+
+def make(promotion: Promotion, today: date, switches: frozenset[str] = frozenset()) -> Plan:
+    """All that every check finds; where nothing is refused, the package is built and the way laid out."""
+    findings = tuple(finding for check in CHECKS for finding in check(promotion, today))
+    found = Plan(promotion, findings, None, (), switches)
+    if found.refused:
+        return found
+    older, output = promotion.target.package, promotion.target.output
+    shipped = package.load(older) if older else package.build(promotion.shipped_sets, output)
+    sections = (*setup_steps.sections(promotion), *release_steps.sections(promotion, shipped))
+    return Plan(promotion, findings, shipped, sections, switches)
+
+
+def show(plan: Plan, form: str) -> None:
+    """Print the plan: findings on standard error, commands on standard output, or all as JSON."""
+    if form == "json":
+        print(json.dumps(_described(plan), indent=1))
+        return
+    for finding in plan.findings:
+        print(finding, file=sys.stderr)
+    for section in plan.sections:
+        print("\n".join(_lines(plan, section)))
+
+
+def _lines(plan: Plan, section: Section) -> Iterator[str]:
+    left_out = section.switch and not plan.runs(section)
+    yield f"# {section.title}" + (f" (submit leaves this out without {section.switch})" if left_out else "")
+    for step in section.steps:
+        yield from step.lines
+    yield ""
+
+
+def _described(plan: Plan) -> dict[str, object]:
+    return {
+        "job": plan.promotion.job.name,
+        "runtime": plan.promotion.runtime.name if plan.promotion.runtime else None,
+        "refused": plan.refused,
+        "findings": [asdict(finding) for finding in plan.findings],
+        "package": plan.package.version if plan.package else None,
+        "sections": [{**asdict(section), "runs": plan.runs(section)} for section in plan.sections],
+    }

@@ -1,0 +1,135 @@
+"""A job on its way: what the user asked for, and the command line that the job will see on the cluster."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.promotion import runtimes
+from jobs.promotion.package import jar_sets
+from jobs.promotion.runtimes import Runtime
+from jobs.promotion.target import Target
+from jobs.runtime import command_line
+from jobs.runtime.checkpoint import path_of
+from jobs.runtime.job import Job
+from sources.flags import PREFIX
+
+KAFKA_PORT = 9092
+
+
+@dataclass(frozen=True)
+class StagedTable:
+    """A static table's file on this machine, and where the job finds its copy.
+
+    The copy keeps its name, so that another one put there is taken up by the running job.
+    """
+
+    flag: str
+    file: Path
+    place: str
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A job and where it goes.
+
+    `options` and `arguments`: the job's own, as the cluster sees them. `left_behind`: variables of this
+    environment that would have set a flag here and do not on the cluster.
+    """
+
+    job: Job
+    target: Target
+    options: Namespace
+    arguments: tuple[str, ...]
+    tables: tuple[StagedTable, ...]
+    left_behind: tuple[str, ...]
+
+    @property
+    def runtime(self) -> Runtime | None:
+        """What the job will run in; None where it is not known."""
+        if self.target.serverless:
+            return runtimes.serverless().get(self.target.serverless)
+        return runtimes.image(self.target.image_version or "")
+
+    @property
+    def shipped_sets(self) -> tuple[str, ...]:
+        """The jar sets that the runtime lacks."""
+        there = self.runtime.brings if self.runtime else ()
+        return tuple(name for name in jar_sets(self.options) if name not in there)
+
+    @property
+    def checkpoint(self) -> str:
+        """The folder of the job's checkpoint."""
+        return path_of(self.options.checkpoint_root, self.job.name, self.options.source)
+
+    @property
+    def endless(self) -> bool:
+        """Whether the driver is meant to run until it is stopped."""
+        return bool(self.options.trigger != command_line.AVAILABLE_NOW)
+
+    @property
+    def restarts(self) -> int:
+        """Restarts of a failed driver within an hour."""
+        asked = self.target.max_failures_per_hour
+        return (5 if self.endless else 0) if asked is None else asked
+
+
+def promotion(job: Job, target: Target, arguments: Sequence[str]) -> Promotion:
+    """The job's arguments checked by the job itself and completed for the cluster.
+
+    Exits with code 2 and one line for what the job does not take.
+    """
+    with _without_environment() as hidden:
+        asked = command_line.parse(job, arguments)
+        tables = tuple(_staged_tables(job, target, asked))
+        complete = [*_defaults(target, asked), *arguments]
+        for table in tables:
+            complete = [*_without(table.flag, complete), f"{table.flag}={table.place}"]
+        options = command_line.parse(job, complete)
+    left = tuple(name for name in hidden if name.removeprefix(PREFIX).lower() in vars(options))
+    return Promotion(job, target, options, tuple(complete), tables, left)
+
+
+def _defaults(target: Target, asked: Namespace) -> list[str]:
+    """What the target says of the job's flags; the user's own come after it and win."""
+    defaults = [f"--checkpoint-root={target.root}/checkpoints"]
+    if asked.source == "pubsublite" and target.project_number:
+        defaults.append(f"--pubsublite-project={target.project_number}")
+    if asked.source == "kafka" and target.kafka_cluster and target.project:
+        host = f"bootstrap.{target.kafka_cluster}.{target.region}.managedkafka.{target.project}.cloud.goog"
+        defaults.append(f"--kafka-bootstrap-servers={host}:{KAFKA_PORT}")
+    return defaults
+
+
+def _staged_tables(job: Job, target: Target, asked: Namespace) -> Iterator[StagedTable]:
+    for table in job.tables:
+        path = getattr(asked, table.flag.dest)
+        if "://" not in path:
+            yield StagedTable(table.flag.name, Path(path), f"{target.root}/tables/{Path(path).name}")
+
+
+def _without(flag: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments without a flag that takes one value."""
+    left, waiting = [], iter(arguments)
+    for argument in waiting:
+        if argument == flag:
+            next(waiting)
+        elif not argument.startswith(f"{flag}="):
+            left.append(argument)
+    return left
+
+
+@contextmanager
+def _without_environment() -> Iterator[list[str]]:
+    """This machine's defaults for flags set aside, for the cluster has none; their names."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield sorted(hidden)
+    finally:
+        os.environ.update(hidden)

@@ -1,0 +1,143 @@
+"""Where a job goes on Google Cloud: the flags of `plan` and `submit`, beside the job's own."""
+
+from __future__ import annotations
+
+import os
+import re
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sources.flags import Parser, add_flag
+
+ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC"
+"""Where gcloud finds Dataproc instead of at Google: set for a rehearsal on this machine."""
+LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[?::1\]?")
+NEEDED = ("cluster", "region", "bucket")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster, what it runs, and how a driver there is treated; None: not given.
+
+    `package`: the folder of an older package to submit again. `rehearsal`: gcloud is led to a Dataproc on
+    this machine, so what is local to this machine is local to the cluster.
+    """
+
+    cluster: str
+    region: str
+    bucket: str
+    image_version: str | None
+    serverless: str | None
+    project: str | None
+    project_number: str | None
+    scopes: str
+    subnet: str
+    service_account: str | None
+    kafka_cluster: str | None
+    max_failures_per_hour: int | None
+    labels: dict[str, str]
+    properties: dict[str, str]
+    package: Path | None
+    output: Path
+    rehearsal: bool = False
+
+    @property
+    def root(self) -> str:
+        """The folder of all that is twinstream's in the bucket."""
+        return f"gs://{self.bucket}/twinstream"
+
+
+def parser(command: str) -> Parser:
+    """The flags that say where a job goes."""
+    flags = Parser(
+        prog=f"python -m jobs {command} JOB",
+        usage="%(prog)s --cluster C --region R --bucket B --image-version V [FLAG ...] [the job's flags]",
+        epilog="The job's own flags are those of `python -m jobs run JOB --help`.",
+    )
+    add_flag(flags, "--cluster", help="the Dataproc cluster")
+    add_flag(flags, "--region", help="its region, such as us-central1")
+    add_flag(flags, "--bucket", help="bucket for package, checkpoints and driver output", type=_bucket)
+    add_flag(flags, "--image-version", help="the cluster's image, such as 2.3-debian12")
+    add_flag(flags, "--serverless", help="a serverless runtime's version instead, to learn why not")
+    add_flag(flags, "--project", help="project id; default: gcloud's own")
+    add_flag(flags, "--project-number", help="project number, which Pub/Sub Lite needs")
+    add_flag(flags, "--scopes", help="scopes of a cluster to make", default="cloud-platform")
+    add_flag(flags, "--subnet", help="subnetwork of a cluster to make", default="default")
+    add_flag(flags, "--service-account", help="account of the cluster's machines; default: Compute Engine's")
+    add_flag(
+        flags, "--kafka-cluster", help="Managed Service for Apache Kafka to read, made where it is not there"
+    )
+    add_flag(flags, "--max-failures-per-hour", help="restarts of a failed driver", type=_whole)
+    add_flag(flags, "--labels", help="the job's labels, K=V,K=V", default="", type=pairs)
+    add_flag(
+        flags,
+        "--properties",
+        help="Spark's, K=V,K=V or as in `gcloud topic escaping`",
+        default="",
+        type=pairs,
+    )
+    add_flag(flags, "--package", help="folder of an older package, to go back to it", type=Path)
+    add_flag(flags, "--output", help="folder of all packages", default="dist", type=Path)
+    return flags
+
+
+def parse(flags: Parser, arguments: Sequence[str]) -> tuple[Target, list[str], Namespace]:
+    """The target, the job's arguments, and all options of `flags`.
+
+    What no flag of the target is, and all after `--`, is the job's. Exits with code 2 and one line.
+    """
+    own, _, after = _partition(arguments)
+    known, others = flags.parse_known_args(own)
+    if missing := [f"--{name}" for name in NEEDED if not getattr(known, name)]:
+        flags.error(f"{', '.join(missing)}: not given; expected where the job goes")
+    given = {field.name: getattr(known, field.name) for field in fields(Target) if field.name != "rehearsal"}
+    return Target(**given, rehearsal=_here()), [*others, *after], known
+
+
+def pairs(text: str) -> dict[str, str]:
+    """`a=b,c=d` as a mapping, or `^#^a=b#c=d` with another separator, as gcloud takes both."""
+    escaped = re.match(r"\^(.+?)\^", text)
+    separator, rest = (escaped[1], text[escaped.end() :]) if escaped else (",", text)
+    found = {}
+    for pair in rest.split(separator) if rest else ():
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise ArgumentTypeError(f"{pair!r} in {text!r}: expected NAME=VALUE,NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def joined(mapping: dict[str, str]) -> str:
+    """The mapping as one flag of gcloud's, with a separator that does not occur in it."""
+    texts = [f"{name}={value}" for name, value in mapping.items()]
+    separator = next(mark for mark in (",", "#", ";", "@@", "||") if not any(mark in text for text in texts))
+    return ",".join(texts) if separator == "," else f"^{separator}^{separator.join(texts)}"
+
+
+def is_local(address: str) -> bool:
+    """Whether HOST or HOST:PORT is this machine's alone."""
+    host = re.sub(r":\d+$", "", address.strip())
+    return LOOPBACK.fullmatch(host) is not None
+
+
+def _partition(arguments: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    own = list(arguments)
+    at = own.index("--") if "--" in own else len(own)
+    return own[:at], own[at : at + 1], own[at + 1 :]
+
+
+def _here() -> bool:
+    return is_local(urlsplit(os.environ.get(ENDPOINT, "")).hostname or "-")
+
+
+def _bucket(text: str) -> str:
+    return text.removeprefix("gs://").rstrip("/")
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r}: expected a whole number")
+    return int(text)
