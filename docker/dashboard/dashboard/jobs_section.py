@@ -15,10 +15,6 @@ from dashboard.observer import Observation
 from dashboard.places import SERVICES
 
 
-WIDTH = 97
-"""Pixels of a figure: three beside each other on a phone, four in half a laptop's page."""
-
-
 def draw(observation: Observation) -> None:
     """A panel a job: those that the page expects, and any other with a progress file."""
     st.markdown("## Jobs")
@@ -38,7 +34,8 @@ def _panel(observation: Observation, job: str, progress: JobProgress | None) -> 
     if found.waiting:
         heading = "Nothing has come out yet" if found.silent else "Waiting"
         st.info(f"{heading}: {found.waiting}.")
-    _figures(found)
+    with st.container(key=f"figures of {job}", horizontal=True):
+        _figures(found)
 
 
 def _sign(job: str, found: Health, observation: Observation) -> str:
@@ -52,18 +49,17 @@ def _figures(found: Health) -> None:
     recent = found.recent
     last = recent[-1] if recent else None
     since = f"Since {wording.moment(found.since)} UTC" if found.since else None
-    with st.container(horizontal=True, gap="small"):
-        _metric("Rows/s in", wording.rate(found.rows_in), [batch.rows_in for batch in recent], "bar")
-        _metric("Rows/s out", wording.rate(found.rows_out), [batch.rows_out for batch in recent], "bar")
-        _metric("Batch time", _seconds(last.seconds if last else None), [batch.seconds for batch in recent])
-        _metric("Watermark lag", _seconds(found.behind), list(found.recent_behind))
-        _metric(
-            "State rows",
-            wording.count(last.state_rows) if last else wording.UNKNOWN,
-            [b.state_rows for b in recent],
-        )
-        _metric("Late", wording.count(found.late), [batch.late for batch in recent], "bar", since)
-        _metric("Dead", wording.count(found.dead), [batch.dead for batch in recent], "bar", since)
+    _metric("Rows/s in", wording.rate(found.rows_in), [batch.rows_in for batch in recent], "bar")
+    _metric("Rows/s out", wording.rate(found.rows_out), [batch.rows_out for batch in recent], "bar")
+    _metric("Batch time", _seconds(last.seconds if last else None), [batch.seconds for batch in recent])
+    _metric("Watermark lag", _seconds(found.behind), list(found.recent_behind))
+    _metric(
+        "State rows",
+        wording.count(last.state_rows) if last else wording.UNKNOWN,
+        [b.state_rows for b in recent],
+    )
+    _metric("Late", wording.count(found.late), [batch.late for batch in recent], "bar", since)
+    _metric("Dead", wording.count(found.dead), [batch.dead for batch in recent], "bar", since)
 
 
 def _metric(
@@ -75,7 +71,7 @@ def _metric(
 ) -> None:
     """A figure with its last batches below."""
     chart = list(recent) if len(recent) > 1 else None
-    st.metric(label, value, chart_data=chart, chart_type=kind, help=help_text, width=WIDTH)
+    st.metric(label, value, chart_data=chart, chart_type=kind, help=help_text)
 
 
 def _seconds(time: timedelta | float | None) -> str:

@@ -31,7 +31,7 @@ def _next(observation: Observation, newest: Ranking) -> str:
     if not progress or not following:
         return ""
     start = following.end - (newest.end - newest.start)
-    window = wording.window(start, following.end)
+    window = wording.window(start, following.end).replace(" ", "\N{NO-BREAK SPACE}")
     reached = progress.newest_event
     left = f", {wording.duration(following.due - reached)} after the newest so far" if reached else ""
     return f"Next: {window}, final with an event of {wording.moment(following.due)} or later{left}."
