@@ -79,19 +79,35 @@ def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
     return made
 
 
-def create_subscription(admin: AdminServiceClient, stream: Stream, path: str, options: Namespace) -> str:
-    """Make a subscription to the stream's topic from its oldest message on; raises SourceError."""
+def create_subscription(
+    admin: AdminServiceClient, stream: Stream, path: str, options: Namespace, *, skip_backlog: bool = False
+) -> str:
+    """Make a subscription to the stream's topic, from its oldest message on or, without the backlog, from now.
+
+    Raises SourceError where the service refuses.
+    """
     immediately = Subscription.DeliveryConfig.DeliveryRequirement.DELIVER_IMMEDIATELY
     subscription = Subscription(
         topic=topic_path(stream, options), delivery_config={"delivery_requirement": immediately}
     )
     parent, _, name = path.partition("/subscriptions/")
-    request = CreateSubscriptionRequest(parent=parent, subscription=subscription, subscription_id=name)
+    request = CreateSubscriptionRequest(
+        parent=parent, subscription=subscription, subscription_id=name, skip_backlog=skip_backlog
+    )
     try:
         asked(options, lambda: admin.create_subscription(request, timeout=ANSWER_SECONDS))
     except NotFound:
         raise missing(f"topic {topic_path(stream, options)}", stream, options) from None
     return name
+
+
+def renew_subscription(stream: Stream, options: Namespace) -> None:
+    """Make the stream's subscription anew, from now on; raises SourceError where the service refuses."""
+    path = subscription_path(stream, options)
+    with admin_client(options) as admin:
+        with suppress(NotFound):
+            asked(options, lambda: admin.delete_subscription(name=path, timeout=ANSWER_SECONDS))
+        create_subscription(admin, stream, path, options, skip_backlog=True)
 
 
 def partition_count(admin: AdminServiceClient, stream: Stream, options: Namespace) -> int:
