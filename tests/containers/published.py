@@ -1,0 +1,104 @@
+"""What the stack should show: everything that was published, put through the plain-Python reference."""
+
+from __future__ import annotations
+
+import csv
+from argparse import Namespace
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from confluent_kafka import Consumer, TopicPartition
+
+from sources import kafka
+from sources.flags import Parser
+from tests.containers.stack import CHECKOUT
+from tests.jobs.reference import (
+    EPOCH,
+    Event,
+    Message,
+    Offer,
+    Row,
+    Wrong,
+    followed,
+    once,
+    popular_products,
+    product_discounts,
+    read,
+)
+
+
+def messages(bootstrap: str, topic: str) -> list[Message]:
+    """Everything in a topic, as far as it reaches now."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tests", "enable.auto.commit": False})
+    partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+    found = []
+    for partition in partitions:
+        at = TopicPartition(topic, partition, 0)
+        _, end = consumer.get_watermark_offsets(at, timeout=20)
+        consumer.assign([at])
+        while end and consumer.position([at])[0].offset < end:
+            for message in consumer.consume(1000, timeout=1):
+                assert message.error() is None
+                offset, stamp = message.offset(), message.timestamp()[1]
+                assert offset is not None
+                found.append(Message(offset, message.value(), EPOCH + timedelta(milliseconds=stamp)))
+    consumer.close()
+    return found
+
+
+def events(bootstrap: str, stream: str, skew: timedelta) -> list[Event]:
+    """The stream's valid events, each once."""
+    now, orders = datetime.now(UTC), stream != "browsing-stream"
+    judged = (
+        read(message, orders=orders, skew=skew, now=now) for message in messages(bootstrap, f"{stream}-topic")
+    )
+    return once(one for one in judged if not isinstance(one, Wrong))
+
+
+def options(bootstrap: str) -> Namespace:
+    """The flags of `--source kafka` for this broker."""
+    parser = Parser()
+    kafka.add_arguments(parser.add_argument_group())
+    return parser.parse_args(["--kafka-bootstrap-servers", bootstrap])
+
+
+def discounts(orders: Iterable[Event], length: timedelta) -> list[Row]:
+    """The discounts job's rows over these orders and the repository's CSV."""
+    return product_discounts(orders, offers(), length)
+
+
+def recommendations(
+    purchases: Iterable[Event], views: Iterable[Event], length: timedelta, within: timedelta, until: datetime
+) -> list[Row]:
+    """The recommendations job's rows of the windows that end by `until`."""
+    seen: dict[tuple[str, str], list[Event]] = {}
+    for view in views:
+        seen.setdefault((view.user_id, view.product_id), []).append(view)
+    bought = [
+        purchase
+        for purchase in purchases
+        if any(
+            followed(purchase, view, within) for view in seen.get((purchase.user_id, purchase.product_id), ())
+        )
+    ]
+    return [row for row in popular_products(bought, length, 10) if row[1] <= until]
+
+
+def offers() -> list[Offer]:
+    """The discounts' CSV."""
+    with (CHECKOUT / "data" / "user_product_discounts.csv").open() as file:
+        return [
+            Offer(
+                line["user_id"],
+                line["product_id"],
+                Decimal(line["discount_percent"]),
+                _time(line.get("valid_from")),
+                _time(line.get("valid_until")),
+            )
+            for line in csv.DictReader(file)
+        ]
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

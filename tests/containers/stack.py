@@ -1,0 +1,110 @@
+"""The product's own compose file, up on this machine under a name and on ports of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+from testcontainers.compose import DockerCompose
+
+CHECKOUT = Path(__file__).parents[2]
+STATE = "/var/lib/twinstream/state"
+PORTS = ("KAFKA_PORT", "JUPYTER_PORT", "DASHBOARD_PORT")
+
+
+class Stack:
+    """`docker compose up --wait` in a block; leaving it takes containers, networks and volumes away.
+
+    `settings` are what a user writes into .env.
+    """
+
+    def __init__(self, folder: Path, name: str, *files: Path, **settings: str) -> None:
+        self.ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+        self._folder, self._source = folder, settings.get("SOURCE", "kafka")
+        env = {"COMPOSE_PROJECT_NAME": name, **self.ports, **settings}
+        (folder / "env").write_text("".join(f"{key}={value}\n" for key, value in env.items()))
+        composed = [str(CHECKOUT / "docker-compose.yml"), *map(str, files)]
+        self._compose = DockerCompose(CHECKOUT, composed, env_file=str(folder / "env"), build=True)
+
+    def __enter__(self) -> Self:
+        self._compose.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            print(self.run("logs", "--tail", "40"))
+        self._compose.__exit__(kind, error, trace)
+
+    @property
+    def bootstrap(self) -> str:
+        """The broker as this machine reaches it."""
+        return f"localhost:{self.ports['KAFKA_PORT']}"
+
+    def run(self, *command: str) -> str:
+        """`docker compose COMMAND`; what it prints."""
+        done = subprocess.run(
+            [*self._compose.docker_compose_command(), *command],
+            cwd=CHECKOUT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
+
+    def crash(self, service: str) -> None:
+        """Kill every process of a service's container, as a crash does: `docker kill` would be a wish."""
+        try:
+            self.run("exec", "-T", service, "sh", "-c", "kill -9 -1")
+        except AssertionError:
+            return  # the shell went with its container
+
+    def states(self) -> dict[str, str]:
+        """Every service that should run, with its health."""
+        listed = [json.loads(line) for line in self.run("ps", "-a", "--format", "json").splitlines()]
+        return {one["Service"]: one["Health"] or one["State"] for one in listed if one["Service"] != "topics"}
+
+    def healthy(self) -> bool:
+        """Whether every service is."""
+        return set(self.states().values()) == {"healthy"}
+
+    def progress(self, job: str) -> list[dict[str, Any]]:
+        """The job's batches so far."""
+        folder = f"{STATE}/progress/{self._source}"
+        text = self.run("exec", "-T", "dashboard", "sh", "-c", f"cat {folder}/{job}.jsonl || true")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def rows(self, job: str, *columns: str) -> list[tuple[Any, ...]]:
+        """The job's results, read without Spark from a copy of its Delta table, sorted."""
+        copy = self._folder / "results"
+        shutil.rmtree(copy, ignore_errors=True)
+        self.run("cp", f"dashboard:{STATE}/results/{self._source}", str(copy))
+        try:
+            table = DeltaTable(str(copy / job)).to_pyarrow_table(columns=list(columns))
+        except TableNotFoundError:
+            return []
+        return sorted(tuple(row[column] for column in columns) for row in table.to_pylist())
+
+
+def wait_for(reached: Callable[[], object], seconds: float, what: str) -> None:
+    """Wait until a condition holds; fails at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
+        time.sleep(0.5)
+
+
+def _free_ports(number: int) -> list[str]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [str(server.getsockname()[1]) for server in held]
+    for server in held:
+        server.close()
+    return ports
