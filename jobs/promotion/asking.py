@@ -16,6 +16,9 @@ from jobs.promotion.release_steps import labels
 from jobs.runtime.checkpoint import CONTRACT, Contract
 from jobs.runtime.command_line import state_settings
 
+NOTHING_THERE = "matched no objects"
+"""What gcloud says of a file in a bucket that is not there."""
+
 
 class Stopped(Exception):
     """Why the way ends here: what was found, what was expected and the remedy."""
@@ -73,7 +76,9 @@ def checkpoint_continues(promotion: Promotion) -> None:
     """Raises Stopped where the checkpoint is another query's; what the job alone can tell is left to it."""
     answer = asked(gcloud(promotion.target, "storage", "cat", f"{promotion.checkpoint}/{CONTRACT}"))
     if answer.returncode != 0:
-        return
+        if NOTHING_THERE in answer.stderr:
+            return
+        raise Stopped(f"{answer.stderr.strip()}; expected to be allowed to read the checkpoint's folder")
     old = Contract(**json.loads(answer.stdout)["contract"])
     settings = state_settings(promotion.job, promotion.options)
     new = Contract(promotion.job.name, promotion.options.source, old.streams, settings, old.query)

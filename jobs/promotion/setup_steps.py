@@ -26,10 +26,9 @@ ROLES = {
 
 
 def sections(promotion: Promotion) -> Iterator[Section]:
-    """The project's, the clusters' and the streams' commands in order; a rehearsal has no project."""
+    """The project's, the clusters' and the streams' commands, in order."""
     streams = tuple(_streams(promotion))
-    if not promotion.target.rehearsal:
-        yield Section("The project, once", tuple(_project(promotion)), SETUP)
+    yield Section("The project, once", tuple(_project(promotion)), SETUP)
     yield Section("The bucket, once", (_bucket(promotion),), SETUP)
     yield Section(
         "The clusters, once; they cost money while they stand", tuple(_clusters(promotion)), CREATE_CLUSTER
@@ -43,6 +42,8 @@ def _project(promotion: Promotion) -> Iterator[Step]:
     apis = ["compute.googleapis.com", "dataproc.googleapis.com", "storage.googleapis.com"]
     apis += [APIS[service]] if service else []
     yield Step("Switch the APIs on", gcloud(target, "services", "enable", *apis))
+    if target.rehearsal:
+        return  # no networks, no accounts
     yield Step(
         "Machines without external addresses reach Google's services",
         gcloud(

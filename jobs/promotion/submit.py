@@ -45,12 +45,15 @@ def _go(made: Plan) -> None:
             asking.checkpoint_continues(made.promotion)
             job_id = asking.running_twin(made)
         for step in () if job_id else section.steps:
-            job_id = _run(step) or job_id
+            job_id = run(step) or job_id
     _say_what_next(made.sections, job_id)
 
 
-def _run(step: Step) -> str:
-    """Run a step where it is needed; the job's id where it names one, else ''."""
+def run(step: Step) -> str:
+    """Run a step where it is needed, and show it; the job's id where it names one, else ''.
+
+    Raises Stopped where gcloud fails, after what gcloud itself said on standard error.
+    """
     print("\n".join(step.lines), flush=True)
     if step.unless and asking.asked(step.unless).returncode == 0:
         print("# - there already", flush=True)

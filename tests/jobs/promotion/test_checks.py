@@ -246,4 +246,4 @@ def test_in_a_rehearsal_this_machine_is_the_cluster(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC", "http://127.0.0.1:8123/")
     made = planned(tmp_path, *flags)
     assert refusals(made) == []
-    assert "The project, once" not in [section.title for section in made.sections]
+    assert [step.purpose for step in made.sections[0].steps] == ["Switch the APIs on"]

@@ -21,16 +21,7 @@ from jobs.runtime.session import BARE_FILE_SYSTEM
 from sources import replay_files
 from sources.catalog import PRODUCT
 from sources.source import Record
-
-DISCOUNTS = "user_id,product_id,discount_percent\nann,mug,10\n"
-ORDERS = [
-    {"event_id": "a", "user_id": "ann", "product_id": "mug", "event_time": "2026-01-01T12:00:10Z",
-     "quantity": 2, "unit_price": "10.00"},
-    {"event_id": "b", "user_id": "bob", "product_id": "mug", "event_time": "2026-01-01T12:00:20Z",
-     "quantity": 1, "unit_price": "5.50"},
-    {"event_id": "c", "user_id": "bob", "product_id": "mug", "event_time": "2026-01-01T12:03:00Z",
-     "quantity": 1, "unit_price": "1.00"},
-]  # fmt: skip
+from tests.jobs.promotion.orders import DISCOUNTS, ORDERS, ROW, told
 
 
 def test_the_same_input_gives_the_same_bytes_and_the_same_name(tmp_path: Path) -> None:
@@ -147,19 +138,14 @@ def test_a_job_runs_from_the_zip_with_its_entry_file_staged_alone(
     ]  # fmt: skip
     ran = spark_submit(tmp_path, "--py-files", archive, entry, *job_flags)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    rows = spark.read.parquet(str(tmp_path / "rows"))
-    told = rows.selectExpr(
-        "date_format(window_start, 'HH:mm')", "product_id", "orders", "discounted_orders", "units",
-        *(f"cast({name} as string)" for name in ("gross_revenue", "discount_amount", "net_revenue")),
-    )  # fmt: skip
-    assert [tuple(row) for row in told.collect()] == [("12:00", "mug", 2, 1, 3, "25.50", "2.00", "23.50")]
+    assert told(spark.read.parquet(str(tmp_path / "rows"))) == [ROW]
 
 
 def write_input(folder: Path) -> None:
     published = datetime(2026, 1, 1, 12, 5, tzinfo=UTC)
     records = [
-        Record(PRODUCT.name, b"ann", json.dumps(order).encode(), None, {}, 0, offset, published)
-        for offset, order in enumerate(ORDERS)
+        Record(PRODUCT.name, key, value, None, {}, 0, offset, published)
+        for offset, (key, value) in enumerate(ORDERS)
     ]
     replay_files.write(folder / "replay" / PRODUCT.name / "0001.jsonl", records)
     (folder / "discounts.csv").write_text(DISCOUNTS)
