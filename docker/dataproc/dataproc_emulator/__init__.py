@@ -1,1 +1,8 @@
-"""A local Dataproc that the unmodified gcloud talks to."""
+"""A local Dataproc that the unmodified gcloud talks to: real drivers on a real standalone Spark cluster.
+
+``python -m dataproc_emulator serve`` runs it; :class:`DataprocEmulator` runs it inside a program.
+"""
+
+from dataproc_emulator.emulator import DataprocEmulator
+
+__all__ = ["DataprocEmulator"]

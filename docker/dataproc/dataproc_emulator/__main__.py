@@ -1,0 +1,71 @@
+"""The command line: ``serve`` and ``env``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from dataproc_emulator.emulator import DataprocEmulator
+from dataproc_emulator.exports import environment, running, shell
+
+_DIRECTORY = Path(".dataproc")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code (2: a wrong argument, 1: it could not be done)."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _serve(options) if options.command == "serve" else _env(options)
+    except OSError as error:
+        print(f"dataproc_emulator: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dataproc_emulator",
+        description="A local Dataproc for Google's own gcloud.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="run until interrupted; print one JSON line when ready")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    serve.add_argument("--port", type=int, default=0, help="port to listen on (default 0: any free one)")
+    serve.add_argument("--advertise", default="", help="host name that clients are told (default: --host)")
+    serve.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    env = commands.add_parser("env", help='print shell exports: eval "$(python -m dataproc_emulator env)"')
+    for command in (serve, env):
+        command.add_argument(
+            "--directory", type=Path, default=_DIRECTORY, help="objects and logs (default %(default)s)"
+        )
+    return parser
+
+
+def _env(options: argparse.Namespace) -> int:
+    files, address = running(options.directory)
+    print(shell(environment(files, address, os.environ)))
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("dataproc_emulator").setLevel(options.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    where = {"host": options.host, "port": options.port, "advertise": options.advertise}
+    with DataprocEmulator(directory=options.directory, **where) as dataproc:
+        print(json.dumps(dataproc.ready), flush=True)
+        stop.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

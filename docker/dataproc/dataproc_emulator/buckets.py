@@ -1,0 +1,140 @@
+"""Buckets as folders and objects as files, which jobs reach as ``gs://`` too (see ``hadoop``)."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from dataproc_emulator import hadoop
+from dataproc_emulator.errors import ApiError
+from dataproc_emulator.files import Files
+
+PUBLIC = "spark-lib"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+
+
+class Buckets:
+    """All buckets there are. What a job writes is an object as soon as its file is there."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._locations: dict[str, str] = {}
+        hadoop.mount(files, self.names())
+
+    def names(self) -> list[str]:
+        """Every bucket, Google's public one included, sorted."""
+        return sorted(path.name for path in self._files.buckets.iterdir() if path.is_dir())
+
+    def create(self, name: str, location: str) -> None:
+        """Make a bucket; raises ApiError for a wrong name and where it exists."""
+        if not _NAME.fullmatch(name):
+            raise ApiError("INVALID_ARGUMENT", f"Invalid bucket name: '{name}'")
+        if (self._files.buckets / name).exists():
+            raise ApiError("ALREADY_EXISTS", f"The requested bucket name is not available: {name}")
+        (self._files.buckets / name).mkdir()
+        self._locations[name] = location
+        hadoop.mount(self._files, self.names())
+
+    def delete(self, name: str) -> None:
+        """Remove an empty bucket."""
+        if next(self.objects(name, ""), None):
+            raise ApiError("ALREADY_EXISTS", "The bucket you tried to delete is not empty.")
+        for folder, _, _ in os.walk(self.folder(name), topdown=False):
+            Path(folder).rmdir()
+        hadoop.mount(self._files, self.names())
+
+    def location(self, name: str) -> str:
+        """Where the bucket is said to be."""
+        return self._locations.get(name, "US")
+
+    def folder(self, name: str) -> Path:
+        """The bucket's folder; raises ApiError where there is none."""
+        folder = self._files.buckets / name
+        if not _NAME.fullmatch(name) or not folder.is_dir():
+            raise ApiError("NOT_FOUND", f"The specified bucket does not exist: {name}")
+        return folder
+
+    def path(self, bucket: str, name: str) -> Path:
+        """The file of an object that may not exist; raises ApiError for names that files cannot have."""
+        if not _is_file_name(name):
+            raise ApiError("INVALID_ARGUMENT", f"Object name '{name}' cannot be the name of a file here.")
+        return self.folder(bucket) / name
+
+    def existing(self, bucket: str, name: str) -> Path:
+        """The file of an object; raises ApiError where there is none."""
+        path = self.folder(bucket) / name
+        if not _is_file_name(name) or not path.is_file():
+            raise ApiError("NOT_FOUND", f"No such object: {bucket}/{name}")
+        return path
+
+    def from_uri(self, uri: str) -> Path:
+        """The file of ``gs://bucket/object``; raises ApiError where there is none."""
+        bucket, _, name = uri.removeprefix("gs://").partition("/")
+        return self.existing(bucket, name)
+
+    def objects(self, bucket: str, prefix: str) -> Iterator[str]:
+        """The names of the bucket's objects that begin with ``prefix``, in no order."""
+        root = self.folder(bucket)
+        top = root / prefix.rpartition("/")[0]
+        for folder, _, names in os.walk(top):
+            for name in names:
+                known = str(Path(folder, name).relative_to(root))
+                if known.startswith(prefix):
+                    yield known
+
+    def writable(self, bucket: str, name: str) -> Path:
+        """The file of an object that is to be written or removed."""
+        if bucket == PUBLIC:
+            raise ApiError("PERMISSION_DENIED", f"gs://{PUBLIC} is Google's: it can only be read.")
+        return self.path(bucket, name)
+
+    def write(self, bucket: str, name: str, content: bytes) -> Path:
+        """Store an object whole: nobody sees half of it."""
+        path = self.writable(bucket, name)
+        handle, temporary = tempfile.mkstemp(dir=self._files.uploads)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Path(temporary).replace(path)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise ApiError(
+                "INVALID_ARGUMENT", f"{name}: an object and a folder of one name cannot both be files here."
+            ) from None
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        return path
+
+    def remove(self, bucket: str, name: str) -> None:
+        """Delete an object, and the folders that held nothing else."""
+        self.writable(bucket, name)
+        path = self.existing(bucket, name)
+        path.unlink()
+        with suppress(OSError):  # the first folder that holds something else ends it
+            for folder in path.relative_to(self.folder(bucket)).parents[:-1]:
+                (self.folder(bucket) / folder).rmdir()
+
+
+def _is_file_name(name: str) -> bool:
+    return not any(part in ("", ".", "..") for part in name.split("/"))
+
+
+def md5(path: Path) -> str:
+    """The file's MD5 as Cloud Storage writes it."""
+    status = path.stat()
+    return _md5(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _md5(path: Path, _modified: int, size: int) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as content:
+        digest.update(content.read(size))
+    return base64.b64encode(digest.digest()).decode()

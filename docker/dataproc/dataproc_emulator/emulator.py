@@ -1,0 +1,126 @@
+"""The emulator inside a program: its own threads, its own Spark, a port from the operating system."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+from dataproc_emulator import hadoop
+from dataproc_emulator.buckets import PUBLIC, Buckets
+from dataproc_emulator.dataproc_api import DataprocApi
+from dataproc_emulator.exports import environment
+from dataproc_emulator.files import Files, prepare
+from dataproc_emulator.job import Machine
+from dataproc_emulator.processes import Processes
+from dataproc_emulator.services_api import ServicesApi
+from dataproc_emulator.spark import IMAGE, SparkCluster
+from dataproc_emulator.storage_api import StorageApi
+from dataproc_emulator.web import Routes, serve
+
+CLUSTER, REGION = "spark-streaming", "us-central1"
+_CONNECTORS = "pubsublite/pubsublite-spark-sql-streaming-{}-with-dependencies.jar"
+
+
+class DataprocEmulator:
+    """``with DataprocEmulator() as dataproc:`` serves until the block ends.
+
+    ``dataproc.env`` holds the variables that lead gcloud here; ``dataproc.address`` is ``host:port``;
+    ``dataproc.files`` says where objects, jobs and logs lie. Without a ``directory`` all is below a temporary
+    one. Drivers and executors get ``environment``, the process's own where none is given: what leads Google's
+    clients to a Pub/Sub Lite emulator leads the jobs there. A driver that is told to stop is killed after
+    ``grace`` seconds. Raises OSError where Spark, Java, a jar or the port is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        advertise: str = "",
+        environment: Mapping[str, str] | None = None,
+        grace: float = 10.0,
+    ) -> None:
+        self._directory = directory
+        self._listen = (host, port)
+        self._advertise = advertise or host
+        self._environment = dict(os.environ if environment is None else environment)
+        self._grace = grace
+        self._cleanup = ExitStack()
+        self.address = ""
+        self.files = Files(Path())
+
+    def __enter__(self) -> Self:
+        with ExitStack() as cleanup:
+            directory = self._directory or Path(
+                cleanup.enter_context(
+                    tempfile.TemporaryDirectory(prefix="dataproc-emulator-", ignore_cleanup_errors=True)
+                )
+            )
+            self.files = prepare(directory)
+            processes = Processes()
+            cleanup.callback(processes.close)
+            self._serve(self._interface(processes, cleanup), cleanup)
+            cleanup.callback(self.files.ready.unlink, missing_ok=True)
+            self.files.ready.write_text(json.dumps(self.ready))
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables for gcloud, on top of the process's own."""
+        return environment(self.files, self.address, os.environ)
+
+    @property
+    def ready(self) -> dict[str, str]:
+        """What ``serve`` prints: where the emulator is."""
+        return {"address": self.address, "cluster": CLUSTER, "region": REGION}
+
+    def _interface(self, processes: Processes, cleanup: ExitStack) -> Routes:
+        spark = SparkCluster(self.files, processes, self._environment)
+        _publish_connectors(self.files)
+        buckets = Buckets(self.files)
+        dataproc = DataprocApi(Machine(self.files, buckets, processes, spark, self._grace))
+        cleanup.callback(dataproc.jobs.close)
+        image = {"softwareConfig": {"imageVersion": f"{IMAGE}-debian12"}}
+        dataproc.clusters.create("local-project", REGION, {"clusterName": CLUSTER, "config": image})
+        dataproc.clusters.enter("local-project", REGION, CLUSTER, "RUNNING")
+        routes = Routes()
+        for interface in (dataproc, StorageApi(buckets), ServicesApi()):
+            interface.add_to(routes)
+        return routes
+
+    def _serve(self, routes: Routes, cleanup: ExitStack) -> None:
+        server = serve(routes, *self._listen)
+        cleanup.callback(server.server_close)
+        self.address = f"{self._advertise}:{server.server_address[1]}"
+        thread = Thread(target=server.serve_forever, args=(0.05,), name="dataproc-emulator", daemon=True)
+        thread.start()
+        cleanup.callback(thread.join)
+        cleanup.callback(server.shutdown)
+
+
+def _publish_connectors(files: Files) -> None:
+    """Google's public bucket, with its Pub/Sub Lite connector where that was fetched."""
+    for jar in (hadoop.jars_directory() / "pubsublite").glob("pubsublite-spark-sql-streaming-*.jar"):
+        for version in ("LATEST", "1.0.0"):
+            link = files.buckets / PUBLIC / _CONNECTORS.format(version)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                link.unlink()
+            link.symlink_to(jar.absolute())

@@ -1,0 +1,37 @@
+"""Errors as Google's REST interfaces put them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# gcloud calls again for half a minute where the code is 500 or above, so UNIMPLEMENTED is not 501 here.
+_CODES = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "CONDITION_NOT_MET": 412,
+    "RANGE_NOT_SATISFIABLE": 416,
+    "UNIMPLEMENTED": 400,
+}
+
+
+class ApiError(Exception):
+    """A refused call; ``status`` is Google's name of the reason."""
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = _CODES[status]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The answer, for both the newer interfaces (``status``) and Cloud Storage (``errors``)."""
+        said = {"message": str(self), "domain": "global", "reason": self.status.lower()}
+        return {"error": {"code": self.code, "message": str(self), "status": self.status, "errors": [said]}}
+
+
+def not_found(kind: str, name: str) -> ApiError:
+    """The error for a resource that does not exist."""
+    return ApiError("NOT_FOUND", f"Not found: {kind} {name}")

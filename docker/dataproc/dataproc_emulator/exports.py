@@ -1,0 +1,53 @@
+"""The environment that makes gcloud, unmodified, reach a running emulator and nothing else.
+
+It goes together with the Pub/Sub Lite emulator's exports, whichever comes first: that one's proxy passes on
+what is meant for this address, and either token is accepted by both.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from dataproc_emulator.files import Files
+
+
+def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict[str, str]:
+    """The variables for the emulator at ``address`` (host:port), given the ``existing`` ones."""
+    return {
+        "DATAPROC_EMULATOR_HOST": address,
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC": f"http://{address}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE": f"http://{address}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"http://{address}/storage/v1/",
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(files.token),
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+        "CLOUDSDK_CONFIG": str(files.gcloud),
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_CORE_PROJECT": existing.get("CLOUDSDK_CORE_PROJECT", "local-project"),
+        "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "1",
+    }
+
+
+def running(directory: Path) -> tuple[Files, str]:
+    """The emulator that runs over ``directory``; raises ConnectionError saying how to start one."""
+    files = Files(directory.resolve())
+    remedy = f"start one: python -m dataproc_emulator serve --directory {directory}"
+    try:
+        address = str(json.loads(files.ready.read_bytes())["address"])
+    except (OSError, ValueError, KeyError):
+        raise ConnectionError(f"no emulator has run over {directory}; {remedy}") from None
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        raise ConnectionError(f"no emulator answers at {address} ({error}); {remedy}") from None
+    return files, address
+
+
+def shell(variables: Mapping[str, str]) -> str:
+    """Export lines for a POSIX shell."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())

@@ -1,0 +1,39 @@
+"""One local Dataproc for the run, whose jobs reach a Pub/Sub Lite emulator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from dataproc_emulator import DataprocEmulator
+from pubsublite_emulator import Emulator
+from tests.dataproc.gcloud import Gcloud
+
+
+@pytest.fixture(scope="session")
+def lite() -> Iterator[Emulator]:
+    with Emulator() as lite:
+        yield lite
+
+
+@pytest.fixture(scope="session")
+def dataproc(lite: Emulator) -> Iterator[DataprocEmulator]:
+    # Nothing listens on the discard port: a call to anywhere else than the emulators fails.
+    environment = {**os.environ, "https_proxy": "http://127.0.0.1:9", **lite.env}
+    # What the laptop's jobs read must not reach those on the cluster.
+    environment["TWINSTREAM_SOURCE"] = "replay"
+    with DataprocEmulator(environment=environment, grace=3) as dataproc:
+        yield dataproc
+
+
+@pytest.fixture(scope="session")
+def gcloud(dataproc: DataprocEmulator) -> Gcloud:
+    return Gcloud({**os.environ, "https_proxy": "http://127.0.0.1:9", **dataproc.env})
+
+
+@pytest.fixture(scope="session")
+def bucket(gcloud: Gcloud) -> str:
+    gcloud("storage", "buckets", "create", "gs://rehearsal", "--location=us-central1")
+    return "gs://rehearsal"

@@ -1,0 +1,174 @@
+"""Jobs: where a driver runs, what it finds there, and how it ends."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dataproc_emulator import DataprocEmulator
+from tests.dataproc.gcloud import REGION, Gcloud, eventually, states
+
+pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.timeout(600)]
+
+ENTRY = """
+import os, sys
+from urllib.request import urlopen
+from pyspark.sql import SparkSession
+from shipped import greeting  # in the zip
+
+spark = SparkSession.builder.getOrCreate()
+print("master", spark.sparkContext.master.partition(":")[0])
+print("two and one", sys.argv[1::2])
+print("beside me", sorted(os.listdir(sys.path[0])))
+print("file", open("table.csv").read(), "and on executors", spark.sparkContext.parallelize([1], 1).map(
+    lambda _: open("table.csv").read()).first())
+print("greeting on executors", spark.sparkContext.parallelize([1], 1).map(lambda _: greeting()).first())
+print("property", spark.conf.get("spark.rehearsed"), spark.conf.get("spark.cores.max"))
+print("variables", [name for name in os.environ if name.startswith("TWINSTREAM")])
+spark.range(5).write.parquet(sys.argv[1] + "/rows")
+print("rows", spark.read.parquet(sys.argv[1] + "/rows").count())
+urlopen(sys.argv[2], b'{"name": "made-meanwhile"}').close()
+spark.range(3).write.parquet("gs://made-meanwhile/rows")
+print("rows meanwhile", spark.read.parquet("gs://made-meanwhile/rows").count())
+"""
+
+SLEEPER = """
+import sys, time
+print("sleeping", flush=True)
+time.sleep(300)
+"""
+
+BROKEN = """
+import pathlib
+attempts = pathlib.Path("attempts")
+attempts.write_text(attempts.read_text() + "x" if attempts.exists() else "x")
+raise ValueError("no column named " + repr("prcie") + " in attempt " + str(len(attempts.read_text())))
+"""
+
+HEALED = """
+import pathlib, sys
+attempts = pathlib.Path("attempts")
+attempts.write_text(attempts.read_text() + "x" if attempts.exists() else "x")
+print("attempt", len(attempts.read_text()))
+sys.exit(3 if len(attempts.read_text()) < 3 else 0)
+"""
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Path:
+    return tmp_path / "entry.py"
+
+
+def test_a_job_runs_on_the_cluster_with_all_that_it_ships(
+    gcloud: Gcloud, dataproc: DataprocEmulator, bucket: str, entry: Path
+) -> None:
+    entry.write_text(ENTRY)
+    folder = entry.parent
+    (folder / "table.csv").write_text("a,b")
+    with zipfile.ZipFile(folder / "code.zip", "w") as archive:
+        archive.writestr("shipped/__init__.py", "def greeting():\n    return 'hello from the zip'\n")
+    gcloud.run("storage", "cp", str(folder / "code.zip"), f"{bucket}/code/")
+    done = gcloud.submit(
+        str(entry),
+        f"--py-files={bucket}/code/code.zip",
+        f"--files={folder / 'table.csv'}",
+        "--properties=^#^spark.rehearsed=a,b#spark.cores.max=1",
+        "--labels=app=test",
+        *("--", f"{bucket}/out", f"http://{dataproc.address}/storage/v1/b", "--flag=with space"),
+    )
+    said = done.stderr.splitlines()
+    assert "master spark" in said
+    assert "two and one ['gs://rehearsal/out', '--flag=with space']" in said
+    assert "beside me ['entry.py']" in said
+    assert "file a,b and on executors a,b" in said
+    assert "greeting on executors hello from the zip" in said
+    assert "property a,b 1" in said
+    assert "variables []" in said
+    assert "rows 5" in said
+    assert "rows meanwhile 3" in said
+    assert f"Job [{done.stdout.strip()}] finished successfully." in said
+    job = gcloud.job(done.stdout.strip())
+    assert states(job) == ["PENDING", "SETUP_DONE", "RUNNING", "DONE"]
+    assert job["labels"] == {"app": "test"}
+    listed = gcloud.run("storage", "ls", f"{bucket}/out/rows/").stdout.split()
+    assert f"{bucket}/out/rows/_SUCCESS" in listed
+    assert not [name for name in listed if name.endswith(".crc")]
+
+
+def test_a_bug_ends_as_an_error_with_the_message_in_the_drivers_output(gcloud: Gcloud, entry: Path) -> None:
+    entry.write_text(BROKEN)
+    done = gcloud.submit(str(entry), code=1)
+    assert "ValueError: no column named 'prcie' in attempt 1" in done.stderr
+    assert "failed with error:\nThe driver exited with code 1; the job is not restartable." in done.stderr
+    assert "Google Cloud Dataproc Agent reports job failure." in done.stderr
+
+
+def test_a_driver_that_fails_is_started_again(gcloud: Gcloud, entry: Path) -> None:
+    entry.write_text(HEALED)
+    done = gcloud.submit(str(entry), "--max-failures-per-hour=2")
+    assert [line for line in done.stderr.splitlines() if line.startswith("attempt ")] == [
+        "attempt 1",
+        "attempt 2",
+        "attempt 3",
+    ]
+    assert done.stderr.count("Job attempt failed. Streaming new attempt's output.") == 2
+    expected = ["PENDING", "SETUP_DONE", *("RUNNING", "ATTEMPT_FAILURE") * 2, "RUNNING", "DONE"]
+    assert states(gcloud.job(done.stdout.strip())) == expected
+
+
+def test_a_driver_that_fails_too_often_is_a_failed_job(gcloud: Gcloud, entry: Path) -> None:
+    entry.write_text(BROKEN)
+    identity = gcloud.submit(str(entry), "--max-failures-total=1", "--async").stdout.strip()
+    waited = gcloud.run("dataproc", "jobs", "wait", identity, REGION, code=1).stderr
+    assert "no column named 'prcie' in attempt 2" in waited
+    assert "The driver exited with code 1; more than 1 failures in total." in waited
+
+
+def test_a_job_that_is_killed_is_cancelled(gcloud: Gcloud, dataproc: DataprocEmulator, entry: Path) -> None:
+    entry.write_text(SLEEPER)
+    identity = gcloud.submit(str(entry), "--max-failures-per-hour=5", "--async").stdout.strip()
+    eventually(lambda: "sleeping" in output(dataproc, identity))
+    active = gcloud("dataproc", "jobs", "list", REGION, "--state-filter=active", "--cluster=spark-streaming")
+    assert [job["reference"]["jobId"] for job in active] == [identity]
+    gcloud.run("dataproc", "jobs", "kill", identity, REGION)
+    job = gcloud.job(identity)
+    assert states(job) == ["PENDING", "SETUP_DONE", "RUNNING", "CANCEL_PENDING", "CANCELLED"]
+    assert not Path("/proc", driver(dataproc, identity)).exists()
+    assert gcloud("dataproc", "jobs", "list", REGION, "--state-filter=active") == []
+    gcloud.run("dataproc", "jobs", "update", identity, REGION, "--update-labels=why=test")
+    assert gcloud.job(identity)["labels"] == {"why": "test"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gs://rehearsal/nothing.py"], "The job could not be set up: No such object: rehearsal/nothing.py"),
+        (["hdfs:///code.py"], "hdfs:///code.py: only gs:// and file:// can be reached here"),
+    ],
+)
+def test_a_job_without_its_files_is_an_error(
+    gcloud: Gcloud, bucket: str, words: list[str], said: str
+) -> None:
+    assert said in gcloud.submit(*words, code=1).stderr
+
+
+def test_what_is_not_there_is_not_found(gcloud: Gcloud, entry: Path) -> None:
+    entry.write_text(SLEEPER)
+    place = ("dataproc", "jobs", "submit", "pyspark", str(entry), REGION)
+    missing = gcloud.run(*place, "--cluster=nobodys", code=1).stderr
+    assert "NOT_FOUND: Not found: Cluster" in missing
+    missing = gcloud.run("dataproc", "jobs", "describe", "nobodys", REGION, code=1).stderr
+    assert "NOT_FOUND: Not found: Job projects/local-project/regions/us-central1/jobs/nobodys" in missing
+
+
+def output(dataproc: DataprocEmulator, identity: str) -> str:
+    objects = dataproc.files.buckets.glob(
+        f"*/google-cloud-dataproc-metainfo/*/jobs/{identity}/driveroutput.*"
+    )
+    return "".join(file.read_text() for file in sorted(objects))
+
+
+def driver(dataproc: DataprocEmulator, identity: str) -> str:
+    return (dataproc.files.jobs / identity / "driver.pid").read_text().strip()
