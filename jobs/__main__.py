@@ -1,4 +1,4 @@
-"""The jobs' front door: `python -m jobs list | run | demo | reset | jars | package | plan | submit`."""
+"""The jobs' front door: `python -m jobs COMMAND`; USAGE lists the commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ USAGE = """usage: python -m jobs COMMAND ...
   jars [SET ...]       fetch the connector jars that Spark lacks
   package [FLAG ...]   what is shipped to a cluster, in a folder
   plan JOB [FLAG ...]  the way to Dataproc: reasons not to go, or every command
-  submit JOB [FLAG ...] go that way, by gcloud"""
+  submit JOB [FLAG ...] go that way, by gcloud
+  doctor               what keeps the product from running here, and the remedies"""
 
 DEMO = ("streaming_product_discounts", "popular_products_recommendation")
 
@@ -105,6 +106,13 @@ def submit(arguments: list[str]) -> int:
     return command(_named("submit", arguments), arguments[1:])
 
 
+def doctor(arguments: list[str]) -> int:
+    """Say what on this machine keeps the product from running."""
+    from jobs.doctor.command import command
+
+    return command(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "list": list_jobs,
     "run": run_job,
@@ -114,6 +122,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "package": package,
     "plan": plan,
     "submit": submit,
+    "doctor": doctor,
 }
 
 

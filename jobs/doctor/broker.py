@@ -1,0 +1,100 @@
+"""The broker's two listeners, and checkpoints of topics that are no longer there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs.doctor.diagnosis import Diagnosis, fault, ok, unknown
+from jobs.runtime.checkpoint import CONTRACT, reset_command
+from sources.catalog import Stream
+
+SECONDS = 5
+INSIDE = "kafka:29092"
+
+
+def outside(address: str) -> Iterator[Diagnosis]:
+    """Whether the broker answers at `address` and leads its clients back to where they asked."""
+    seen = f"broker at {address}"
+    try:
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+    except ImportError:
+        yield unknown(f"{seen}: not asked", "pip install 'confluent-kafka~=2.16'")
+        return
+    try:
+        nodes = (
+            AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=SECONDS).brokers
+        )
+    except KafkaException as error:
+        yield unknown(f"{seen}: {error.args[0].str()}", "docker compose up --wait kafka, if it should run")
+        return
+    advertised = [f"{node.host}:{node.port}" for node in nodes.values()]
+    if address in advertised:
+        yield ok(f"{seen}: answers, and leads clients back there")
+    else:
+        yield fault(
+            f"{seen}: leads its clients to {', '.join(advertised)}",
+            "use that address, or set KAFKA_PORT in .env and make the containers anew",
+        )
+
+
+def inside(container: Any | None) -> Iterator[Diagnosis]:
+    """Whether the broker listens where the other containers look for it."""
+    if container is None:
+        yield unknown(f"broker at {INSIDE}: no container runs", "docker compose up --wait kafka")
+        return
+    host, port = INSIDE.split(":")
+    code, _ = container.exec_run(["bash", "-c", f"< /dev/tcp/{host}/{port}"])
+    if code == 0:
+        yield ok(f"broker at {INSIDE}: listens")
+    else:
+        yield fault(f"broker at {INSIDE}: nothing listens", "docker compose restart kafka")
+
+
+def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
+    """Whether the checkpoints of Kafka streams are of topics that the broker has: a new topic has a new id."""
+    found = sorted(root.glob(f"*/kafka/{CONTRACT}"))
+    if not found:
+        yield ok(f"checkpoints: none of Kafka below {root}")
+        return
+    ids = _topic_ids(address)
+    for file in found:
+        contract = json.loads(file.read_text())["contract"]
+        stale = [name for name, identity in contract["streams"].items() if _is_another(ids, name, identity)]
+        if stale:
+            yield fault(
+                f"checkpoint {file.parent}: {', '.join(stale)} has been made anew since",
+                reset_command(str(root), contract["job"], contract["source"]),
+            )
+        elif ids:
+            yield ok(f"checkpoint {file.parent}: its topics are there")
+        else:
+            yield unknown(f"checkpoint {file.parent}: the broker does not answer", "start the broker")
+
+
+def _is_another(ids: Mapping[str, str], stream: str, identity: str) -> bool:
+    topic = Stream(stream).topic
+    return topic in ids and ids[topic] != identity
+
+
+def _topic_ids(address: str) -> dict[str, str]:
+    """The topics' ids by name, as Java writes them; none where the broker does not answer."""
+    try:
+        from confluent_kafka import KafkaException, TopicCollection
+        from confluent_kafka.admin import AdminClient
+    except ImportError:
+        return {}
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    try:
+        names = list(admin.list_topics(timeout=SECONDS).topics)
+        answers = admin.describe_topics(TopicCollection(names), request_timeout=SECONDS)
+        return {name: _java_uuid(str(answer.result().topic_id)) for name, answer in answers.items()}
+    except KafkaException:
+        return {}
+
+
+def _java_uuid(text: str) -> str:
+    return text.rstrip("=").replace("+", "-").replace("/", "_")
