@@ -25,9 +25,8 @@ def outside(address: str) -> Iterator[Diagnosis]:
         yield unknown(f"{seen}: not asked", "pip install 'confluent-kafka~=2.16'")
         return
     try:
-        nodes = (
-            AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=SECONDS).brokers
-        )
+        admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+        nodes = admin.list_topics(timeout=SECONDS).brokers
     except KafkaException as error:
         yield unknown(f"{seen}: {error.args[0].str()}", "docker compose up --wait kafka, if it should run")
         return
@@ -55,7 +54,7 @@ def inside(container: Any | None) -> Iterator[Diagnosis]:
 
 
 def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
-    """Whether the checkpoints of Kafka streams are of topics that the broker has: a new topic has a new id."""
+    """Whether the topics of Kafka checkpoints are still the broker's: one made anew has another id."""
     found = sorted(root.glob(f"*/kafka/{CONTRACT}"))
     if not found:
         yield ok(f"checkpoints: none of Kafka below {root}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ class Engine:
         yield from self._seen
         yield from _compose()
         for container in self.containers:
-            if (health := container.attrs["State"].get("Health", {}).get("Status")) == "unhealthy":
+            if container.attrs["State"].get("Health", {}).get("Status") == "unhealthy":
                 name = container.labels.get("com.docker.compose.service", container.name)
                 yield fault(f"service {name}: unhealthy", f"docker compose logs --tail 20 {name}")
 
@@ -43,7 +44,7 @@ class Engine:
 
     def _look(self) -> Iterator[Diagnosis]:
         try:
-            import docker
+            docker: Any = importlib.import_module("docker")  # type checkers take our folder for it
         except ImportError:
             yield unknown("Docker: not asked, for its SDK is missing", "pip install 'docker~=7.1'")
             return
@@ -67,17 +68,11 @@ def _is_ours(container: Any) -> bool:
 def _compose() -> Iterator[Diagnosis]:
     remedy = f"install Docker Compose {COMPOSE[0]}.{COMPOSE[1]} or newer as a plugin of docker"
     try:
-        asked = subprocess.run(
-            ["docker", "compose", "version", "--short"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
+        command = ["docker", "compose", "version", "--short"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         yield fault("Compose: `docker compose version` fails", remedy)
         return
-    said = asked.stdout.strip()
     number = re.match(r"v?(\d+)\.(\d+)", said)
     enough = number is not None and (int(number[1]), int(number[2])) >= COMPOSE
     yield ok(f"Compose: {said}") if enough else fault(f"Compose: {said}; too old", remedy)

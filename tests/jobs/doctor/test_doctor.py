@@ -16,6 +16,7 @@ from jobs.doctor import broker, machine
 from jobs.doctor import spark as spark_checks
 from jobs.doctor.diagnosis import Diagnosis
 from jobs.doctor.engine import Engine
+from jobs.runtime import connectors
 from sources import kafka
 from sources.catalog import BROWSING, PRODUCT
 from tests.containers.published import options
@@ -33,7 +34,8 @@ def test_the_command_looks_at_everything_and_ends_with_the_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setenv("JUPYTER_PORT", str(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("JUPYTER_PORT", str(port))
         for name in ("KAFKA_PORT", "DASHBOARD_PORT"):
             with socket.create_server(("127.0.0.1", 0)) as free:
                 monkeypatch.setenv(name, str(free.getsockname()[1]))
@@ -52,7 +54,6 @@ def test_the_command_looks_at_everything_and_ends_with_the_count(
         assert f"ok      {seen}" in text
     assert f"ok      broker at {kafka_broker.bootstrap}: answers, and leads clients back there" in lines
     assert f"ok      checkpoints: none of Kafka below {tmp_path}" in lines
-    port = taken.getsockname()[1]
     assert (
         f"fault   port {port} (JUPYTER_PORT): taken by another program; "
         f"remedy: stop that, or write JUPYTER_PORT={port + 1} into .env"
@@ -92,7 +93,7 @@ def test_another_python_and_jars_of_another_scala_are_faults(
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 12, 1))
     assert said(spark_checks.python())[0].startswith("fault   Python: 3.12; expected 3.11; remedy: ")
-    monkeypatch.setattr(spark_checks.connectors, "jars", lambda name: [Path(f"spark-{name}_2.13-3.5.3.jar")])
+    monkeypatch.setattr(connectors, "jars", lambda name: [Path(f"spark-{name}_2.13-3.5.3.jar")])
     assert "fault   jars kafka: spark-kafka_2.13-3.5.3.jar is not for Scala 2.12; remedy: " in "\n".join(
         said(spark_checks.jars())
     )
