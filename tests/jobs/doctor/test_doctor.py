@@ -58,7 +58,7 @@ def test_the_command_looks_at_everything_and_ends_with_the_count(
         f"fault   port {port} (JUPYTER_PORT): taken by another program; "
         f"remedy: stop that, or write JUPYTER_PORT={port + 1} into .env"
     ) in lines
-    faults = sum(line.startswith("fault") for line in lines)
+    faults = sum(line.startswith("fault ") for line in lines)
     assert (lines[-1], code) == (f"faults: {faults}", 1)
 
 
