@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def test_a_batch_counts_when_it_is_whole_and_once_when_it_comes_again(tmp_path: 
     shutil.rmtree(written)
     letters(tmp_path, 0, letter("no price", 7), letter("no price", 8))
     assert counted(folder) == [("no price", 2, 8)]
+
+
+def test_lines_that_are_no_dead_letter_are_passed_over(tmp_path: Path) -> None:
+    written = letters(tmp_path, 0, letter("no price", 1))
+    (written / "part-00000.txt").write_bytes(
+        b'{"reason":\n[]\n\xff\n{"reason": "x"}\n' + json.dumps(letter("a")).encode()
+    )
+    assert counted(DeadLetterFolder(tmp_path)) == [("a", 1, 0)]
 
 
 def test_only_the_newest_batches_and_so_many_lines_are_read(

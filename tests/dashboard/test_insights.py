@@ -92,6 +92,11 @@ def test_of_more_products_the_small_ones_are_one() -> None:
     assert rows_of(bars[bars["position"] > 5], "series", "amount") == [("i", 20.0), ("other products", 25.0)]
 
 
+def test_the_amounts_of_the_newest_windows_are_the_tables_own() -> None:
+    newest = insights.newest(table(insight(0, gross="65.40", discount="3.28")), None, 1)
+    assert rows_of(newest, *insights.MONEY) == [(65.4, 3.28, 62.12)]
+
+
 def test_the_newest_windows_come_first_and_in_them_the_largest_revenue() -> None:
     rows = table(insight(0), insight(2, "cup"), insight(2, "mug", gross="30.00"), insight(1))
     newest = insights.newest(rows, minute(2), 3)

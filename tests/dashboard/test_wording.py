@@ -25,6 +25,7 @@ def test_rates_are_short() -> None:
     ("seconds", "text"),
     [
         (0.854, "0.85 s"),
+        (3, "3 s"),
         (59.9, "59 s"),
         (60, "1 min 0 s"),
         (3599, "59 min 59 s"),

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 BATCHES = 200
 """The newest batches with dead letters that are looked at."""
@@ -71,26 +71,28 @@ def _number(batch: Path) -> int:
 
 
 def _reasons(batch: Path) -> list[Reason]:
-    job = batch.parents[2].name
     counts: Counter[str] = Counter()
     examples: dict[str, Letter] = {}
-    for fields in _letters(batch):
-        counts[fields["reason"]] += 1
-        examples[fields["reason"]] = _letter(job, fields)
+    for reason, letter in filter(None, _letters(batch)):
+        counts[reason] += 1
+        examples[reason] = letter
     return [Reason(reason, counts[reason], examples[reason]) for reason in counts]
 
 
-def _letters(batch: Path) -> Iterator[dict[str, Any]]:
+def _letters(batch: Path) -> Iterator[tuple[str, Letter] | None]:
+    job = batch.parents[2].name
     for file in batch.glob("*.txt"):
-        try:
-            with file.open() as lines:
-                yield from (json.loads(line) for line, _ in zip(lines, range(LINES), strict=False))
-        except (OSError, ValueError):  # replaced while it was read: the next look finds the new one
-            continue
+        # The batch may come again meanwhile: the next look finds the new file.
+        with suppress(FileNotFoundError), file.open("rb") as lines:
+            yield from (_letter(job, line) for line in islice(lines, LINES))
 
 
-def _letter(job: str, fields: dict[str, Any]) -> Letter:
-    value = fields.get("value") or fields.get("value_base64") or ""
-    return Letter(
-        job, fields["stream"], fields["partition"], fields["offset"], fields.get("published_at") or "", value
-    )
+def _letter(job: str, line: bytes) -> tuple[str, Letter] | None:
+    """The line's reason and letter, None where it is no dead letter."""
+    try:
+        fields = json.loads(line)
+        place = fields["stream"], int(fields["partition"]), int(fields["offset"])
+        value = fields.get("value") or fields.get("value_base64") or ""
+        return fields["reason"], Letter(job, *place, fields.get("published_at") or "", value)
+    except (ValueError, KeyError, TypeError):
+        return None

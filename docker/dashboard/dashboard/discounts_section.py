@@ -19,18 +19,18 @@ NEWEST = 100
 
 
 def chosen(observation: Observation) -> pa.Table | None:
-    """The rows of the products that are picked; None where there is no row at all."""
+    """The rows of the products that are picked, none where these have none; None where nobody has any."""
     rows = observation.discounts.rows.table if observation.discounts.rows else None
-    names = insights.products(rows) if rows else []
+    names = {*(insights.products(rows) if rows else []), *st.session_state.get("products", [])}
     picked = st.multiselect(
-        "Products", names, placeholder="All products", key="products", label_visibility="collapsed"
+        "Products", sorted(names), placeholder="All products", key="products", label_visibility="collapsed"
     )
     return insights.of_products(rows, picked) if rows else None
 
 
 def draw_figures(observation: Observation, rows: pa.Table | None) -> None:
     """The sums over the windows shown, and the rate of all jobs."""
-    totals = insights.totals(rows) if rows else None
+    totals = insights.totals(rows) if rows is not None else None
     rate = sum(health(progress, observation.now).rows_in for progress in observation.jobs.values())
     with st.container(key="figures", horizontal=True):
         st.metric("Orders", wording.count(totals.orders) if totals else wording.UNKNOWN)
@@ -43,17 +43,19 @@ def draw_figures(observation: Observation, rows: pa.Table | None) -> None:
 def draw_charts(observation: Observation, rows: pa.Table | None, span: timedelta) -> None:
     """The windows over time."""
     st.markdown("## Discounts over time")
-    if not rows:
+    if rows is None:
         missing.results(observation, DISCOUNTS, observation.discounts)
-        return
-    _charts(insights.bars(rows, observation.watermark(DISCOUNTS), span))
+    elif not rows:
+        st.info("The products that are picked have no rows in this span: pick others, or a longer one.")
+    else:
+        _charts(insights.bars(rows, observation.watermark(DISCOUNTS), span))
 
 
 def draw_table(observation: Observation, rows: pa.Table | None) -> None:
     """The newest windows' rows."""
     st.markdown("## Newest windows")
     if not rows:
-        st.caption("None yet.")
+        st.caption("None yet." if rows is None else "None of these products.")
         return
     _table(insights.newest(rows, observation.watermark(DISCOUNTS), NEWEST))
     if DISCOUNTS not in observation.jobs:
@@ -65,7 +67,7 @@ def _charts(bars: pd.DataFrame) -> None:
     with left:
         with st.container(key="split title", horizontal=True, vertical_alignment="center"):
             st.markdown("Gross revenue, split into net and discount")
-        _stacked("split", *insights.split(bars))
+        _stacked("split chart", *insights.split(bars))
     with right:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("By product", width="content")
@@ -77,7 +79,7 @@ def _charts(bars: pd.DataFrame) -> None:
                 key="measure",
                 label_visibility="collapsed",
             )
-        _stacked(f"by product {measure}", *insights.by_product(bars, MEASURES[measure]))
+        _stacked("product chart", *insights.by_product(bars, MEASURES[measure]))
 
 
 def _stacked(key: str, series: list[str], rows: pd.DataFrame) -> None:
@@ -86,8 +88,9 @@ def _stacked(key: str, series: list[str], rows: pd.DataFrame) -> None:
         for row in rows.itertuples()
     ]
     datasets = {charts.ROWS: rows.assign(label=labels)}
-    st.vega_lite_chart({**charts.stacked(series), "datasets": datasets}, key=key)
-    st.html(charts.legend(series))
+    with st.container(key=key):
+        st.vega_lite_chart({**charts.stacked(series), "datasets": datasets})
+        st.html(charts.legend(series))
 
 
 def _table(rows: pd.DataFrame) -> None:
@@ -108,4 +111,5 @@ def _table(rows: pd.DataFrame) -> None:
     amount = st.column_config.NumberColumn(format="%,.2f")
     formats = dict.fromkeys(("Orders", "Discounted", "Units"), whole)
     formats |= dict.fromkeys(("Gross", "Discount", "Net"), amount)
-    st.dataframe(shown, hide_index=True, height=318, column_config=formats, key="newest windows")
+    with st.container(key="newest windows"):
+        st.dataframe(shown, hide_index=True, height=318, column_config=formats)

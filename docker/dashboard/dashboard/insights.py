@@ -100,7 +100,8 @@ def newest(rows: pa.Table, watermark: datetime | None, most: int) -> pd.DataFram
 def _frame(rows: pa.Table) -> pd.DataFrame:
     for name in MONEY:
         rows = rows.set_column(rows.column_names.index(name), name, pc.cast(rows[name], pa.float64()))
-    return rows.to_pandas().rename(columns={"window_start": "start", "window_end": "end"})
+    frame = rows.to_pandas().rename(columns={"window_start": "start", "window_end": "end"})
+    return frame.round(dict.fromkeys(MONEY, 2))  # Arrow makes 3.2800000000000002 of 3.28
 
 
 def _with_state(frame: pd.DataFrame, watermark: datetime | None) -> pd.DataFrame:

@@ -19,9 +19,10 @@ def draw(observation: Observation) -> None:
     """A panel a job: those that the page expects, and any other with a progress file."""
     st.markdown("## Jobs")
     names = [*SERVICES, *(job for job in observation.jobs if job not in SERVICES)]
-    for job, column in zip(names, st.columns(len(names), gap="large"), strict=True):
-        with column, st.container(border=True, key=f"job {job}"):
-            _panel(observation, job, observation.jobs.get(job))
+    for pair in (names[at : at + 2] for at in range(0, len(names), 2)):
+        for job, column in zip(pair, st.columns(2, gap="large"), strict=False):
+            with column, st.container(border=True, key=f"job {job}"):
+                _panel(observation, job, observation.jobs.get(job))
 
 
 def _panel(observation: Observation, job: str, progress: JobProgress | None) -> None:
@@ -48,16 +49,13 @@ def _sign(job: str, found: Health, observation: Observation) -> str:
 def _figures(found: Health) -> None:
     recent = found.recent
     last = recent[-1] if recent else None
+    state = wording.count(last.state_rows) if last else wording.UNKNOWN
     since = f"Since {wording.moment(found.since)} UTC" if found.since else None
     _metric("Rows/s in", wording.rate(found.rows_in), [batch.rows_in for batch in recent], "bar")
     _metric("Rows/s out", wording.rate(found.rows_out), [batch.rows_out for batch in recent], "bar")
     _metric("Batch time", _seconds(last.seconds if last else None), [batch.seconds for batch in recent])
     _metric("Watermark lag", _seconds(found.behind), list(found.recent_behind))
-    _metric(
-        "State rows",
-        wording.count(last.state_rows) if last else wording.UNKNOWN,
-        [b.state_rows for b in recent],
-    )
+    _metric("State rows", state, [batch.state_rows for batch in recent])
     _metric("Late", wording.count(found.late), [batch.late for batch in recent], "bar", since)
     _metric("Dead", wording.count(found.dead), [batch.dead for batch in recent], "bar", since)
 

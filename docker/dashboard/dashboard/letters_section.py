@@ -21,7 +21,8 @@ def draw(observation: Observation) -> None:
         return
     rows = pd.DataFrame(_row(reason) for reason in observation.reasons)
     letters = st.column_config.NumberColumn(format="%,d", width="small")
-    st.dataframe(rows, hide_index=True, column_config={"Letters": letters}, key="dead letters")
+    with st.container(key="dead letters"):
+        st.dataframe(rows, hide_index=True, column_config={"Letters": letters})
     st.caption(
         f"Messages that are no event, of the newest {BATCHES} batches that had any, in `{folder}`. "
         "Mend one and replay it: the lines are replay records."

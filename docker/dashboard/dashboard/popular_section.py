@@ -48,5 +48,6 @@ def _bars(newest: Ranking) -> None:
         for row in products.itertuples()
     ]
     rows = products.assign(text=texts, label=labels)
-    st.vega_lite_chart({**charts.ranked(len(rows)), "datasets": {charts.ROWS: rows}}, key="chart popular")
+    with st.container(key="ranking chart"):
+        st.vega_lite_chart({**charts.ranked(len(rows)), "datasets": {charts.ROWS: rows}})
     st.caption("Purchases · revenue of the window")

@@ -25,9 +25,9 @@ def rate(rows: float) -> str:
 
 
 def duration(time: timedelta) -> str:
-    """The largest units: `0.85 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 1 h`."""
+    """The largest units: `0.85 s`, `3 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 1 h`."""
     seconds = time.total_seconds()
-    if seconds < 10:
+    if seconds < 10 and seconds % 1:
         return f"{seconds:.2f} s"
     minutes, hours, days = int(seconds) // 60, int(seconds) // 3600, int(seconds) // 86400
     if not minutes:
