@@ -207,6 +207,15 @@ def test_missing_jars_are_refused_with_the_command_that_fetches_them(
     ]  # fmt: skip
 
 
+def test_what_the_image_brings_is_not_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.sinks.parquet.JARS", ("bigquery",))
+    made = planned(tmp_path, *LITE, "--sink=parquet")
+    assert refusals(made) == []
+    assert [jar.name for jar in made.shipped.jar_files] == [
+        "pubsublite-spark-sql-streaming-1.0.0-with-dependencies.jar"
+    ]
+
+
 def test_an_older_package_must_have_the_jars_of_this_source(tmp_path: Path) -> None:
     older = build(["pubsublite"], tmp_path)
     assert refusals(planned(tmp_path, *LITE, f"--package={older.folder}")) == [
@@ -239,11 +248,16 @@ def test_no_day_makes_the_announced_end_of_lite_a_refusal(tmp_path: Path) -> Non
 
 
 def test_in_a_rehearsal_this_machine_is_the_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    flags = [*KAFKA, "--kafka-bootstrap-servers=localhost:9092"]
-    assert len(refusals(planned(tmp_path, *flags))) == 1
+    on_kafka = [*KAFKA, "--kafka-bootstrap-servers=localhost:9092"]
+    on_files = [*PLACE, IMAGE, *DELTA, "--source=replay"]
+
+    def refused() -> list[int]:
+        return [len(refusals(planned(tmp_path, *flags))) for flags in (on_kafka, on_files)]
+
+    assert refused() == [1, 1]
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC", "https://dataproc.example.com/")
-    assert len(refusals(planned(tmp_path, *flags))) == 1
+    assert refused() == [1, 1]
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC", "http://127.0.0.1:8123/")
-    made = planned(tmp_path, *flags)
-    assert refusals(made) == []
+    assert refused() == [0, 0]
+    made = planned(tmp_path, *on_kafka)
     assert [step.purpose for step in made.sections[0].steps] == ["Switch the APIs on"]
