@@ -1,0 +1,164 @@
+"""A job's query, run step by step: each step takes what is at the broker now, as one batch, and ends."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import reduce
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.runtime import command_line, events
+from jobs.runtime.job import Inputs, Job
+from jobs.runtime.progress import Counts, read
+from jobs.runtime.watched_tables import WatchedTables
+from notebooks.broker import Broker
+from sources.catalog import Stream
+
+Pick = Callable[[DataFrame], DataFrame]
+
+
+def everything(envelopes: DataFrame) -> DataFrame:
+    """All messages."""
+    return envelopes
+
+
+class JobQuery:
+    """The query that `python -m jobs run JOB` runs, its results brought into this process.
+
+    `flags` are the job's, those of the broker included. `pick` says which envelopes to read. With
+    `keep_events` the events that the job works with are kept too. Each step goes on where the last one ended.
+    Raises what the job would: SourceError, TableError.
+    """
+
+    def __init__(
+        self, broker: Broker, job: Job, *flags: str, pick: Pick = everything, keep_events: bool = False
+    ) -> None:
+        self._broker, self._job, self._pick = broker, job, pick
+        self.options = command_line.parse(job, list(flags))
+        self.streams: tuple[Stream, ...] = job.streams(self.options)
+        self._checkpoint = tempfile.TemporaryDirectory(prefix="twinstream-notebook-")
+        self._times_checked = 2 if keep_events else 1
+        self._parts = self._queried(keep_events)
+        self._taken: dict[str, list[dict[str, Any]]] = {name: [] for name in self._parts}
+        self._steps: list[dict[str, object]] = []
+
+    def step(self) -> None:
+        """Take what is there now, and everything that became final by it."""
+        number = len(self._steps) + 1
+        query = (
+            self._output()
+            .writeStream.foreachBatch(lambda batch, _: self._take(batch, number))
+            .outputMode(self.options.output_mode)
+            .option("checkpointLocation", self._checkpoint.name)
+            .trigger(availableNow=True)
+            .start()
+        )
+        try:
+            query.awaitTermination()
+        finally:
+            query.stop()
+        self._steps.append(self._summary(number, query.recentProgress))
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The job's rows so far, the last one of each key; `step` says in which step it came out."""
+        rows = self._table("row").drop_duplicates(list(self._job.key), keep="last")
+        return rows.sort_values(list(self._job.order or self._job.key), ignore_index=True)
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """The events that the job worked with, each once, and `stream` and `step`."""
+        return self._table("event")
+
+    def events_of(self, stream: Stream) -> DataFrame:
+        """The stream's events as a frame of Spark, with the columns that the job's own functions take."""
+        schema = self._good[stream.name].schema
+        taken = (row for row in self._taken["event"] if row["stream"] == stream.name)
+        rows = [[row[name] for name in schema.names] for row in taken]
+        return self._broker.spark.createDataFrame(rows, schema)
+
+    @property
+    def dead_letters(self) -> pd.DataFrame:
+        """What was no event: the envelope, the `reason` and the `step`."""
+        return self._table("dead_letter")
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """A row a step: its `watermark`, the one after it, and how many `rows`, `late` and `dead` it had."""
+        return pd.DataFrame(self._steps)
+
+    def _queried(self, keep_events: bool) -> Mapping[str, DataFrame]:
+        """The job's rows, the dead letters and, if asked for, the events, as streaming frames."""
+        source, options, spark = self._broker.source, self.options, self._broker.spark
+        source.check(spark, self.streams, options)
+        tables = WatchedTables(spark, self._job, options)
+        checked = {
+            stream: events.check(
+                self._pick(source.envelope(source.read(spark.readStream, stream, options))),
+                stream,
+                watermark=options.watermark,
+                max_future_skew=options.max_future_skew,
+            )
+            for stream in self.streams
+        }
+        self._good = {stream.name: events.good(frame) for stream, frame in checked.items()}
+        letters = [
+            events.dead_letters(frame, stream, max_future_skew=options.max_future_skew)
+            for stream, frame in checked.items()
+        ]
+        rows = self._job.rows(Inputs(options, self._good, tables.current))
+        parts = {"row": rows, "dead_letter": reduce(DataFrame.union, letters)}
+        return {**parts, "event": _together(self._good)} if keep_events else parts
+
+    def _output(self) -> DataFrame:
+        """All parts in one frame, a struct column each, of which one is not null."""
+        frames = [
+            frame.select(*(_part(name, other, name == its) for name, other in self._parts.items()))
+            for its, frame in self._parts.items()
+        ]
+        return reduce(DataFrame.union, frames)
+
+    def _take(self, batch: DataFrame, step: int) -> None:
+        for row in batch.collect():
+            for name in self._parts:
+                if row[name] is not None:
+                    self._taken[name].append({**row[name].asDict(), "step": step})
+
+    def _summary(self, number: int, progress: list[dict[str, Any]]) -> dict[str, object]:
+        batches = [read(one, Counts()) for one in progress]
+        late = sum(batch.late for batch in batches) // self._times_checked
+        before, after = (batches[0].watermark, batches[-1].watermark) if batches else (None, None)
+        return {
+            "step": number,
+            "watermark": _naive(before),
+            "watermark_after": _naive(after),
+            "rows": self._came("row", number),
+            "late": late,
+            "dead": self._came("dead_letter", number),
+        }
+
+    def _came(self, name: str, step: int) -> int:
+        return sum(row["step"] == step for row in self._taken[name])
+
+    def _table(self, name: str) -> pd.DataFrame:
+        return pd.DataFrame(self._taken[name], columns=[*self._parts[name].columns, "step"])
+
+
+def _together(good: Mapping[str, DataFrame]) -> DataFrame:
+    frames = [frame.withColumn("stream", F.lit(name)) for name, frame in good.items()]
+    return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames)
+
+
+def _part(name: str, frame: DataFrame, its_own: bool) -> Column:
+    struct = F.struct(*frame.columns) if its_own else F.lit(None).cast(frame.schema)
+    return struct.alias(name)
+
+
+def _naive(time: datetime | None) -> datetime | None:
+    """UTC without its zone, as the rows' times are."""
+    return time.replace(tzinfo=None) if time else None

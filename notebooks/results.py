@@ -1,0 +1,38 @@
+"""What the running jobs have written: their Delta tables, read without Spark."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+VARIABLE = "TWINSTREAM_RESULTS"
+
+
+def folder() -> Path | None:
+    """The folder of the jobs' tables, a table each; None where TWINSTREAM_RESULTS does not name one."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named and Path(named).is_dir() else None
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    """Every table as it is now, by its job's name; times are UTC. Empty where there is none."""
+    from deltalake import DeltaTable
+
+    place = folder()
+    found = sorted(log.parent for log in place.glob("*/_delta_log")) if place else []
+    return {table.name: _without_zones(DeltaTable(table).to_pandas()) for table in found}
+
+
+def why_none(job: str) -> str:
+    """Why there is no table of this job, in one line."""
+    place = folder()
+    if place is None:
+        return f"no results: {VARIABLE} names no folder; `docker compose up` sets it"
+    return f"no table {place / job} yet: python -m jobs run {job} --sink delta --sink-path {place / job}"
+
+
+def _without_zones(rows: pd.DataFrame) -> pd.DataFrame:
+    zoned = rows.select_dtypes("datetimetz").columns
+    return rows.assign(**{name: rows[name].dt.tz_convert("UTC").dt.tz_localize(None) for name in zoned})
