@@ -14,7 +14,6 @@ import sys
 import tempfile
 import tomllib
 import zipfile
-from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from pathlib import Path
 import pyspark
 
 from jobs.runtime.connectors import CHECKOUT, MissingJars, jars
+from jobs.runtime.jar_sets import jar_sets
 from jobs.sinks import sink as sinks
 from sources import source as sources
 from sources import source_flags
@@ -67,11 +67,6 @@ class Package:
     def jar_files(self) -> list[Path]:
         """The jars, sorted by set and name."""
         return [self.folder / JARS / Path(name).name for name in self.jars]
-
-
-def jar_sets(options: Namespace) -> tuple[str, ...]:
-    """The jar sets that a run with these options needs, each once: by source, sink and their flags."""
-    return tuple(dict.fromkeys((*sources.load(options.source).JARS, *sinks.load(options.sink).JARS)))
 
 
 def build(sets: Iterable[str], output: Path) -> Package:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.promotion import runtimes
-from jobs.promotion.package import jar_sets
 from jobs.promotion.runtimes import Runtime
 from jobs.promotion.target import Target
 from jobs.runtime import command_line
 from jobs.runtime.checkpoint import path_of
+from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.job import Job
 from sources.flags import PREFIX
 

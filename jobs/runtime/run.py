@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from jobs.runtime import command_line, events
 from jobs.runtime.checkpoint import Checkpoint, CheckpointError, Contract, open_checkpoint, query_shape
 from jobs.runtime.connectors import MissingJars
+from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.java import NoJava
 from jobs.runtime.job import Inputs, Job, TableError
 from jobs.runtime.progress_file import ProgressDirError
@@ -49,7 +50,7 @@ def run(job: Job, arguments: Sequence[str] | None = None) -> int:
 
 def _run(job: Job, options: Namespace) -> int:
     source, sink = sources.load(options.source), sinks.load(options.sink)
-    spark = session(job.name, (*source.JARS, *sink.JARS), sink.SETTINGS)
+    spark = session(job.name, jar_sets(options), sink.SETTINGS)
     streams = {stream.name: stream for stream in job.streams(options)}
     identities = source.check(spark, list(streams.values()), options)
     tables = WatchedTables(spark, job, options)

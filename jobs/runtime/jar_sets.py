@@ -1,0 +1,13 @@
+"""Which jar sets a run needs: said once, for the session that finds them and the package that ships them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from jobs.sinks import sink as sinks
+from sources import source as sources
+
+
+def jar_sets(options: Namespace) -> tuple[str, ...]:
+    """The sets (`docker/spark/ivy.xml`) beyond Spark's own, each once: by source, sink and their flags."""
+    return tuple(dict.fromkeys((*sources.load(options.source).JARS, *sinks.load(options.sink).JARS)))
