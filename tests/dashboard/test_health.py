@@ -67,5 +67,10 @@ def test_a_job_waits_from_its_last_row_on() -> None:
     idle = batch(3, rows_in=0, rows_out=0)
     assert health(progress(batch(1), told, idle), NOW).waiting == "for an event"
     assert health(progress(told, batch(3), idle), NOW).waiting is None
-    assert health(progress(told, idle), NOW).silent
-    assert not health(progress(batch(1), told), NOW).silent
+
+
+def test_a_job_is_silent_when_all_its_batches_are_known_to_be() -> None:
+    first, second = batch(0, rows_out=0), batch(1, rows_out=0)
+    assert health(progress(first, second), NOW).silent
+    assert not health(progress(first, batch(1)), NOW).silent
+    assert not health(progress(second), NOW).silent, "batch 0 is forgotten, and may have given rows"

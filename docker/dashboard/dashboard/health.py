@@ -12,7 +12,7 @@ from dashboard.job_progress import Batch, JobProgress
 SILENT_AFTER = timedelta(seconds=60)
 """A query gives a sign at every batch, and every ten seconds when it has nothing to do."""
 RATE_OVER = timedelta(seconds=60)
-SHOWN = 60
+SHOWN = 40
 """Batches in a sparkline."""
 
 
@@ -33,7 +33,7 @@ class Health:
     waiting: str | None
     """Why no row has come out since the last that did, in the job's words."""
     silent: bool
-    """Whether no row has come out at all."""
+    """Whether no row has come out at all, from the checkpoint's first batch on."""
     recent: tuple[Batch, ...]
     recent_behind: tuple[float, ...]
     """Seconds that the watermark was behind, batch by batch."""
@@ -56,7 +56,7 @@ def health(progress: JobProgress, now: datetime) -> Health:
         dead=sum(batch.dead for batch in batches),
         behind=known[-1] if known else None,
         waiting=_waiting(batches),
-        silent=not any(batch.rows_out for batch in batches),
+        silent=not any(batch.rows_out for batch in batches) and (not batches or batches[0].number == 0),
         recent=batches[-SHOWN:],
         recent_behind=tuple(one.total_seconds() for one in known[-SHOWN:]),
     )
