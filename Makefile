@@ -4,7 +4,7 @@ python := .venv/bin/python
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo up down test lint clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -12,6 +12,13 @@ help: ## what can be made
 demo: .venv/in-step ## both main jobs over the bundled events, from a bare clone
 	@$(python) -m jobs jars local
 	@$(python) -m jobs demo
+
+up: ## everything in containers: broker, emulator, generator, jobs, Jupyter, dashboard
+	@docker compose up --build --wait
+	@for at in dashboard:8501 jupyter:8888; do echo "$${at%:*} http://$$(docker compose port $${at%:*} $${at#*:})"; done
+
+down: ## the containers and all they keep: topics, checkpoints, results
+	@docker compose down --volumes
 
 test: lint ## the whole suite: ruff, mypy, pytest
 	@$(python) -m jobs jars kafka delta local pubsublite broker
@@ -21,7 +28,7 @@ lint: .venv/in-step ## ruff and mypy only
 	@$(python) -m ruff check . && $(python) -m ruff format --check . && $(python) -m mypy
 
 clean: ## remove what runs leave; .venv and .jars stay
-	@rm -rf .checkpoints .pubsublite artifacts dist spark-warehouse metastore_db derby.log .*_cache .hypothesis
+	@rm -rf .checkpoints .pubsublite .dataproc artifacts dist spark-warehouse metastore_db derby.log .*_cache .hypothesis
 	@find jobs sources docker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/in-step: requirements.lock .ci/environment

@@ -1,0 +1,83 @@
+"""The compose file and the Dockerfile by themselves: pinned images, loopback only, what the README says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from jobs.doctor.machine import PORTS
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
+README = (ROOT / "README.md").read_text()
+ALLOWED = re.compile(r"(python|apache/kafka|ghcr\.io/kafbat/kafka-ui):v?\d+\.\d+[\w.-]*")
+ENDS_BY_ITSELF = {"topics", "tests"}
+
+
+def table(header: str) -> dict[str, list[str]]:
+    """A table of the README: the other cells by the name in the first."""
+    rows = README.split(f"| {header} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    cells = [[cell.strip().strip("`") for cell in row[1:-1].split("|")] for row in rows]
+    return {first: rest for first, *rest in cells}
+
+
+def test_every_image_is_pinned_and_from_a_registry_that_keeps_its_images() -> None:
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE))
+    bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) - stages
+    others = {service["image"] for service in SERVICES.values() if "build" not in service}
+    assert bases == {"python:3.11-slim-bookworm"}
+    assert [image for image in bases | others if not ALLOWED.fullmatch(image)] == []
+
+
+def test_an_image_of_ours_is_built_from_a_stage_that_is_there() -> None:
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE))
+    ours = {name: service["build"] for name, service in SERVICES.items() if "build" in service}
+    assert {build["target"] for build in ours.values()} <= stages
+    assert {SERVICES[name]["image"] for name in ours} == {
+        f"twinstream-{build['target']}" for build in ours.values()
+    }
+
+
+def test_no_image_of_ours_runs_as_root() -> None:
+    users: dict[str, str] = {}
+    for stage in re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)[1:]:
+        base, name = re.findall(r"FROM (\S+) AS (\S+)", stage)[0]
+        users[name] = (re.findall(r"^USER (\S+)", stage, re.MULTILINE) or [users.get(base, "root")])[-1]
+    targets = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
+    assert {target: users[target] for target in targets} == dict.fromkeys(targets, "twinstream")
+
+
+def test_ports_are_on_loopback_and_may_be_changed() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert [port for port in ports if not re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_]+:-\d+\}:\d+", port)] == []
+    chosen = dict(re.findall(r"\{([A-Z_]+_PORT):-(\d+)\}:", " ".join(ports)))
+    assert {name: str(port) for name, port in PORTS.items()}.items() <= chosen.items()
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ENDS_BY_ITSELF))
+def test_a_service_that_stays_says_whether_it_is_well_and_has_a_limit(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+    assert SERVICES[name]["mem_limit"]
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+def test_the_readme_lists_every_service_with_its_port() -> None:
+    ports = {name: service.get("ports", [""])[0] for name, service in SERVICES.items()}
+    on_this_machine = {name: re.sub(r".*:-(\d+)\}.*", r"localhost:\1", port) for name, port in ports.items()}
+    assert {name: cells[-1].strip("`") for name, cells in table("service").items()} == on_this_machine
+
+
+def test_the_readme_lists_every_volume() -> None:
+    assert table("volume").keys() == COMPOSE["volumes"].keys()
+
+
+def test_the_readme_lists_every_variable_with_its_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    variables = dict(re.findall(r"(?<!\$)\$\{([A-Z_]+):-([^}]*)\}", text))
+    assert {name: cells[0].strip("`") for name, cells in table("variable").items()} == variables
