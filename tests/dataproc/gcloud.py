@@ -29,7 +29,7 @@ class Gcloud:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
             check=False,
         )
         assert done.returncode == code, done.stderr
@@ -53,7 +53,7 @@ def states(job: Any) -> list[str]:
     return [status["state"] for status in (*job["statusHistory"], job["status"])]
 
 
-def eventually(reached: Callable[[], object], seconds: float = 120) -> None:
+def eventually(reached: Callable[[], object], seconds: float = 240) -> None:
     """Wait until a condition holds; fails when the time is over."""
     deadline = time.monotonic() + seconds
     while not reached():

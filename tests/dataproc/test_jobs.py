@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import zipfile
 from pathlib import Path
 
@@ -25,6 +27,8 @@ print("beside me", sorted(os.listdir(sys.path[0])))
 print("file", open("table.csv").read(), "and on executors", spark.sparkContext.parallelize([1], 1).map(
     lambda _: open("table.csv").read()).first())
 print("greeting on executors", spark.sparkContext.parallelize([1], 1).map(lambda _: greeting()).first())
+print("archive on executors", spark.sparkContext.parallelize([1], 1).map(
+    lambda _: open("data.zip/inside.txt").read()).first())
 print("property", spark.conf.get("spark.rehearsed"), spark.conf.get("spark.cores.max"))
 print("variables", [name for name in os.environ if name.startswith("TWINSTREAM")])
 spark.range(5).write.parquet(sys.argv[1] + "/rows")
@@ -44,6 +48,8 @@ BROKEN = """
 import pathlib
 attempts = pathlib.Path("attempts")
 attempts.write_text(attempts.read_text() + "x" if attempts.exists() else "x")
+for number in range(40_000):
+    print("line", number, "of more than fits into one object of the driver's output")
 raise ValueError("no column named " + repr("prcie") + " in attempt " + str(len(attempts.read_text())))
 """
 
@@ -69,12 +75,16 @@ def test_a_job_runs_on_the_cluster_with_all_that_it_ships(
     (folder / "table.csv").write_text("a,b")
     with zipfile.ZipFile(folder / "code.zip", "w") as archive:
         archive.writestr("shipped/__init__.py", "def greeting():\n    return 'hello from the zip'\n")
+    with zipfile.ZipFile(folder / "data.zip", "w") as archive:
+        archive.writestr("inside.txt", "unpacked")
     gcloud.run("storage", "cp", str(folder / "code.zip"), f"{bucket}/code/")
     done = gcloud.submit(
         str(entry),
         f"--py-files={bucket}/code/code.zip",
         f"--files={folder / 'table.csv'}",
         "--properties=^#^spark.rehearsed=a,b#spark.cores.max=1",
+        f"--archives={folder / 'data.zip'}",
+        "--driver-log-levels=root=ERROR,org.apache.spark.SparkContext=INFO",
         "--labels=app=test",
         *("--", f"{bucket}/out", f"http://{dataproc.address}/storage/v1/b", "--flag=with space"),
     )
@@ -84,8 +94,10 @@ def test_a_job_runs_on_the_cluster_with_all_that_it_ships(
     assert "beside me ['entry.py']" in said
     assert "file a,b and on executors a,b" in said
     assert "greeting on executors hello from the zip" in said
+    assert "archive on executors unpacked" in said
     assert "property a,b 1" in said
     assert "variables []" in said
+    assert {line.split()[3] for line in said if " INFO " in line} == {"SparkContext:"}
     assert "rows 5" in said
     assert "rows meanwhile 3" in said
     assert f"Job [{done.stdout.strip()}] finished successfully." in said
@@ -100,11 +112,14 @@ def test_a_job_runs_on_the_cluster_with_all_that_it_ships(
 def test_a_bug_ends_as_an_error_with_the_message_in_the_drivers_output(gcloud: Gcloud, entry: Path) -> None:
     entry.write_text(BROKEN)
     done = gcloud.submit(str(entry), code=1)
+    lines = [int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("line ")]
+    assert lines == list(range(40_000))
     assert "ValueError: no column named 'prcie' in attempt 1" in done.stderr
     assert "failed with error:\nThe driver exited with code 1; the job is not restartable." in done.stderr
     assert "Google Cloud Dataproc Agent reports job failure." in done.stderr
 
 
+@pytest.mark.slow
 def test_a_driver_that_fails_is_started_again(gcloud: Gcloud, entry: Path) -> None:
     entry.write_text(HEALED)
     done = gcloud.submit(str(entry), "--max-failures-per-hour=2")
@@ -118,6 +133,7 @@ def test_a_driver_that_fails_is_started_again(gcloud: Gcloud, entry: Path) -> No
     assert states(gcloud.job(done.stdout.strip())) == expected
 
 
+@pytest.mark.slow
 def test_a_driver_that_fails_too_often_is_a_failed_job(gcloud: Gcloud, entry: Path) -> None:
     entry.write_text(BROKEN)
     identity = gcloud.submit(str(entry), "--max-failures-total=1", "--async").stdout.strip()
@@ -126,19 +142,44 @@ def test_a_driver_that_fails_too_often_is_a_failed_job(gcloud: Gcloud, entry: Pa
     assert "The driver exited with code 1; more than 1 failures in total." in waited
 
 
-def test_a_job_that_is_killed_is_cancelled(gcloud: Gcloud, dataproc: DataprocEmulator, entry: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_job_that_is_killed_is_cancelled(
+    gcloud: Gcloud, dataproc: DataprocEmulator, entry: Path, hangs: bool
+) -> None:
     entry.write_text(SLEEPER)
     identity = gcloud.submit(str(entry), "--max-failures-per-hour=5", "--async").stdout.strip()
     eventually(lambda: "sleeping" in output(dataproc, identity))
     active = gcloud("dataproc", "jobs", "list", REGION, "--state-filter=active", "--cluster=spark-streaming")
     assert [job["reference"]["jobId"] for job in active] == [identity]
+    if hangs:
+        os.kill(driver(dataproc, identity), signal.SIGSTOP)
     gcloud.run("dataproc", "jobs", "kill", identity, REGION)
     job = gcloud.job(identity)
     assert states(job) == ["PENDING", "SETUP_DONE", "RUNNING", "CANCEL_PENDING", "CANCELLED"]
-    assert not Path("/proc", driver(dataproc, identity)).exists()
+    assert not Path("/proc", str(driver(dataproc, identity))).exists()
     assert gcloud("dataproc", "jobs", "list", REGION, "--state-filter=active") == []
     gcloud.run("dataproc", "jobs", "update", identity, REGION, "--update-labels=why=test")
     assert gcloud.job(identity)["labels"] == {"why": "test"}
+    gcloud.run("dataproc", "jobs", "delete", identity, REGION)
+    assert "NOT_FOUND" in gcloud.run("dataproc", "jobs", "describe", identity, REGION, code=1).stderr
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_its_settings_and_takes_its_jobs_along(
+    gcloud: Gcloud, dataproc: DataprocEmulator, entry: Path
+) -> None:
+    entry.write_text(f"from pyspark import SparkConf\nprint(SparkConf().get('spark.of.cluster')){SLEEPER}")
+    flags = ("--image-version=2.3-debian12", "--properties=spark:spark.of.cluster=set")
+    gcloud.run("dataproc", "clusters", "create", "short", REGION, *flags)
+    words = ("dataproc", "jobs", "submit", "pyspark", str(entry), "--cluster=short", REGION, "--async")
+    identity = gcloud(*words)["reference"]["jobId"]
+    eventually(lambda: "set\nsleeping" in output(dataproc, identity))
+    busy = gcloud.run("dataproc", "jobs", "delete", identity, REGION, code=1).stderr
+    assert f"FAILED_PRECONDITION: Job {identity} is active and cannot be deleted." in busy
+    gcloud.run("dataproc", "clusters", "delete", "short", REGION)
+    status = gcloud.job(identity)["status"]
+    assert (status["state"], status["details"]) == ("ERROR", "The cluster was deleted.")
 
 
 @pytest.mark.parametrize(
@@ -170,5 +211,5 @@ def output(dataproc: DataprocEmulator, identity: str) -> str:
     return "".join(file.read_text() for file in sorted(objects))
 
 
-def driver(dataproc: DataprocEmulator, identity: str) -> str:
-    return (dataproc.files.jobs / identity / "driver.pid").read_text().strip()
+def driver(dataproc: DataprocEmulator, identity: str) -> int:
+    return int((dataproc.files.jobs / identity / "driver.pid").read_text())

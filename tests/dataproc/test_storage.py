@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -32,12 +34,15 @@ def test_files_go_up_and_come_down(
     assert listed == [f"{bucket}/up/:", f"{bucket}/up/large.bin", f"{bucket}/up/small.txt"]
 
 
-def test_no_clobber_keeps_what_is_there(gcloud: Gcloud, bucket: str, tmp_path: Path) -> None:
+def test_no_clobber_keeps_what_is_there_and_copies_stay_in_the_cloud(
+    gcloud: Gcloud, bucket: str, tmp_path: Path
+) -> None:
     (tmp_path / "kept.txt").write_text("first")
     gcloud.run("storage", "cp", str(tmp_path / "kept.txt"), f"{bucket}/")
     (tmp_path / "kept.txt").write_text("second")
     gcloud.run("storage", "cp", str(tmp_path / "kept.txt"), f"{bucket}/", "--no-clobber")
-    assert gcloud.run("storage", "cat", f"{bucket}/kept.txt").stdout == "first"
+    gcloud.run("storage", "cp", f"{bucket}/kept.txt", f"{bucket}/copied.txt")
+    assert gcloud.run("storage", "cat", f"{bucket}/copied.txt").stdout == "first"
 
 
 def test_what_is_removed_is_gone(
@@ -59,6 +64,32 @@ def test_buckets(gcloud: Gcloud, bucket: str, tmp_path: Path) -> None:
     assert "ALREADY_EXISTS: The requested bucket name is not available: rehearsal" in taken
     (tmp_path / "file").write_text("x")
     assert "nobodys" in gcloud.run("storage", "cp", str(tmp_path / "file"), "gs://nobodys/", code=1).stderr
+    gcloud.run("storage", "buckets", "create", "gs://fleeting")
+    assert "gs://fleeting/" in gcloud.run("storage", "ls").stdout
+    gcloud.run("storage", "buckets", "delete", "gs://fleeting")
+    assert "gs://fleeting/" not in gcloud.run("storage", "ls").stdout
+
+
+def test_an_upload_in_parts_is_taken_up_where_it_broke_off(
+    dataproc: DataprocEmulator, gcloud: Gcloud, bucket: str
+) -> None:
+    place = f"http://{dataproc.address}/upload/storage/v1/b/rehearsal/o?uploadType=resumable&name=parts"
+    with urlopen(Request(place, b"{}", method="POST")) as begun:
+        upload = begun.headers["Location"]
+
+    def put(content: bytes, where: str) -> tuple[int, str | None]:
+        try:
+            with urlopen(Request(upload, content, {"Content-Range": where}, method="PUT")) as answer:
+                return answer.status, None
+        except HTTPError as error:
+            with error:
+                return error.code, error.headers["Range"]
+
+    assert put(b"", "bytes */6") == (308, None)
+    assert put(b"abcd", "bytes 0-3/6") == (308, "bytes=0-3")
+    assert put(b"", "bytes */6") == (308, "bytes=0-3")
+    assert put(b"CDef", "bytes 2-5/6") == (200, None)
+    assert (dataproc.files.buckets / "rehearsal" / "parts").read_bytes() == b"abCDef"
 
 
 def test_googles_public_jars_can_be_read_only(gcloud: Gcloud, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dataproc_emulator.files import Files
 
 def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict[str, str]:
     """The variables for the emulator at ``address`` (host:port), given the ``existing`` ones."""
+    project = existing.get("CLOUDSDK_CORE_PROJECT", "")
     return {
         "DATAPROC_EMULATOR_HOST": address,
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC": f"http://{address}/",
@@ -27,7 +28,8 @@ def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict
         "CLOUDSDK_CONFIG": str(files.gcloud),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
-        "CLOUDSDK_CORE_PROJECT": existing.get("CLOUDSDK_CORE_PROJECT", "local-project"),
+        # Some commands of gcloud refuse a number, which the Pub/Sub Lite emulator's exports may have set.
+        "CLOUDSDK_CORE_PROJECT": "local-project" if project.isdigit() else project or "local-project",
         "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "1",
     }
 

@@ -24,13 +24,17 @@ PARTS = "Spark 3.5.3, Scala 2.12, Python 3.11"
 # What the worker offers. It is not reserved: a driver that waits for an executor would tell nobody why.
 _CORES, _MEMORY = 32, "32g"
 _START_SECONDS = 120
+# A rehearsal is short and its machine small: compiling less is quicker.
+_JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 # A cluster's machine knows nothing of these, so neither may a driver here.
 _FOREIGN = re.compile(r"(HADOOP|PYSPARK|PYTHON|SPARK|TWINSTREAM)_?\w*")
 _DEFAULTS = {
     "spark.cores.max": "2",
     "spark.driver.bindAddress": LOOPBACK,
+    "spark.driver.defaultJavaOptions": _JAVA_OPTIONS,
     "spark.driver.host": LOOPBACK,
     "spark.driver.memory": "1g",
+    "spark.executor.defaultJavaOptions": _JAVA_OPTIONS,
     "spark.executor.memory": "1g",
     "spark.sql.shuffle.partitions": "2",
     "spark.ui.enabled": "false",
@@ -92,6 +96,7 @@ class SparkCluster:
             **_java(given),
             "PYSPARK_PYTHON": sys.executable,
             "SPARK_CONF_DIR": str(self._files.spark),
+            "SPARK_DAEMON_JAVA_OPTS": _JAVA_OPTIONS,
             "SPARK_DAEMON_MEMORY": "256m",
             "SPARK_DIST_CLASSPATH": str(hadoop.jar(hadoop.jars_directory())),
             "SPARK_HOME": str(self.home),

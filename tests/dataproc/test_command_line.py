@@ -1,0 +1,128 @@
+"""`serve` and `env`, and that nothing outlives a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.runtime.connectors import CHECKOUT
+from tests.dataproc.gcloud import Gcloud, eventually
+
+pytestmark = pytest.mark.timeout(600)
+
+COMMAND = [sys.executable, "-m", "dataproc_emulator"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT / "docker" / "dataproc")}
+BUSY = """
+import time
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+spark.sparkContext.parallelize([1], 1).foreach(lambda _: time.sleep(300))
+"""
+
+
+class Served:
+    """A server as a process of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.process = subprocess.Popen(
+            [*COMMAND, "serve", "--directory", str(directory), "--log-level", "WARNING"],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout
+        with self.process.stdout as said:
+            self.ready = json.loads(said.readline())
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def processes(self) -> list[str]:
+        """What runs below the directory: master, worker, drivers, executors."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if (process / "cwd").readlink().is_relative_to(self.directory):
+                    found.append((process / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue  # it has just ended, or is somebody else's
+        return found
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    served = Served(tmp_path / "local")
+    yield served
+    if served.process.poll() is None:
+        served.end(signal.SIGKILL)
+
+
+def env(directory: Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, "env", "--directory", str(directory)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+
+def exported(directory: Path) -> dict[str, str]:
+    """The variables as a shell has them after `eval`."""
+    names = [line.removeprefix("export ").partition("=")[0] for line in env(directory).stdout.splitlines()]
+    script = f"eval {json.dumps('$1')}\nfor name in {' '.join(names)}; do printenv $name; done"
+    shell = ["sh", "-c", script, "sh", env(directory).stdout]
+    values = subprocess.run(shell, capture_output=True, text=True, check=True).stdout.splitlines()
+    return dict(zip(names, values, strict=True))
+
+
+def test_serve_says_where_it_is_and_env_exports_it(served: Served, tmp_path: Path) -> None:
+    address = served.ready["address"]
+    assert served.ready == {"address": address, "cluster": "spark-streaming", "region": "us-central1"}
+    variables = exported(served.directory)
+    assert variables["CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC"] == f"http://{address}/"
+    assert variables["CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"] == f"http://{address}/storage/v1/"
+    assert served.end(signal.SIGTERM) == 0
+    stopped = env(served.directory)
+    assert stopped.returncode == 1
+    assert stopped.stderr == (
+        f"dataproc_emulator: no emulator has run over {served.directory}; start one: "
+        f"python -m dataproc_emulator serve --directory {served.directory}\n"
+    )
+
+
+def test_without_its_jar_it_does_not_start(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "serve", "--directory", str(tmp_path / "local")],
+        env={**ENVIRONMENT, "TWINSTREAM_JARS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"dataproc_emulator: no hadoop-bare-naked-local-fs jar in {tmp_path / 'local'}; expected the jar set "
+        "'local'; remedy: python -m jobs jars local\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.needs("gcloud")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_the_server(served: Served, tmp_path: Path, number: signal.Signals) -> None:
+    entry = tmp_path / "entry.py"
+    entry.write_text(BUSY)
+    Gcloud({**os.environ, **exported(served.directory)}).submit(str(entry), "--async")
+
+    def busy() -> bool:
+        running = " ".join(served.processes())
+        parts = ("deploy.master.Master", "deploy.worker.Worker", "SparkSubmit", "ExecutorBackend", "daemon")
+        return all(part in running for part in parts)
+
+    eventually(busy)
+    served.end(number)
+    eventually(lambda: not served.processes(), 20)
