@@ -42,11 +42,11 @@ class Shop:
             f"--dead-letter-dir={self.folder / 'dead-letters'}",
         ]
 
-    def figures(self, where: str = "true") -> dict[str, str]:
+    def figures(self, where: str = "true", span: str = "1 hour") -> dict[str, str]:
         """The sums over the discounts' rows, as the page must show them."""
         columns = ("orders", "gross_revenue", "discount_amount", "net_revenue")
         sums = [F.sum(name) for name in columns]
-        orders, *amounts = self._rows(discounts.JOB.name).where(where).agg(*sums).collect()[0]
+        orders, *amounts = self._discounts(span).where(where).agg(*sums).collect()[0]
         labels = ("Gross revenue", "Discount given", "Net revenue")
         texts = {label: f"{amount:,.2f}" for label, amount in zip(labels, amounts, strict=True)}
         return {"Orders": f"{orders:,}", **texts}
@@ -74,10 +74,6 @@ class Shop:
             for row in rows.collect()
         ]
 
-    def newest_end(self) -> str:
-        """The end of the newest window of the discounts."""
-        return str(self._rows(discounts.JOB.name).agg(F.max("window_end").cast("string")).collect()[0][0])
-
     def ranking(self) -> list[str]:
         """What the bars of the newest window's ranking must say."""
         rows = self._rows(popular.JOB.name)
@@ -88,10 +84,13 @@ class Shop:
             for row in newest.orderBy("rank").collect()
         ]
 
-    def _discounts(self) -> DataFrame:
+    def _discounts(self, span: str = "1 hour") -> DataFrame:
+        """The rows of the newest windows, of as long a span as the page shows."""
+        rows = self._rows(discounts.JOB.name)
+        newest = F.lit(rows.agg(F.max("window_end")).collect()[0][0])
         watermark = F.lit(self.batches(discounts.JOB.name)[-1]["watermark"]).cast("timestamp")
         final = F.when(F.col("window_end") <= watermark, "final").otherwise("still filling")
-        return self._rows(discounts.JOB.name).select(
+        return rows.where(F.col("window_end") > newest - F.expr(f"interval {span}")).select(
             "*",
             F.date_format("window_start", "HH:mm").alias("start"),
             F.date_format("window_end", "HH:mm").alias("end"),

@@ -31,12 +31,13 @@ def observer() -> Observer:
 @st.fragment(run_every=REFRESH)
 def live() -> None:
     """All that changes."""
-    with st.container(key="head", horizontal=True, vertical_alignment="center"):
+    # At the top: the products' box changes its height as it loses focus, and must not move what is clicked.
+    with st.container(key="head", horizontal=True, vertical_alignment="top"):
         st.markdown("# Product insights")
         span = st.segmented_control(
             "Time span", list(SPANS), default="1 h", required=True, key="span", label_visibility="collapsed"
         )
-        chosen = st.container(width=300)
+        chosen = st.container(width=340)
     observation = observer().look(SPANS[span])
     with chosen:
         rows = discounts_section.chosen(observation)
