@@ -31,6 +31,9 @@ DEFAULT = "kafka"
 LOG = Path(tempfile.gettempdir(), f"twinstream-notebook-{os.getpid()}.log")
 """What Spark's Java process says, which would be pages in a cell."""
 
+SETTINGS = {"spark.sql.shuffle.partitions": "1"}
+"""A notebook reads little, and every partition costs each step its share of time."""
+
 
 @dataclass(frozen=True)
 class Broker:
@@ -85,7 +88,7 @@ def connect(reader: str) -> Broker:
     source = load(name)
     source.create(list(STREAMS.values()), options)
     with _java_writing_to(LOG):
-        spark = session("notebook", source.JARS)
+        spark = session("notebook", source.JARS, SETTINGS)
     source.check(spark, list(STREAMS.values()), options)
     return Broker(spark, source, options, (f"--source={name}", *suffix))
 

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from IPython.display import DisplayHandle, Markdown, display
@@ -27,24 +30,31 @@ def seconds(default: float = 60) -> float:
 def watch(query: JobQuery, show: Show, seconds: float) -> None:
     """Run the query step after step for so many seconds, at least once, and refresh what `show` makes of it.
 
-    `show` gives always as many tables and charts. Interrupting the kernel ends it early.
+    `show` gives always as many tables and charts. Interrupting the kernel ends it after the running step.
     """
     end = time.monotonic() + seconds
     handles: list[DisplayHandle] = []
-    try:
-        while not handles or time.monotonic() < end:
+    with _interrupted() as interrupted:
+        while not handles or (time.monotonic() < end and not interrupted.is_set()):
             query.step()
             shown = [Markdown(_status(query)), *show(query)]
             if handles:
                 for handle, one in zip(handles, shown, strict=True):
                     handle.update(one)
             else:
-                handles = [DisplayHandle() for _ in shown]
-                for handle, one in zip(handles, shown, strict=True):
-                    handle.display(one)
-            time.sleep(max(0.0, min(PAUSE, end - time.monotonic())))
-    except KeyboardInterrupt:
-        display(Markdown("*stopped*"))
+                handles = [display(one, display_id=True) for one in shown]
+            interrupted.wait(max(0.0, min(PAUSE, end - time.monotonic())))
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """Set by an interrupt, which would tear a running step apart: Spark's own handler cancels its work."""
+    event = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: event.set())
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _status(query: JobQuery) -> str:
