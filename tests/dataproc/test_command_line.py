@@ -66,16 +66,22 @@ def served(tmp_path: Path) -> Iterator[Served]:
         served.end(signal.SIGKILL)
 
 
-def env(directory: Path) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, "env", "--directory", str(directory)]
-    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+def run(command: str, directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, command, "--directory", str(directory)],
+        env={**ENVIRONMENT, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def exported(directory: Path) -> dict[str, str]:
     """The variables as a shell has them after `eval`."""
-    names = [line.removeprefix("export ").partition("=")[0] for line in env(directory).stdout.splitlines()]
-    script = f"eval {json.dumps('$1')}\nfor name in {' '.join(names)}; do printenv $name; done"
-    shell = ["sh", "-c", script, "sh", env(directory).stdout]
+    lines = run("env", directory).stdout
+    names = [line.removeprefix("export ").partition("=")[0] for line in lines.splitlines()]
+    script = f'eval "$1"; for name in {" ".join(names)}; do printenv $name; done'
+    shell = ["sh", "-c", script, "sh", lines]
     values = subprocess.run(shell, capture_output=True, text=True, check=True).stdout.splitlines()
     return dict(zip(names, values, strict=True))
 
@@ -86,8 +92,14 @@ def test_serve_says_where_it_is_and_env_exports_it(served: Served, tmp_path: Pat
     variables = exported(served.directory)
     assert variables["CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC"] == f"http://{address}/"
     assert variables["CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"] == f"http://{address}/storage/v1/"
+    second = run("serve", served.directory)
+    assert (second.returncode, second.stderr) == (
+        1,
+        f"dataproc_emulator: an emulator runs over {served.directory} at {address}; "
+        "remedy: another directory\n",
+    )
     assert served.end(signal.SIGTERM) == 0
-    stopped = env(served.directory)
+    stopped = run("env", served.directory)
     assert stopped.returncode == 1
     assert stopped.stderr == (
         f"dataproc_emulator: no emulator has run over {served.directory}; start one: "
@@ -96,13 +108,7 @@ def test_serve_says_where_it_is_and_env_exports_it(served: Served, tmp_path: Pat
 
 
 def test_without_its_jar_it_does_not_start(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*COMMAND, "serve", "--directory", str(tmp_path / "local")],
-        env={**ENVIRONMENT, "TWINSTREAM_JARS": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run("serve", tmp_path / "local", TWINSTREAM_JARS=str(tmp_path))
     assert done.returncode == 1
     assert done.stderr == (
         f"dataproc_emulator: no hadoop-bare-naked-local-fs jar in {tmp_path / 'local'}; expected the jar set "

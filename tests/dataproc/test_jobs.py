@@ -44,6 +44,13 @@ print("sleeping", flush=True)
 time.sleep(300)
 """
 
+SETTINGS = """
+import time
+from pyspark.sql import SparkSession
+print("cluster's own:", SparkSession.builder.getOrCreate().conf.get("spark.of.cluster"), flush=True)
+time.sleep(300)
+"""
+
 BROKEN = """
 import pathlib
 attempts = pathlib.Path("attempts")
@@ -101,6 +108,7 @@ def test_a_job_runs_on_the_cluster_with_all_that_it_ships(
     assert "rows 5" in said
     assert "rows meanwhile 3" in said
     assert f"Job [{done.stdout.strip()}] finished successfully." in said
+    assert "did not finish streaming" not in done.stderr
     job = gcloud.job(done.stdout.strip())
     assert states(job) == ["PENDING", "SETUP_DONE", "RUNNING", "DONE"]
     assert job["labels"] == {"app": "test"}
@@ -169,12 +177,12 @@ def test_a_job_that_is_killed_is_cancelled(
 def test_a_cluster_gives_its_settings_and_takes_its_jobs_along(
     gcloud: Gcloud, dataproc: DataprocEmulator, entry: Path
 ) -> None:
-    entry.write_text(f"from pyspark import SparkConf\nprint(SparkConf().get('spark.of.cluster')){SLEEPER}")
+    entry.write_text(SETTINGS)
     flags = ("--image-version=2.3-debian12", "--properties=spark:spark.of.cluster=set")
     gcloud.run("dataproc", "clusters", "create", "short", REGION, *flags)
     words = ("dataproc", "jobs", "submit", "pyspark", str(entry), "--cluster=short", REGION, "--async")
     identity = gcloud(*words)["reference"]["jobId"]
-    eventually(lambda: "set\nsleeping" in output(dataproc, identity))
+    eventually(lambda: "cluster's own: set\n" in output(dataproc, identity))
     busy = gcloud.run("dataproc", "jobs", "delete", identity, REGION, code=1).stderr
     assert f"FAILED_PRECONDITION: Job {identity} is active and cannot be deleted." in busy
     gcloud.run("dataproc", "clusters", "delete", "short", REGION)

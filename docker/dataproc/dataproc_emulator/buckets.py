@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from dataproc_emulator import hadoop
 from dataproc_emulator.errors import ApiError
@@ -26,6 +27,7 @@ class Buckets:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._locations: dict[str, str] = {}
+        self._lock = Lock()
         hadoop.mount(files, self.names())
 
     def names(self) -> list[str]:
@@ -36,19 +38,21 @@ class Buckets:
         """Make a bucket; raises ApiError for a wrong name and where it exists."""
         if not _NAME.fullmatch(name):
             raise ApiError("INVALID_ARGUMENT", f"Invalid bucket name: '{name}'")
-        if (self._files.buckets / name).exists():
-            raise ApiError("ALREADY_EXISTS", f"The requested bucket name is not available: {name}")
-        (self._files.buckets / name).mkdir()
-        self._locations[name] = location
-        hadoop.mount(self._files, self.names())
+        with self._lock:
+            if (self._files.buckets / name).exists():
+                raise ApiError("ALREADY_EXISTS", f"The requested bucket name is not available: {name}")
+            (self._files.buckets / name).mkdir()
+            self._locations[name] = location
+            hadoop.mount(self._files, self.names())
 
     def delete(self, name: str) -> None:
         """Remove an empty bucket."""
         if next(self.objects(name, ""), None):
             raise ApiError("ALREADY_EXISTS", "The bucket you tried to delete is not empty.")
-        for folder, _, _ in os.walk(self.folder(name), topdown=False):
-            Path(folder).rmdir()
-        hadoop.mount(self._files, self.names())
+        with self._lock:
+            for folder, _, _ in os.walk(self.folder(name), topdown=False):
+                Path(folder).rmdir()
+            hadoop.mount(self._files, self.names())
 
     def location(self, name: str) -> str:
         """Where the bucket is said to be."""

@@ -15,7 +15,7 @@ from typing import Self
 from dataproc_emulator import hadoop
 from dataproc_emulator.buckets import PUBLIC, Buckets
 from dataproc_emulator.dataproc_api import DataprocApi
-from dataproc_emulator.exports import environment
+from dataproc_emulator.exports import environment, running
 from dataproc_emulator.files import Files, prepare
 from dataproc_emulator.job import Machine
 from dataproc_emulator.processes import Processes
@@ -35,7 +35,7 @@ class DataprocEmulator:
     ``dataproc.files`` says where objects, jobs and logs lie. Without a ``directory`` all is below a temporary
     one. Drivers and executors get ``environment``, the process's own where none is given: what leads Google's
     clients to a Pub/Sub Lite emulator leads the jobs there. A driver that is told to stop is killed after
-    ``grace`` seconds. Raises OSError where Spark, Java, a jar or the port is missing.
+    ``grace`` seconds. Raises OSError where Spark, Java, a jar or the port cannot be had.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class DataprocEmulator:
                     tempfile.TemporaryDirectory(prefix="dataproc-emulator-", ignore_cleanup_errors=True)
                 )
             )
+            _refuse_a_second(directory)
             self.files = prepare(directory)
             processes = Processes()
             cleanup.callback(processes.close)
@@ -113,6 +114,14 @@ class DataprocEmulator:
         thread.start()
         cleanup.callback(thread.join)
         cleanup.callback(server.shutdown)
+
+
+def _refuse_a_second(directory: Path) -> None:
+    try:
+        _, address = running(directory)
+    except ConnectionError:
+        return
+    raise FileExistsError(f"an emulator runs over {directory} at {address}; remedy: another directory")
 
 
 def _publish_connectors(files: Files) -> None:

@@ -60,7 +60,7 @@ class Processes:
         with self._lock:
             self._to_guard.close()
         self._guard.wait()
-        for process in self._running.values():
+        for process in list(self._running.values()):
             process.wait()
 
 

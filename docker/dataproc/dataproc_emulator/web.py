@@ -109,6 +109,8 @@ def serve(routes: Routes, host: str, port: int) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer((host, port), _Connection)
-    server.daemon_threads = True
-    return server
+    class _Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128  # gcloud uploads many files at once
+
+    return _Server((host, port), _Connection)
