@@ -80,5 +80,8 @@ def test_a_long_history_is_read_from_its_end(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_fresh_checkpoint_begins_anew(tmp_path: Path) -> None:
+    folder = ProgressFolder(tmp_path)
     (tmp_path / "job.jsonl").write_text("".join(line(number) for number in (7, 8, 0, 1, 0, 1, 2)))
-    assert numbers(ProgressFolder(tmp_path)) == [0, 1, 2]
+    assert numbers(folder) == [0, 1, 2]
+    (tmp_path / "job.jsonl").write_text("".join(line(number) for number in (0, 0)))
+    assert numbers(folder) == [0]

@@ -87,12 +87,10 @@ def _batches(file: Path) -> list[Batch]:
 
 
 def _last_lines(file: Path, most: int) -> list[bytes]:
-    """The whole lines among the file's last bytes; one that is being written is none yet."""
+    """The lines of the file's last bytes: the first may be cut, the last may be half written."""
     with file.open("rb") as content:
-        start = max(0, file.stat().st_size - most)
-        content.seek(start)
-        lines = content.read().split(b"\n")[:-1]
-    return lines[1:] if start else lines
+        content.seek(max(0, file.stat().st_size - most))
+        return content.read().split(b"\n")
 
 
 def _batch(line: bytes) -> Batch | None:
