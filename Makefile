@@ -28,7 +28,7 @@ lint: .venv/in-step ## ruff and mypy only
 	@$(python) -m ruff check . && $(python) -m ruff format --check . && $(python) -m mypy
 
 clean: ## remove what runs leave; .venv and .jars stay
-	@rm -rf .checkpoints .pubsublite .dataproc artifacts dist spark-warehouse metastore_db derby.log .*_cache .hypothesis
+	@rm -rf .checkpoints .pubsublite .results .progress .dead-letters .dataproc artifacts dist spark-warehouse metastore_db derby.log .*_cache .hypothesis
 	@find jobs sources docker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/in-step: requirements.lock .ci/environment

@@ -118,22 +118,56 @@ def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
     assert "total_dead=1" in ran.stderr.strip().splitlines()[-1]
 
 
+def test_the_plan_is_made_as_shown() -> None:
+    script = block("dataproc").replace(".venv/bin/python", sys.executable)
+    ran = subprocess.run(
+        ["bash", "-ec", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "gcloud dataproc jobs submit pyspark" in ran.stdout
+
+
+@pytest.mark.needs("gcloud")
+def test_the_local_dataproc_starts_as_shown(tmp_path: Path) -> None:
+    script = block("rehearsal").replace(".venv/bin/python", sys.executable)
+    script = re.sub(r"(?<!\w)\.dataproc", str(tmp_path), script)
+    ran = subprocess.run(
+        ["bash", "-ec", f"trap 'kill $(jobs -p)' EXIT\n{script}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"^spark-streaming\s", ran.stdout, re.MULTILINE)
+
+
+def block(kind: str) -> str:
+    """The commands of the README's only block of this kind."""
+    (found,) = re.findall(rf"```bash {kind}\n(.*?)```", README, re.DOTALL)
+    return str(found)
+
+
 def test_every_flag_that_is_named_exists() -> None:
     known = set().union(*(help_flags("jobs", "run", name) for name in front_door.modules()))
+    known |= help_flags("jobs", "plan", "streaming_product_discounts")
+    known |= help_flags("jobs", "submit", "streaming_product_discounts")
+    known |= help_flags("jobs", "package") | help_flags("dataproc_emulator", "serve")
     known |= (
         help_flags("pubsublite_emulator", "serve")
         | help_flags("jobs", "reset")
         | help_flags("sources", "publish")
         | help_flags("sources", "record")
     )
-    ours = re.sub(r"docker compose[^`\n]*", "", README)
+    ours = re.sub(r"(docker compose|gcloud) [^`\n]*", "", README)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours))
     assert named - known == set()
 
 
 def help_flags(module: str, *command: str) -> set[str]:
     asked = [sys.executable, "-m", module, *command, "--help"]
-    paths = {**os.environ, "PYTHONPATH": "docker/pubsublite"}
+    paths = {**os.environ, "PYTHONPATH": "docker/pubsublite:docker/dataproc"}
     ran = subprocess.run(asked, cwd=ROOT, env=paths, capture_output=True, text=True, check=True, timeout=60)
     return set(re.findall(r"--[a-z][a-z-]+", ran.stdout))
 

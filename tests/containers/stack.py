@@ -76,6 +76,11 @@ class Stack:
         """Whether every service is."""
         return set(self.states().values()) == {"healthy"}
 
+    def memory(self) -> int:
+        """Bytes that all containers hold now."""
+        shown = self.run("stats", "--no-stream", "--format", "{{.MemUsage}}").split("\n")
+        return sum(_bytes(line.split(" / ")[0]) for line in shown if line)
+
     def progress(self, job: str) -> list[dict[str, Any]]:
         """The job's batches so far."""
         folder = f"{STATE}/progress/{self._source}"
@@ -100,6 +105,12 @@ def wait_for(reached: Callable[[], object], seconds: float, what: str) -> None:
     while not reached():
         assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
         time.sleep(0.5)
+
+
+def _bytes(text: str) -> int:
+    """`1.2GiB` or `310MiB`, as docker shows memory."""
+    units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+    return int(float(text[:-3]) * units[text[-3:]]) if text[-3:] in units else 0
 
 
 def _free_ports(number: int) -> list[str]:

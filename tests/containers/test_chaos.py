@@ -106,7 +106,7 @@ def goes_on(stack: Stack, fault: str) -> None:
             any(batch["in"] and batch["time"] > since for batch in stack.progress(job)) for job in JOBS
         )
 
-    wait_for(taken_in, 180, f"everything works after: {fault}")
+    wait_for(taken_in, 240, f"everything works after: {fault}")
 
 
 def close(stack: Stack) -> datetime:
