@@ -82,7 +82,7 @@ def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
 def create_subscription(
     admin: AdminServiceClient, stream: Stream, path: str, options: Namespace, *, skip_backlog: bool = False
 ) -> str:
-    """Make a subscription to the stream's topic, from its oldest message on or, without the backlog, from now.
+    """Make a subscription to the stream's topic, from its oldest message on or, without them, from now.
 
     Raises SourceError where the service refuses.
     """
