@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from tests.dashboard.served import chromium, opened, served
 from tests.dashboard.shop import Shop
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium"), pytest.mark.timeout(900)]
 
 JOBS = ("streaming_product_discounts", "popular_products_recommendation")
 

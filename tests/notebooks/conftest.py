@@ -15,11 +15,7 @@ from pubsublite_emulator import Emulator
 from tests.kafka_broker import KafkaBroker
 
 
-@pytest.fixture(
-    scope="module",
-    params=["kafka", pytest.param("pubsublite", marks=pytest.mark.slow)],
-    ids=lambda name: name,
-)
+@pytest.fixture(scope="module", params=["kafka", "pubsublite"])
 def place(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
     """The environment that leads a notebook to a broker of its own, on which a shop is publishing."""
     with kafka() if request.param == "kafka" else lite() as environment, traffic(environment):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.notebooks.executed import Executed, execute
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 FIGURES = """
 import json
