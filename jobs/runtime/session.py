@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from jobs.runtime import connectors
+from jobs.runtime import class_archive, connectors
 from jobs.runtime.java import java_home
 
 ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.streaming.metricsEnabled": "false"}
@@ -53,7 +53,9 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
         "spark.driver.extraClassPath": ":".join(map(str, (*jars, *file_system))),
-        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.configurationFile={log4j}",
+        "spark.driver.extraJavaOptions": " ".join(
+            ["-XX:+UseParallelGC", f"-Dlog4j2.configurationFile={log4j}", *class_archive.java_options()]
+        ),
         "spark.sql.shuffle.partitions": str(min(cores, 8)),
         "spark.sql.streaming.checkpointFileManagerClass": manager,
         "spark.ui.enabled": "false",
