@@ -82,5 +82,7 @@ def execute(name: str, environment: Mapping[str, str], *more: str) -> Executed:
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOKS)}}
     )
     with suppress(CellExecutionError):  # it is in the cell's outputs
-        client.execute(env={**os.environ, **environment})
+        # Streamlit, which other tests import, sets MPLBACKEND to one that shows nothing.
+        inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+        client.execute(env={**inherited, **environment})
     return Executed(notebook.cells)
