@@ -29,7 +29,7 @@ class Stack:
 
     def __init__(self, folder: Path, name: str, *files: Path, **settings: str) -> None:
         self.ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
-        self._folder, self._source = folder, settings.get("SOURCE", "kafka")
+        self._folder, self.source = folder, settings.get("SOURCE", "kafka")
         env = {"COMPOSE_PROJECT_NAME": name, **self.ports, **settings}
         (folder / "env").write_text("".join(f"{key}={value}\n" for key, value in env.items()))
         composed = [str(CHECKOUT / "docker-compose.yml"), *map(str, files)]
@@ -83,7 +83,7 @@ class Stack:
 
     def progress(self, job: str) -> list[dict[str, Any]]:
         """The job's batches so far."""
-        folder = f"{STATE}/progress/{self._source}"
+        folder = f"{STATE}/progress/{self.source}"
         text = self.run("exec", "-T", "dashboard", "sh", "-c", f"cat {folder}/{job}.jsonl || true")
         return [json.loads(line) for line in text.splitlines()]
 
@@ -91,7 +91,7 @@ class Stack:
         """The job's results, read without Spark from a copy of its Delta table, sorted."""
         copy = self._folder / "results"
         shutil.rmtree(copy, ignore_errors=True)
-        self.run("cp", f"dashboard:{STATE}/results/{self._source}", str(copy))
+        self.run("cp", f"dashboard:{STATE}/results/{self.source}", str(copy))
         try:
             table = DeltaTable(str(copy / job)).to_pyarrow_table(columns=list(columns))
         except TableNotFoundError:

@@ -21,3 +21,11 @@ def test_the_driver_takes_half_of_its_container_at_most(
     if limit:
         (tmp_path / "limit").write_text(f"{limit}\n")
     assert session.local_settings(())["spark.driver.memory"] == memory
+
+
+def test_a_class_archive_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TWINSTREAM_CLASS_ARCHIVE", raising=False)
+    assert "SharedArchiveFile" not in session.local_settings(())["spark.driver.extraJavaOptions"]
+    monkeypatch.setenv("TWINSTREAM_CLASS_ARCHIVE", "/somewhere/classes.jsa")
+    options = session.local_settings(())["spark.driver.extraJavaOptions"].split()
+    assert "-XX:SharedArchiveFile=/somewhere/classes.jsa" in options
