@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from random import Random
 
-from sources.assortment import PRICES, USERS
+from sources.assortment import PRICES, USERS, list_price
 from sources.catalog import Stream
 from sources.source import Message
 
@@ -25,25 +26,30 @@ class Arrival:
 
 
 Batch = list[Arrival]
+Price = Callable[[str, datetime], Decimal]
+"""What a product costs at a time."""
 
 
 class Events:
     """Makes the events of one round, each with an id of its own."""
 
-    def __init__(self, random: Random, start: datetime) -> None:
-        self._random = random
+    def __init__(self, random: Random, start: datetime, price: Price = list_price) -> None:
+        self._random, self._price = random, price
         self._round = f"{start:%Y%m%d-%H%M%S}-{random.getrandbits(32):08x}"
         self._numbers = count(1)
 
     def event(self, stream: Stream, time: datetime, user: str, product: str) -> Message:
-        """An event; an order of one or a few pieces at the product's price, where the stream has orders."""
+        """An event; an order of one or a few pieces at the price of the time, where the stream has orders."""
         fields = {
             "event_id": f"{self._round}-{next(self._numbers):05}",
             "user_id": user,
             "product_id": product,
             "event_time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
-        order = {"quantity": self._random.choice((1, 1, 1, 2, 3)), "unit_price": float(PRICES[product])}
+        order = {
+            "quantity": self._random.choice((1, 1, 1, 2, 3)),
+            "unit_price": float(self._price(product, time)),
+        }
         value = fields | order if stream.order_fields else fields
         return Message(stream.name, user.encode(), json.dumps(value, separators=(",", ":")).encode(), time)
 

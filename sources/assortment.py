@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 PRICES = {
@@ -18,6 +19,20 @@ PRICES = {
     "decaf-beans-500g": Decimal("12.35"),
     "descaler": Decimal("7.25"),
 }
+
+HAPPY = ("moka-pot", "milk-frother", "travel-mug", "digital-scale", "espresso-beans-1kg")
+
+
+def list_price(product: str, time: datetime) -> Decimal:
+    """The product's price, the same at all times."""
+    return PRICES[product]
+
+
+def happy_price(product: str, time: datetime) -> Decimal:
+    """From half past to the full hour some products cost a tenth less, to the cent."""
+    happy = time.minute >= 30 and product in HAPPY
+    return (PRICES[product] * Decimal("0.9")).quantize(Decimal("0.01")) if happy else PRICES[product]
+
 
 USERS = (
     "amelia.hart",

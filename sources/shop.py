@@ -10,7 +10,7 @@ from random import Random
 
 from sources import instants
 from sources.arrivals import MINUTE, SECOND, Arrival, Batch, Events, by_time
-from sources.assortment import DISCOUNTS, PRICES, USERS
+from sources.assortment import DISCOUNTS, PRICES, USERS, happy_price
 from sources.catalog import BROWSING, PRODUCT, PURCHASE, STREAMS
 from sources.source import Message
 
@@ -22,10 +22,12 @@ _DISCOUNTED = sorted({(user, product) for user, product, *_ in DISCOUNTS})
 def day(random: Random, start: datetime, visits_per_minute: int = 100) -> Iterator[Batch]:
     """A round of `SPAN`; it leaves its last windows open, for the next round goes on where it ends.
 
+    Some products are much more popular than others, who buys has mostly looked before, and prices change.
+
     Of all messages, about 2 % arrive minutes late, 5 % seconds late and so out of order, 3 % twice, and 2 %
     are no valid event.
     """
-    events = Events(random, start)
+    events = Events(random, start, happy_price)
     arrivals: Batch = []
     for time in events.between(start, SPAN, visits_per_minute * 20):
         arrivals += _visit(random, events, time, start + SPAN)

@@ -1,7 +1,8 @@
 import json
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,16 @@ def test_the_bundled_events_are_the_documented_mixture() -> None:
         "product-stream": (6, 302, 12, 4),
         "purchase-stream": (6, 159, 6, 4),
     }
+
+
+def test_the_shops_prices_change_at_half_past() -> None:
+    prices = re.compile(rb'^\{.*"product_id":"(.+?)".*"unit_price":([\d.]+)\}$')
+    seen: dict[tuple[str, bool], Counter[str]] = defaultdict(Counter)
+    for arrival in chain.from_iterable(one_round(SCENARIOS["shop"], 7, NOON + 20 * MINUTE)):
+        time, found = arrival.message.event_at, prices.match(arrival.message.value or b"")
+        if found and time:
+            seen[found[1].decode(), time.minute >= 30][found[2].decode()] += 1
+    usual = {key: counted.most_common(1)[0][0] for key, counted in seen.items()}  # a broken price is rare
+    assert (usual["moka-pot", False], usual["moka-pot", True]) == ("34.9", "31.41")
+    assert (usual["travel-mug", False], usual["travel-mug", True]) == ("19.9", "17.91")
+    assert (usual["descaler", False], usual["descaler", True]) == ("7.25", "7.25")
