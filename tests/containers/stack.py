@@ -51,12 +51,15 @@ class Stack:
         """The broker as this machine reaches it."""
         return f"localhost:{self.ports['KAFKA_PORT']}"
 
+    def command(self, *command: str) -> list[str]:
+        """`docker compose COMMAND` for this stack."""
+        return [*self._compose.docker_compose_command(), *command]
+
     def run(self, *command: str) -> str:
         """`docker compose COMMAND`; what it prints."""
         done = subprocess.run(
-            [*self._compose.docker_compose_command(), *command],
-            cwd=CHECKOUT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            self.command(*command), cwd=CHECKOUT, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 

@@ -77,7 +77,7 @@ SERVICES = ("kafka", "pubsublite", "generator", "discounts", "recommendations", 
 FAULTS = (restart_broker, *map(crash, SERVICES), fill_disk, pause_broker)
 
 
-def test_every_fault_is_survived(tmp_path: Path, project: str) -> None:
+def test_every_fault_is_survived(tmp_path: Path, project: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "disk.yml").write_text(SMALL_DISK)
     settings = {"WATERMARK": "30 minutes", "MAX_FUTURE_SKEW": "2 days", "HISTORY_MINUTES": "10"}
     survived = []
@@ -93,7 +93,8 @@ def test_every_fault_is_survived(tmp_path: Path, project: str) -> None:
             batch["late"] == 0 for job in (DISCOUNTS, RECOMMENDATIONS) for batch in stack.progress(job)
         )
         orders = len(published.events(stack.bootstrap, "product-stream", SKEW))
-    print(f"{len(survived)} faults survived, {orders} orders exact: {', '.join(survived)}")
+    with capsys.disabled():
+        print(f"\n{len(survived)} faults survived, {orders} orders exact: {', '.join(survived)}")
     assert orders > 500
 
 

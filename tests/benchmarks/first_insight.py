@@ -1,0 +1,57 @@
+"""From `docker compose up`, images built, to orders on the page.
+
+`PYTHONPATH=docker/dashboard:. python -m tests.benchmarks.first_insight`
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from playwright.sync_api import Browser, Error
+
+from tests.containers.stack import Stack
+from tests.dashboard.served import chromium
+from tests.dashboard.test_page import figures
+
+DEADLINE = 300
+"""Seconds."""
+
+
+def main() -> None:
+    """Print the seconds to healthy services and to the first orders, and what the containers hold then."""
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        stack = Stack(Path(folder), "twinstream-first-insight")
+        stack.run("build", "--quiet")
+        began = time.monotonic()
+        up = subprocess.Popen(stack.command("up", "--wait", "--quiet-pull"), stderr=subprocess.DEVNULL)
+        try:
+            orders = first_orders(browser, f"http://localhost:{stack.ports['DASHBOARD_PORT']}")
+            seen = time.monotonic() - began
+            up.wait(DEADLINE)
+            print(f"{orders} orders on the page after {seen:.1f} s; at rest {stack.memory() / 2**30:.2f} GiB")
+        finally:
+            stack.run("down", "--volumes")
+
+
+def first_orders(browser: Browser, address: str) -> str:
+    """The orders that the page shows first; it is opened anew until it answers."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        page = browser.new_page()
+        with suppress(Error):
+            page.goto(address, timeout=3000)
+            while time.monotonic() < deadline:
+                orders = figures(page).get("Orders", "")
+                if orders.strip("0,") and orders.replace(",", "").isdecimal():
+                    return orders
+                time.sleep(0.2)
+        page.close()
+    raise TimeoutError(f"no orders on {address} in {DEADLINE} s")
+
+
+if __name__ == "__main__":
+    main()
