@@ -42,12 +42,12 @@ def pause_broker(stack: Stack) -> None:
 
 
 def fill_disk(stack: Stack) -> None:
-    before = restarts(stack)
+    before = failures(stack)
     ballast = f"{STATE}/ballast"
     stack.run(
         "exec", "-T", "discounts", "sh", "-c", f"dd if=/dev/zero of={ballast} bs=1M 2>/dev/null || true"
     )
-    wait_for(lambda: restarts(stack) > before, 120, "a job fails on a full disk")
+    wait_for(lambda: failures(stack) > before, 120, "a job fails on a full disk")
     wait_for(lambda: removed(stack, ballast), 60, "room again")
 
 
@@ -68,7 +68,7 @@ def crash(service: str) -> Callable[[Stack], None]:
     return kill
 
 
-def restarts(stack: Stack) -> int:
+def failures(stack: Stack) -> int:
     """How often both jobs have said that they failed."""
     return stack.run("logs", "discounts", "recommendations").count("the query failed")
 
@@ -89,9 +89,7 @@ def test_every_fault_is_survived(tmp_path: Path, project: str, capsys: pytest.Ca
         stack.run("stop", "generator")
         closed_until = close(stack)
         wait_for(lambda: is_exact(stack, closed_until), 240, "rows are those of the reference")
-        assert all(
-            batch["late"] == 0 for job in (DISCOUNTS, RECOMMENDATIONS) for batch in stack.progress(job)
-        )
+        assert all(batch["late"] == 0 for job in JOBS for batch in stack.progress(job))
         orders = len(published.events(stack.bootstrap, "product-stream", SKEW))
     with capsys.disabled():
         print(f"\n{len(survived)} faults survived, {orders} orders exact: {', '.join(survived)}")
