@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -79,6 +80,8 @@ def test_a_notebook_runs_in_jupyter(stack: Stack) -> None:
 
 def run_all_cells(page: Page) -> None:
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
+    # Without its kernel JupyterLab runs nothing and says nothing.
+    page.get_by_role("button", name=re.compile(r"\| Idle$")).wait_for(timeout=60_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
