@@ -49,10 +49,12 @@ def _rows(inputs: Inputs) -> DataFrame:
 
 
 def _emission(options: Namespace) -> Emission:
-    every = {"tumbling": options.window, "sliding": options.slide, "session": "1 millisecond"}
-    return Emission(
-        every[options.window_type], after=options.gap if options.window_type == "session" else "0 seconds"
-    )
+    of_type = {
+        "tumbling": Emission(options.window),
+        "sliding": Emission(options.slide, length=options.window),
+        "session": Emission("1 millisecond", after=options.gap, length=None),
+    }
+    return of_type[options.window_type]
 
 
 def _append_only(options: Namespace) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from jobs.runtime.flag import Flag, duration, to_timedelta
 from jobs.runtime.job import Job
 from jobs.sinks import sink as sinks
+from sources import instants
 from sources import source as sources
 from sources.flags import Parser, add_flag
 
@@ -33,6 +34,13 @@ OUTPUT_MODE = Flag.choice(
     ("append", "update"),
     "append: final windows; update: running totals, upserted by key",
 )
+WINDOWS_AFTER = Flag(
+    "--windows-after",
+    None,
+    "write only windows that end after this time, like 2026-01-01T12:00:00Z: a run on another source has"
+    " written the others; python -m jobs cutover says which",
+    instants.flag,
+)
 RUNTIME_FLAGS = (
     WATERMARK,
     OUTPUT_MODE,
@@ -54,6 +62,7 @@ RUNTIME_FLAGS = (
         " soon as there is input; any other source's default) or the time between two batches",
         trigger,
     ),
+    WINDOWS_AFTER,
     Flag.duration(
         "--max-future-skew",
         "10 minutes",
@@ -86,7 +95,11 @@ def parse(job: Job, arguments: Sequence[str] | None) -> Namespace:
 def state_settings(job: Job, options: Namespace) -> dict[str, str]:
     """The settings that another run on the same checkpoint must repeat, by flag."""
     flags = (*job.flags, WATERMARK, OUTPUT_MODE)
-    return {flag.name: str(getattr(options, flag.dest)) for flag in flags if flag.shapes_state}
+    settings = {flag.name: str(getattr(options, flag.dest)) for flag in flags if flag.shapes_state}
+    # Left out where it is not given: checkpoints from before there was such a flag go on.
+    if options.windows_after:
+        settings[WINDOWS_AFTER.name] = instants.text(options.windows_after)
+    return settings
 
 
 def _why_append_only(job: Job, options: Namespace) -> str:

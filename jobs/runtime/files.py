@@ -77,6 +77,12 @@ def is_empty(spark: SparkSession, path: str) -> bool:
         raise OSError(reason(error)) from None
 
 
+def matching(spark: SparkSession, pattern: str) -> list[str]:
+    """The paths that match a glob pattern, in any order."""
+    system, hadoop_pattern = file_system(spark, pattern)
+    return [str(status.getPath().toString()) for status in system.globStatus(hadoop_pattern) or ()]
+
+
 def delete(spark: SparkSession, path: str) -> bool:
     """Delete what is at `path`, folders with all in them; False where there was nothing."""
     system, hadoop_path = file_system(spark, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
@@ -52,11 +52,24 @@ class Inputs:
 class Emission:
     """When final rows come out: once the watermark has passed a window's end, and `after` besides.
 
-    Windows end at whole multiples of `every` since 1970; both are durations.
+    Windows end at whole multiples of `every` since 1970 and are `length` long, `every` where that is empty; a
+    window of `length` None has no longest length. All are durations.
     """
 
     every: str
     after: str = "0 seconds"
+    length: str | None = ""
+
+    @property
+    def look_back(self) -> timedelta | None:
+        """How far before a window's end the events of its rows may lie; None where there is no bound."""
+        if self.length is None:
+            return None
+        return to_timedelta(self.length or self.every) + to_timedelta(self.after)
+
+    def final(self, watermark: datetime) -> datetime:
+        """The end of the newest window that is final at this watermark."""
+        return self.open_window(watermark, self.every)[0] - to_timedelta(self.every)
 
     def open_window(self, watermark: datetime, delay: str) -> tuple[datetime, datetime]:
         """The end of the oldest window that may be open, and how late an event it takes to close it."""

@@ -65,7 +65,13 @@ def _run(job: Job, options: Namespace) -> int:
     checkpoint = open_checkpoint(spark, options.checkpoint_root, contract)
     upsert = options.output_mode == "update"
     results = Results(
-        job.name, checkpoint.application, job.key, job.order or job.key, upsert, checkpoint.fresh
+        job.name,
+        checkpoint.application,
+        job.key,
+        job.order or job.key,
+        upsert,
+        checkpoint.fresh,
+        options.windows_after,
     )
     write = sink.open_sink(spark, options, results)
     query = Query(job, options, checkpoint, write, _dead_letter_folder(job, options, checkpoint))
@@ -113,6 +119,8 @@ def _output(
     }
     good = {name: events.good(frame) for name, frame in checked.items()}
     rows = job.rows(Inputs(options, good, tables.current))
+    if options.windows_after:
+        rows = rows.filter(F.col("window_end") > F.lit(options.windows_after))
     letters = [
         events.dead_letters(checked[stream.name], stream, max_future_skew=options.max_future_skew)
         for stream in job.streams(options)

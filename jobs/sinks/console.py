@@ -38,6 +38,10 @@ def table(header: list[str], rows: list[tuple[str, ...]]) -> list[str]:
     """The lines of a text table; cells that are numbers stand to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = "-+-".join("-" * width for width in widths)
+def written(spark: SparkSession, options: Namespace) -> None:
+    """What was printed cannot be read back."""
+
+
     return [_line(header, widths), rule, *(_line(row, widths) for row in rows)]
 
 

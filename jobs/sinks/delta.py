@@ -10,7 +10,8 @@ from argparse import Namespace
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.runtime import files
-from jobs.sinks.sink import PATH, Results, Write, claim, required
+from jobs.sinks.sink import PATH, Results, SinkError, Write, claim, newest_window, required
+from sources import instants
 
 FLAGS = (PATH,)
 JARS = ("delta",)
@@ -30,7 +31,8 @@ SETTINGS = {
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
     """Write to the table at `--sink-path`, made at the first rows."""
     path = required(options, PATH, "delta")
-    claim(spark, path, results)
+    if not _goes_on(spark, options, results):
+        claim(spark, path, results)
 
     def append(rows: DataFrame, batch: int) -> None:
         once = {"txnAppId": results.application, "txnVersion": str(batch)}
@@ -48,3 +50,27 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
         )
 
     return upsert if results.upsert else append
+
+
+def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
+    """The table's rows; None where there is no table yet."""
+    path = required(options, PATH, "delta")
+    return None if files.is_empty(spark, path) else spark.read.format("delta").load(path)
+
+
+def _goes_on(spark: SparkSession, options: Namespace, results: Results) -> bool:
+    """Whether another run's rows are there, and this one's begin where they end.
+
+    Raises SinkError where they end later: this run would write some of them again.
+    """
+    rows = written(spark, options) if results.fresh and results.after else None
+    if rows is None or results.after is None:
+        return False
+    newest = newest_window(rows)
+    if newest and newest > results.after and not results.upsert:
+        raise SinkError(
+            f"--windows-after {instants.text(results.after)}: {options.sink_path} holds windows up to "
+            f"{instants.text(newest)}, and this run would write some again; expected none after that time; "
+            "remedy: python -m jobs cutover, which says --windows-after and --starting as they are now"
+        )
+    return True

@@ -6,7 +6,8 @@ from argparse import Namespace
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.sinks.sink import PATH, Results, Write, claim, required
+from jobs.runtime import files
+from jobs.sinks.sink import PATH, Results, SinkError, Write, claim, required
 
 FLAGS = (PATH,)
 JARS = ()
@@ -23,3 +24,16 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
         rows.write.mode("overwrite").parquet(f"{path}/batch={batch}")
 
     return write
+
+
+def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
+    """The rows of all batches; raises SinkError where a crash has left a batch half written."""
+    path = required(options, PATH, "parquet")
+    batches = set(files.matching(spark, f"{path}/batch=*"))
+    whole = {file.rpartition("/")[0] for file in files.matching(spark, f"{path}/batch=*/_SUCCESS")}
+    if half := sorted(batches - whole):
+        raise SinkError(
+            f"{half[0]}: half written; expected a whole batch; remedy: run the job that writes it once more, "
+            "with --trigger available-now: it writes that batch anew"
+        )
+    return spark.read.parquet(path).drop("batch") if batches else None

@@ -10,13 +10,16 @@ import pkgutil
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol, cast
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs import sinks
 from jobs.runtime import files
 from jobs.runtime.flag import Flag
+from sources import instants
 
 PATH = Flag("--sink-path", None, "folder of the result table (delta, parquet)", shapes_state=False)
 
@@ -31,7 +34,8 @@ class Results:
 
     `application` is unique to the checkpoint: with a batch's number it identifies a batch for good.
     `fresh`: nothing was ever written from this checkpoint. `upsert`: a later row replaces one of the same
-    `key`. `order`: the columns by which a person wants rows sorted.
+    `key`. `order`: the columns by which a person wants rows sorted. `after`: no row's window ends at or
+    before it, for such rows are another run's; None: all rows are this one's.
     """
 
     job: str
@@ -41,6 +45,7 @@ class Results:
     upsert: bool
     fresh: bool
 
+    after: datetime | None = None
 
 Write = Callable[[DataFrame, int], None]
 """Write the rows of the batch with that number; the same batch may come again and must not count twice."""
@@ -59,6 +64,15 @@ class Sink(Protocol):
     """What the Spark session must be told for this sink."""
 
     UPSERTS: bool
+    def written(self, spark: SparkSession, options: Namespace) -> DataFrame | None:
+        """The rows that are there; None where there are none yet, or none can be read back.
+
+        Raises SinkError where a batch is only half there.
+        """
+
+    def jars(self, options: Namespace) -> tuple[str, ...]:
+        """The jar sets (`docker/spark/ivy.xml`) that the sink needs beyond Spark's own."""
+
     """Whether running totals can go here: a later row replaces one of the same key."""
 
     def open_sink(self, spark: SparkSession, options: Namespace, results: Results) -> Write:
@@ -84,6 +98,12 @@ def required(options: Namespace, flag: Flag, sink: str) -> str:
     if not value:
         raise SinkError(f"{flag.name} is not given; --sink {sink} needs it")
     return str(value)
+def newest_window(rows: DataFrame) -> datetime | None:
+    """The greatest `window_end` among rows; None where there are none."""
+    (micros,) = rows.agg(F.max(F.unix_micros("window_end"))).first() or (None,)
+    return None if micros is None else instants.EPOCH + timedelta(microseconds=micros)
+
+
 
 
 def claim(spark: SparkSession, path: str, results: Results) -> None:

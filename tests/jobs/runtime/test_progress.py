@@ -57,3 +57,15 @@ def test_the_oldest_open_window_and_the_event_that_closes_it() -> None:
         datetime(2026, 1, 1, 11, 40, tzinfo=UTC),
         datetime(2026, 1, 1, 11, 40, tzinfo=UTC) + timedelta(minutes=30, seconds=10),
     )
+
+
+def test_how_far_back_a_window_looks_and_which_are_final() -> None:
+    watermark = datetime(2026, 1, 1, 12, 0, 49, tzinfo=UTC)
+    joined = Emission("10 minutes", after="30 minutes")
+    assert (joined.look_back, joined.final(watermark)) == (
+        timedelta(minutes=40),
+        datetime(2026, 1, 1, 11, 30, tzinfo=UTC),
+    )
+    assert Emission("30 seconds", length="1 minute").look_back == timedelta(minutes=1)
+    assert Emission("1 millisecond", after="5 minutes", length=None).look_back is None
+    assert Emission("1 minute").final(watermark.replace(second=0)) == watermark.replace(second=0)
