@@ -88,7 +88,7 @@ def connect(reader: str) -> Broker:
     source = load(name)
     source.create(list(STREAMS.values()), options)
     with _java_writing_to(LOG):
-        spark = session("notebook", source.JARS, SETTINGS)
+        spark = session("notebook", source.jars(options), SETTINGS)
     source.check(spark, list(STREAMS.values()), options)
     return Broker(spark, source, options, (f"--source={name}", *suffix))
 

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
-from sources import instants
+from sources import instants, kafka_login
 from sources.catalog import TOPIC_SUFFIX, Stream
 from sources.envelope import conform
 from sources.flags import add_flag
@@ -19,13 +19,12 @@ from sources.kafka_connection import client_properties, topic_ids
 from sources.source import Publisher, Record, SourceError
 
 BOUNDED = False
-JARS: tuple[str, ...] = ("kafka",)
 
 
 def add_arguments(group: _ArgumentGroup) -> None:
     """Add `--kafka-…` and `--starting`."""
     add_flag(group, "--kafka-bootstrap-servers", help="HOST:PORT[,HOST:PORT…]", default="localhost:9092")
-    add_flag(group, "--kafka-auth", help="how to log in", default="none", choices=("none",))
+    kafka_login.add_arguments(group)
     add_flag(
         group,
         "--starting",
@@ -42,10 +41,21 @@ def add_arguments(group: _ArgumentGroup) -> None:
     )
 
 
+def flag_fault(options: Namespace) -> str | None:
+    """Which flag of the login is too many or missing."""
+    return kafka_login.flag_fault(options)
+
+
+def jars(options: Namespace) -> tuple[str, ...]:
+    """Spark's connector, and Google's login where it is asked for."""
+    return kafka_login.jar_sets(options)
+
+
 def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
     """The topics' ids, by stream: a topic made anew has another.
 
-    Raises SourceError when the broker does not answer within `ANSWER_SECONDS` or has no such topic.
+    Raises SourceError when the broker does not answer within `ANSWER_SECONDS`, does not let this user in or
+    has no such topic.
     """
     ids = topic_ids(spark, [stream.topic for stream in streams], options)
     return {stream.name: ids[stream.topic] for stream in streams}

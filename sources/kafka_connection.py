@@ -10,6 +10,7 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+from sources import kafka_login, kafka_tls
 from sources.source import SourceError
 
 ANSWER_SECONDS = 10
@@ -17,8 +18,8 @@ ANSWER_SECONDS = 10
 
 
 def client_properties(options: Namespace) -> dict[str, str]:
-    """What every Java client of the broker needs, logging in included."""
-    return {"bootstrap.servers": options.kafka_bootstrap_servers}
+    """What every Java client of the broker needs, logging in included; raises SourceError as that does."""
+    return {"bootstrap.servers": options.kafka_bootstrap_servers, **kafka_login.java_properties(options)}
 
 
 def topic_ids(spark: SparkSession, topics: Sequence[str], options: Namespace) -> Mapping[str, str]:
@@ -31,14 +32,16 @@ def topic_ids(spark: SparkSession, topics: Sequence[str], options: Namespace) ->
             answers = admin.describeTopics(names).topicNameValues()
             return {topic: _topic_id(answers[topic], topic, options) for topic in topics}
     except Py4JJavaError as error:
-        raise unreachable(options, _cause(error)) from None
+        raise _explained(jvm, options, error) from None
 
 
 def unreachable(options: Namespace, reason: object) -> SourceError:
-    """What to raise when the broker does not answer."""
+    """What to raise when the broker does not answer, or not as its clients expect."""
+    if fault := kafka_tls.fault(options):
+        return SourceError(f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {fault}")
     return SourceError(
         f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {reason}; expected a Kafka broker; "
-        "remedy: start one there, or give another address"
+        "remedy: start one there, give another address, or log in where it wants that (--kafka-auth)"
     )
 
 
@@ -47,7 +50,8 @@ def missing(topic: str, options: Namespace) -> SourceError:
     servers = options.kafka_bootstrap_servers
     return SourceError(
         f"no topic {topic!r} on {servers}; expected it to exist; remedy for the streams' topics: "
-        f"python -m sources create --source kafka --kafka-bootstrap-servers {servers}"
+        f"python -m sources create --source kafka --kafka-bootstrap-servers {servers} "
+        f"{kafka_login.given(options)}".rstrip()
     )
 
 
@@ -91,9 +95,31 @@ def _topic_id(answer: Any, topic: str, options: Namespace) -> str:
         raise
 
 
-def _cause(error: Py4JJavaError) -> str:
-    """The innermost reason that Java gives, without its trace."""
-    reason = error.java_exception
-    while reason.getCause() is not None:
-        reason = reason.getCause()
-    return str(reason.getMessage() or reason.getClass().getSimpleName())
+def _explained(jvm: Any, options: Namespace, error: Py4JJavaError) -> SourceError:
+    """What to raise for a failure of a Java client: its innermost reason, without Java's trace."""
+    failure = error.java_exception
+    kinds = {failure.getClass().getSimpleName()}
+    while failure.getCause() is not None:
+        failure = failure.getCause()
+        kinds.add(failure.getClass().getSimpleName())
+    reason = str(failure.getMessage() or failure.getClass().getSimpleName())
+    if kinds & {"SaslAuthenticationException", "UnsupportedSaslMechanismException"}:
+        return kafka_login.refused(options, reason)
+    if kafka_login.HANDLER in reason or kinds & {"NoSuchMethodError", "NoClassDefFoundError"}:
+        return SourceError(
+            f"Spark cannot load Google's login ({reason.rstrip('.')}); expected the jar set 'managed-kafka' "
+            "ahead of Spark's own jars; remedy: python -m jobs jars managed-kafka, then start Spark anew"
+        )
+    if kinds & {"LoginException", "IllegalStateException"}:
+        return kafka_login.no_credentials(_what_google_says(jvm) or reason)
+    return unreachable(options, reason)
+
+
+def _what_google_says(jvm: Any) -> str:
+    """Why there is no token, which the login handler keeps to itself; '' where there is one after all."""
+    try:
+        credentials = jvm.com.google.auth.oauth2.GoogleCredentials.getApplicationDefault()
+        credentials.createScoped(jvm.java.util.Collections.singletonList(kafka_login.SCOPE)).refresh()
+    except Py4JJavaError as error:
+        return " ".join(str(error.java_exception.getMessage()).split()).rstrip(".")
+    return ""

@@ -23,7 +23,6 @@ from sources.pubsublite_paths import EMULATOR, subscription_path
 from sources.source import Publisher, Record, SourceError
 
 BOUNDED = False
-JARS: tuple[str, ...] = ("pubsublite",)
 ABOUT = """
 A fresh checkpoint starts at the subscription's committed cursor, at the oldest message where there is none
 (--starting is Kafka's); a later run starts where its checkpoint ends, whatever is committed. A running query
@@ -61,6 +60,16 @@ def add_arguments(group: _ArgumentGroup) -> None:
         help="read STREAM-subscription-SUFFIX: a reader of its own, beside a job; create makes it",
         type=_suffix,
     )
+
+
+def flag_fault(options: Namespace) -> str | None:
+    """None: any of them go together."""
+    return None
+
+
+def jars(options: Namespace) -> tuple[str, ...]:
+    """Google's connector."""
+    return ("pubsublite",)
 
 
 def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:

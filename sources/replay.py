@@ -20,7 +20,6 @@ from sources.replay_staging import stage
 from sources.source import Publisher, Record, SourceError
 
 BOUNDED = True
-JARS: tuple[str, ...] = ()
 BUNDLED = Path(__file__).parents[1] / "data" / "replay"
 
 _TEXTS = MapType(StringType(), ArrayType(StringType()))
@@ -50,6 +49,16 @@ def add_arguments(group: _ArgumentGroup) -> None:
         default=str(BUNDLED) if BUNDLED.is_dir() else None,
         type=Path,
     )
+
+
+def flag_fault(options: Namespace) -> str | None:
+    """None: any of them go together."""
+    return None
+
+
+def jars(options: Namespace) -> tuple[str, ...]:
+    """None: Spark reads files by itself."""
+    return ()
 
 
 def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:

@@ -71,11 +71,14 @@ class Source(Protocol):
     BOUNDED: bool
     """True where the input ends: such a source is read by `--trigger available-now` unless told otherwise."""
 
-    JARS: tuple[str, ...]
-    """The jar sets (`docker/spark/ivy.xml`) that `read` needs beyond Spark's own."""
-
     def add_arguments(self, group: _ArgumentGroup) -> None:
         """Add this source's flags, each with the source's name as prefix."""
+
+    def flag_fault(self, options: Namespace) -> str | None:
+        """Why this source's flags do not go together; None where they do. Looks at no file."""
+
+    def jars(self, options: Namespace) -> tuple[str, ...]:
+        """The jar sets (`docker/spark/ivy.xml`) that `read` needs beyond Spark's own."""
 
     def check(self, spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
         """A stable identity for each stream's data, by stream name: it changes when a topic is made anew.

@@ -12,7 +12,8 @@ from sources.source import load
 def parse(parser: Parser, names: Sequence[str], argv: Sequence[str], default: str) -> Namespace:
     """The options of a command that takes one of the sources `names`.
 
-    Exits with code 2 and one line for an unknown flag and for a flag of a source that was not chosen.
+    Exits with code 2 and one line for an unknown flag, for a flag of a source that was not chosen, and for
+    flags that do not go together. A sink of a source's name takes that source's flags too.
     """
     add_flag(parser, "--source", help="the broker", default=default, choices=tuple(names))
     groups = {name: parser.add_argument_group(f"--source {name}") for name in names}
@@ -22,7 +23,10 @@ def parse(parser: Parser, names: Sequence[str], argv: Sequence[str], default: st
     given = {text.partition("=")[0] for text in argv}
     for name, group in groups.items():
         flags = {flag for action in group._group_actions for flag in action.option_strings}
-        if name != options.source and (foreign := given & flags):
+        if name in (options.source, getattr(options, "sink", None)):
+            if fault := load(name).flag_fault(options):
+                parser.error(fault)
+        elif foreign := given & flags:
             parser.error(f"{min(foreign)}: a flag of --source {name}; the source is {options.source}")
     return options
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -20,6 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from jobs.runtime import connectors
 from jobs.runtime.java import java_home
+from tests.kafka_listeners import Listener, secured
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -33,12 +34,17 @@ class BrokerFailed(RuntimeError):
 class KafkaBroker:
     """A broker of its own for a `with` block; the data is gone at the block's end.
 
+    `listeners`: more ways in. `classes`: a folder of classes that their settings name.
+
     `bootstrap` stays the same over `kill()`, `stop()` and `restart()`. Topics are never made by use, and
     nothing expires, so events may be as old as a test likes.
     """
 
-    def __init__(self, heap: str = "256m") -> None:
+    def __init__(
+        self, heap: str = "256m", listeners: Sequence[Listener] = (), classes: Path | None = None
+    ) -> None:
         self.heap = heap
+        self._listeners, self._classes = listeners, classes
         self.bootstrap = ""
         self._cluster_id = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode()[:22]
         self._home: tempfile.TemporaryDirectory[str] | None = None
@@ -53,6 +59,11 @@ class KafkaBroker:
 
     def __exit__(self, *_: object) -> None:
         self._remove()
+
+    def port(self, name: str) -> int:
+        """Where the listener of that name listens."""
+        at = [listener.name for listener in self._listeners].index(name)
+        return int(self._ports[2 + at].getsockname()[1])
 
     def kill(self) -> None:
         """End it as a power cut does: SIGKILL, nothing flushed, nothing said to anyone."""
@@ -97,13 +108,15 @@ class KafkaBroker:
 
     def _format(self) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="kafka-broker-", ignore_cleanup_errors=True)
-        self._ports = _hold_port(), _hold_port()
-        client, controller = (held.getsockname()[1] for held in self._ports)
+        self._ports = tuple(_hold_port() for _ in range(2 + len(self._listeners)))
+        client, controller, *others = (held.getsockname()[1] for held in self._ports)
         if sys.platform != "linux":
             self._let_ports_go()
         self.bootstrap = f"127.0.0.1:{client}"
         properties = self._directory / "server.properties"
-        properties.write_text(_properties(self._directory / "data", client, controller))
+        settings = _properties(self._directory / "data", client, controller)
+        settings |= secured(settings, dict(zip(others, self._listeners, strict=True)))
+        properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         command = self._java(
             "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(properties)
         )
@@ -115,7 +128,8 @@ class KafkaBroker:
         jars = connectors.jars("broker")
         lean = [f"-Xmx{self.heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         lean += ["-Djava.net.preferIPv4Stack=true"]
-        return [str(java_home() / "bin" / "java"), *lean, "-cp", f"{jars[0].parent}/*", main, *arguments]
+        path = f"{jars[0].parent}/*" + (f":{self._classes}" if self._classes else "")
+        return [str(java_home() / "bin" / "java"), *lean, "-cp", path, main, *arguments]
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
@@ -191,8 +205,8 @@ def _hold_port() -> socket.socket:
     return held
 
 
-def _properties(data: Path, client: int, controller: int) -> str:
-    settings = {
+def _properties(data: Path, client: int, controller: int) -> dict[str, object]:
+    return {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
@@ -217,4 +231,3 @@ def _properties(data: Path, client: int, controller: int) -> str:
         "num.network.threads": 2,
         "num.io.threads": 2,
     }
-    return "".join(f"{key}={value}\n" for key, value in settings.items())

@@ -10,7 +10,7 @@ from jobs.promotion.promotion import Promotion
 from jobs.promotion.target import is_local
 from jobs.runtime.flag import Flag
 from jobs.sinks import kafka, sink
-from sources import pubsublite_paths
+from sources import kafka_login, pubsublite_paths
 
 
 def no_replay(promotion: Promotion, today: date) -> Iterator[Finding]:
@@ -41,6 +41,28 @@ def reachable_broker(promotion: Promotion, today: date) -> Iterator[Finding]:
             "the broker's address contains the project's id, which is not given",
             "--project ID (gcloud config get project)",
         )
+
+
+def login_files_there(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """Files of the login where the driver runs: a plan carries no secret, for many may read a bucket."""
+    options = promotion.options
+    if "kafka" not in (options.source, options.sink) or promotion.target.rehearsal:
+        return
+    for flag, path in kafka_login.files(options).items():
+        if not path.startswith("/"):
+            yield refused(
+                f"{flag} {path}",
+                "a file of this machine, which a plan does not stage, for many may read a bucket; "
+                "expected a path on the cluster's machines",
+                f"{flag} /etc/twinstream/{path.rpartition('/')[2]}, put there from Secret Manager by an "
+                "initialization action, or --kafka-auth managed on Google's Kafka, which needs no file",
+            )
+        else:
+            yield warning(
+                f"{flag} {path}",
+                "read on the cluster's main machine, where a plan cannot look",
+                "an initialization action of the cluster that puts it there from Secret Manager",
+            )
 
 
 def known_project_number(promotion: Promotion, today: date) -> Iterator[Finding]:
@@ -118,6 +140,7 @@ _PLACES: dict[Flag, str] = {sink.PATH: "{root}/results/{job}", kafka.TOPIC: "TOP
 CHECKS = (
     no_replay,
     reachable_broker,
+    login_files_there,
     known_project_number,
     same_region,
     folders_in_the_bucket,

@@ -16,6 +16,7 @@ from jobs.runtime import command_line
 from jobs.runtime.checkpoint import path_of
 from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.job import Job
+from sources import kafka_login
 from sources.flags import PREFIX
 
 KAFKA_PORT = 9092
@@ -99,9 +100,9 @@ def _defaults(target: Target, asked: Namespace) -> list[str]:
     defaults = [f"--checkpoint-root={target.root}/checkpoints"]
     if asked.source == "pubsublite" and target.project_number:
         defaults.append(f"--pubsublite-project={target.project_number}")
-    if asked.source == "kafka" and target.kafka_cluster and target.project:
+    if "kafka" in (asked.source, asked.sink) and target.kafka_cluster and target.project:
         host = f"bootstrap.{target.kafka_cluster}.{target.region}.managedkafka.{target.project}.cloud.goog"
-        defaults.append(f"--kafka-bootstrap-servers={host}:{KAFKA_PORT}")
+        defaults += [f"--kafka-bootstrap-servers={host}:{KAFKA_PORT}", f"--kafka-auth={kafka_login.MANAGED}"]
     return defaults
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from jobs.promotion.gcloud import copy, dataproc, gcloud
 from jobs.promotion.package import PREFIX, Package
 from jobs.promotion.promotion import Promotion
+from jobs.promotion.runtimes import connector
 from jobs.promotion.step import JOB_ID, Section, Step
 from jobs.promotion.target import joined
 
@@ -52,7 +53,12 @@ def _submit(promotion: Promotion, package: Package) -> Step:
     flags = [f"--cluster={target.cluster}", f"--py-files={place}/{package.archive.name}"]
     if package.jars:
         flags.append("--jars=" + ",".join(f"{target.root}/jars/{file.name}" for file in package.jar_files))
-    flags.append(f"--properties={joined({**SETTINGS, **target.properties})}")
+    loading = {
+        name: value
+        for jar_set in promotion.shipped_sets
+        for name, value in connector(jar_set).properties.items()
+    }
+    flags.append(f"--properties={joined({**SETTINGS, **loading, **target.properties})}")
     flags.append(f"--labels={joined(labels(promotion, package))}")
     if promotion.restarts:
         flags.append(f"--max-failures-per-hour={promotion.restarts}")

@@ -118,7 +118,8 @@ def _misfits(needs: Connector, runtime: Runtime) -> Iterator[tuple[str, str]]:
 def _user(promotion: Promotion, jar_set: str) -> str:
     """The flag that asks for the jar set."""
     options = promotion.options
-    by_sink = jar_set in sinks.load(options.sink).JARS and jar_set not in sources.load(options.source).JARS
+    of_source, of_sink = sources.load(options.source).jars(options), sinks.load(options.sink).jars(options)
+    by_sink = jar_set in of_sink and jar_set not in of_source
     return f"--sink {options.sink}" if by_sink else f"--source {options.source}"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -37,12 +38,26 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Connector:
-    """What a jar set needs: one of these Sparks, this Scala, this Java or a newer one."""
+    """What a jar set needs: one of these Sparks, this Scala, this Java or a newer one.
+
+    `properties`: what Spark is told on a cluster, where jars come by `--jars`, so that it loads them.
+    """
 
     name: str
     spark: tuple[str, ...]
     scala: str
     java: int
+    source: str
+    as_of: date
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of Google's that a job reads or writes: its API, and the roles of the job's account."""
+
+    api: str
+    roles: tuple[str, ...]
     source: str
     as_of: date
 
@@ -76,6 +91,12 @@ def connector(jar_set: str) -> Connector:
     """What the jar set needs; raises KeyError for a set without facts."""
     facts = _facts()["connector"][jar_set]
     return Connector(jar_set, **{**facts, "spark": tuple(facts["spark"])})
+
+
+def service(name: str) -> Service:
+    """The service; raises KeyError for one without facts."""
+    facts = _facts()["service"][name]
+    return Service(**{**facts, "roles": tuple(facts["roles"])})
 
 
 def statement(source: str) -> Statement | None:

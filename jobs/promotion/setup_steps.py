@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jobs.promotion import runtimes
 from jobs.promotion.gcloud import cluster_description, dataproc, gcloud
 from jobs.promotion.promotion import Promotion
 from jobs.promotion.step import Section, Step
@@ -18,11 +19,6 @@ from sources.catalog import (
 
 SETUP, CREATE_CLUSTER = "--setup", "--create-cluster"
 WORKERS = 2
-APIS = {"pubsublite": "pubsublite.googleapis.com", "kafka": "managedkafka.googleapis.com"}
-ROLES = {
-    "pubsublite": ("roles/pubsublite.subscriber", "roles/pubsublite.viewer"),
-    "kafka": ("roles/managedkafka.client",),
-}
 
 
 def sections(promotion: Promotion) -> Iterator[Section]:
@@ -38,9 +34,10 @@ def sections(promotion: Promotion) -> Iterator[Section]:
 
 
 def _project(promotion: Promotion) -> Iterator[Step]:
-    target, service = promotion.target, _service(promotion)
+    target, name = promotion.target, _service(promotion)
+    service = runtimes.service(name) if name else None
     apis = ["compute.googleapis.com", "dataproc.googleapis.com", "storage.googleapis.com"]
-    apis += [APIS[service]] if service else []
+    apis += [service.api] if service else []
     yield Step("Switch the APIs on", gcloud(target, "services", "enable", *apis))
     if target.rehearsal:
         return  # no networks, no accounts
@@ -52,7 +49,7 @@ def _project(promotion: Promotion) -> Iterator[Step]:
         ),
     )  # fmt: skip
     if target.project and (account := _account(promotion)):
-        for role in ("roles/dataproc.worker", *ROLES.get(service, ())):
+        for role in ("roles/dataproc.worker", *(service.roles if service else ())):
             words = (
                 "projects",
                 "add-iam-policy-binding",

@@ -82,7 +82,7 @@ def parse(job: Job, arguments: Sequence[str] | None) -> Namespace:
     _add_sink_flags(parser.add_argument_group("sinks"))
     options = parser.parse_args(arguments)
     given = {text.split("=")[0] for text in (sys.argv[1:] if arguments is None else arguments)}
-    if fault := _foreign_source_flag(groups, options, given) or _foreign_sink_flag(options, given):
+    if fault := _source_flag_fault(groups, options, given) or _foreign_sink_flag(options, given):
         parser.error(fault)
     if options.output_mode == "update" and (why := _why_append_only(job, options)):
         parser.error(f"--output-mode update: {why}; expected append")
@@ -128,12 +128,13 @@ def _add_sink_flags(group: _ArgumentGroup) -> None:
         flag.add_to(group)
 
 
-def _foreign_source_flag(
-    groups: dict[str, _ArgumentGroup], options: Namespace, given: set[str]
-) -> str | None:
+def _source_flag_fault(groups: dict[str, _ArgumentGroup], options: Namespace, given: set[str]) -> str | None:
     for name, group in groups.items():
         flags = {text for action in group._group_actions for text in action.option_strings}
-        if name not in (options.source, options.sink) and (foreign := given & flags):
+        if name in (options.source, options.sink):
+            if fault := sources.load(name).flag_fault(options):
+                return fault
+        elif foreign := given & flags:
             return f"{min(foreign)}: a flag of --source {name}; the source is {options.source}"
     return None
 

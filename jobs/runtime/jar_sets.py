@@ -10,4 +10,5 @@ from sources import source as sources
 
 def jar_sets(options: Namespace) -> tuple[str, ...]:
     """The sets (`docker/spark/ivy.xml`) beyond Spark's own, each once: by source, sink and their flags."""
-    return tuple(dict.fromkeys((*sources.load(options.source).JARS, *sinks.load(options.sink).JARS)))
+    source, sink = sources.load(options.source), sinks.load(options.sink)
+    return tuple(dict.fromkeys((*source.jars(options), *sink.jars(options))))

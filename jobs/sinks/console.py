@@ -10,11 +10,15 @@ from pyspark.sql import functions as F
 from jobs.sinks.sink import Results, Write
 
 FLAGS = ()
-JARS = ()
 SETTINGS: dict[str, str] = {}
 UPSERTS = True
 SHOWN = 100
 """Rows of a batch that are shown; how many more there are is said."""
+
+
+def jars(options: Namespace) -> tuple[str, ...]:
+    """None."""
+    return ()
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
@@ -34,14 +38,14 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     return write
 
 
-def table(header: list[str], rows: list[tuple[str, ...]]) -> list[str]:
-    """The lines of a text table; cells that are numbers stand to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    rule = "-+-".join("-" * width for width in widths)
 def written(spark: SparkSession, options: Namespace) -> None:
     """What was printed cannot be read back."""
 
 
+def table(header: list[str], rows: list[tuple[str, ...]]) -> list[str]:
+    """The lines of a text table; cells that are numbers stand to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = "-+-".join("-" * width for width in widths)
     return [_line(header, widths), rule, *(_line(row, widths) for row in rows)]
 
 

@@ -14,7 +14,6 @@ from jobs.sinks.sink import PATH, Results, SinkError, Write, claim, newest_windo
 from sources import instants
 
 FLAGS = (PATH,)
-JARS = ("delta",)
 UPSERTS = True
 SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -26,6 +25,11 @@ SETTINGS = {
     # A table of results is small; Delta reads its log in 50 tasks otherwise.
     "spark.databricks.delta.snapshotPartitions": "2",
 }
+
+
+def jars(options: Namespace) -> tuple[str, ...]:
+    """Delta Lake."""
+    return ("delta",)
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:

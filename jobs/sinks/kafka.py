@@ -14,19 +14,24 @@ from pyspark.sql import functions as F
 from jobs.runtime.flag import Flag
 from jobs.sinks.sink import Results, Write, required
 from sources import kafka_connection as broker
+from sources import kafka_login
 
 TOPIC = Flag("--sink-topic", None, "topic of the results (kafka)", shapes_state=False)
 FLAGS = (TOPIC,)
-JARS = ("kafka",)
 SETTINGS: dict[str, str] = {}
 UPSERTS = True
+
+
+def jars(options: Namespace) -> tuple[str, ...]:
+    """Spark's connector, and Google's login where it is asked for."""
+    return kafka_login.jar_sets(options)
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
     """Send to `--sink-topic` on the broker of `--kafka-bootstrap-servers`.
 
     The key is the row's key columns, joined by `|`, times as RFC 3339; the value is the row as a JSON object.
-    Raises SourceError where the broker does not answer or has no such topic.
+    Raises SourceError where the broker does not answer, does not let this user in or has no such topic.
     """
     topic = required(options, TOPIC, "kafka")
     broker.topic_ids(spark, [topic], options)
@@ -41,14 +46,14 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     return write
 
 
+def written(spark: SparkSession, options: Namespace) -> None:
+    """A topic may hold a row several times, so it does not say which are final."""
+
+
 def _key(rows: DataFrame, columns: tuple[str, ...]) -> Column:
     times = {name for name, kind in rows.dtypes if kind == "timestamp"}
     texts = (
         F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'") if name in times else F.col(name)
         for name in columns
-def written(spark: SparkSession, options: Namespace) -> None:
-    """A topic may hold a row several times, so it does not say which are final."""
-
-
     )
     return F.concat_ws("|", *texts)

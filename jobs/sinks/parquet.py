@@ -10,9 +10,13 @@ from jobs.runtime import files
 from jobs.sinks.sink import PATH, Results, SinkError, Write, claim, required
 
 FLAGS = (PATH,)
-JARS = ()
 SETTINGS: dict[str, str] = {}
 UPSERTS = False
+
+
+def jars(options: Namespace) -> tuple[str, ...]:
+    """None."""
+    return ()
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:

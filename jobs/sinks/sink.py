@@ -44,8 +44,8 @@ class Results:
     order: tuple[str, ...]
     upsert: bool
     fresh: bool
-
     after: datetime | None = None
+
 
 Write = Callable[[DataFrame, int], None]
 """Write the rows of the batch with that number; the same batch may come again and must not count twice."""
@@ -57,13 +57,12 @@ class Sink(Protocol):
     FLAGS: tuple[Flag, ...]
     """The sink's flags; sinks that take the same flag share it."""
 
-    JARS: tuple[str, ...]
-    """The jar sets (`docker/spark/ivy.xml`) that the sink needs beyond Spark's own."""
-
     SETTINGS: Mapping[str, str]
     """What the Spark session must be told for this sink."""
 
     UPSERTS: bool
+    """Whether running totals can go here: a later row replaces one of the same key."""
+
     def written(self, spark: SparkSession, options: Namespace) -> DataFrame | None:
         """The rows that are there; None where there are none yet, or none can be read back.
 
@@ -72,8 +71,6 @@ class Sink(Protocol):
 
     def jars(self, options: Namespace) -> tuple[str, ...]:
         """The jar sets (`docker/spark/ivy.xml`) that the sink needs beyond Spark's own."""
-
-    """Whether running totals can go here: a later row replaces one of the same key."""
 
     def open_sink(self, spark: SparkSession, options: Namespace, results: Results) -> Write:
         """How to write a batch; raises SinkError at once where that cannot work."""
@@ -98,12 +95,12 @@ def required(options: Namespace, flag: Flag, sink: str) -> str:
     if not value:
         raise SinkError(f"{flag.name} is not given; --sink {sink} needs it")
     return str(value)
+
+
 def newest_window(rows: DataFrame) -> datetime | None:
     """The greatest `window_end` among rows; None where there are none."""
     (micros,) = rows.agg(F.max(F.unix_micros("window_end"))).first() or (None,)
     return None if micros is None else instants.EPOCH + timedelta(microseconds=micros)
-
-
 
 
 def claim(spark: SparkSession, path: str, results: Results) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from sources import instants
 from sources.catalog import PARTITIONS, Stream, partition_of
+from sources.clients.kafka_connection import connected, partitions
 from sources.kafka_connection import ANSWER_SECONDS, missing, unreachable
 from sources.source import Acknowledge, Message
 
@@ -23,7 +24,7 @@ LARGEST_MESSAGE = 3_670_016
 
 def create_topics(streams: Sequence[Stream], options: Namespace) -> list[str]:
     """Make the topics that are not there, and return their names; raises SourceError when refused."""
-    admin = AdminClient(properties(options))
+    admin = connected(AdminClient, options)
     there = partitions(admin, options)
     made = [
         NewTopic(topic, num_partitions=PARTITIONS, config={"max.message.bytes": str(LARGEST_MESSAGE)})
@@ -65,15 +66,13 @@ class KafkaPublisher:
 
     def __init__(self, options: Namespace) -> None:
         self._options = options
-        self._producer = Producer(
-            {
-                **properties(options),
-                "enable.idempotence": True,
-                "linger.ms": 5,
-                "message.max.bytes": LARGEST_MESSAGE + 100_000,
-                "message.timeout.ms": ANSWER_SECONDS * 1000,
-            }
-        )
+        settings = {
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "message.max.bytes": LARGEST_MESSAGE + 100_000,
+            "message.timeout.ms": ANSWER_SECONDS * 1000,
+        }
+        self._producer = connected(Producer, options, settings)
         self._counts = partitions(self._producer, options)
         self._keyless = 0
         self._refused: deque[_Sending] = deque()
@@ -149,17 +148,3 @@ class KafkaPublisher:
     def _wait(self) -> None:
         while self._producer.flush(1.0):
             pass
-
-
-def properties(options: Namespace) -> dict[str, str | int | float | bool]:
-    """What every client here needs; librdkafka's own log says what the errors say, many times over."""
-    return {"bootstrap.servers": options.kafka_bootstrap_servers, "log_level": 0}
-
-
-def partitions(client: Producer | Consumer | AdminClient, options: Namespace) -> dict[str, int]:
-    """The number of partitions of every topic."""
-    try:
-        topics = client.list_topics(timeout=ANSWER_SECONDS).topics
-    except KafkaException as failure:
-        raise unreachable(options, failure.args[0].str()) from None
-    return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}

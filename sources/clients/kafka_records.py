@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, TIMESTAMP_CREATE_TIME,
 from sources import instants
 from sources.catalog import Stream
 from sources.clients.backlog import merged
-from sources.clients.kafka import partitions, properties
+from sources.clients.kafka_connection import connected, partitions
 from sources.kafka_connection import ANSWER_SECONDS, missing, unreachable
 from sources.source import Record
 
@@ -20,7 +20,7 @@ from sources.source import Record
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
     """The topic's records from `--starting` on, without end; None after each second without one."""
     group = {"group.id": "twinstream-record", "enable.auto.commit": False, "auto.offset.reset": "error"}
-    consumer = Consumer({**properties(options), **group})
+    consumer = connected(Consumer, options, group)
     try:
         counts = partitions(consumer, options)
         if stream.topic not in counts:

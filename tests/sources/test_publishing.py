@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,9 +40,9 @@ def lines(directory: Path) -> list[dict[str, Any]]:
 
 
 def options(flag: str) -> Namespace:
-    name, _, value = flag.removeprefix("--").partition("=")
-    known = {"kafka_auth": "none", "starting": "earliest", "kafka_max_events_per_batch": 1_000_000}
-    return Namespace(**known, **{name.replace("-", "_"): value})
+    parser = ArgumentParser()
+    kafka.add_arguments(parser.add_argument_group())
+    return parser.parse_args([flag])
 
 
 def test_a_scenario_in_files_is_the_same_every_time(tmp_path: Path) -> None:

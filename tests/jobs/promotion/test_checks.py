@@ -208,7 +208,7 @@ def test_missing_jars_are_refused_with_the_command_that_fetches_them(
 
 
 def test_what_the_image_brings_is_not_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.sinks.parquet.JARS", ("bigquery",))
+    monkeypatch.setattr("jobs.sinks.parquet.jars", lambda _: ("bigquery",))
     made = planned(tmp_path, *LITE, "--sink=parquet")
     assert refusals(made) == []
     assert [jar.name for jar in made.shipped.jar_files] == [

@@ -3,6 +3,7 @@
 import re
 import tomllib
 import zipfile
+from argparse import Namespace
 from datetime import date
 from pathlib import Path
 
@@ -16,8 +17,15 @@ from sources import source as sources
 FACTS = tomllib.loads(Path(runtimes.__file__).with_name("runtimes.toml").read_text())
 ENTRIES = {f"{kind} {name}": entry for kind, named in FACTS.items() for name, entry in named.items()}
 USED = sorted(
-    {jar_set for name in sources.names() for jar_set in sources.load(name).JARS}
-    | {jar_set for name in sinks.names() for jar_set in sinks.load(name).JARS}
+    {
+        jar_set
+        for auth in ("none", "plain", "managed")
+        for jars in (
+            *(sources.load(name).jars for name in sources.names()),
+            *(sinks.load(name).jars for name in sinks.names()),
+        )
+        for jar_set in jars(Namespace(kafka_auth=auth))
+    }
 )
 
 
@@ -57,7 +65,7 @@ def test_every_jar_set_of_a_source_or_sink_has_facts() -> None:
     assert [name for name in USED if name not in brought and not runtimes.connector(name)] == []
 
 
-@pytest.mark.parametrize("name", ["kafka", "delta", "pubsublite"])
+@pytest.mark.parametrize("name", ["kafka", "managed-kafka", "delta", "pubsublite"])
 def test_the_facts_of_a_set_are_those_of_its_jars(name: str) -> None:
     facts, jars = runtimes.connector(name), connectors.jars(name)
     assert {scala for jar in jars for scala in re.findall(r"_(\d\.\d+)-", jar.name)} <= {facts.scala}
