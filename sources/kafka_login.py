@@ -96,7 +96,7 @@ def authorities(options: Namespace) -> str | None:
         return None
     content = _read("--kafka-tls-ca", options.kafka_tls_ca)
     try:
-        ssl.create_default_context(cadata=content)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content)
     except (ssl.SSLError, ValueError) as error:
         raise SourceError(
             f"--kafka-tls-ca {options.kafka_tls_ca}: {error}; expected certificates in PEM form; remedy: the "

@@ -10,6 +10,7 @@ from jobs.runtime.session import session as jobs_session
 from jobs.sinks import delta
 from pubsublite_emulator import Emulator
 from tests.kafka_broker import KafkaBroker
+from tests.kafka_sasl import SaslBroker, sasl_broker
 
 pytest_plugins = ["tests.loud_skips", "pytester"]
 
@@ -18,6 +19,13 @@ pytest_plugins = ["tests.loud_skips", "pytester"]
 def kafka_broker() -> Iterator[KafkaBroker]:
     """One broker for the whole run: a test makes its own topics, and one that kills makes its own broker."""
     with KafkaBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def sasl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaslBroker]:
+    """One broker for the whole run that wants a login."""
+    with sasl_broker(tmp_path_factory.mktemp("sasl")) as broker:
         yield broker
 
 

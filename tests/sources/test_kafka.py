@@ -80,7 +80,7 @@ def test_an_address_that_cannot_be_is_one_line(spark: SparkSession, servers: str
 
 
 def test_publishing_and_recording_say_the_same_of_an_absent_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sources.clients.kafka.ANSWER_SECONDS", 2)
+    monkeypatch.setattr("sources.clients.kafka_connection.ANSWER_SECONDS", 2)
     options = options_of("--kafka-bootstrap-servers", "127.0.0.1:1")
     for ask in (
         lambda: kafka.publisher(options),
