@@ -34,10 +34,10 @@ def sections(promotion: Promotion) -> Iterator[Section]:
 
 
 def _project(promotion: Promotion) -> Iterator[Step]:
-    target, name = promotion.target, _service(promotion)
-    service = runtimes.service(name) if name else None
+    target = promotion.target
+    services = [runtimes.service(name) for name in _services(promotion)]
     apis = ["compute.googleapis.com", "dataproc.googleapis.com", "storage.googleapis.com"]
-    apis += [service.api] if service else []
+    apis += [service.api for service in services]
     yield Step("Switch the APIs on", gcloud(target, "services", "enable", *apis))
     if target.rehearsal:
         return  # no networks, no accounts
@@ -49,7 +49,7 @@ def _project(promotion: Promotion) -> Iterator[Step]:
         ),
     )  # fmt: skip
     if target.project and (account := _account(promotion)):
-        for role in ("roles/dataproc.worker", *(service.roles if service else ())):
+        for role in ("roles/dataproc.worker", *(role for service in services for role in service.roles)):
             words = (
                 "projects",
                 "add-iam-policy-binding",
@@ -73,7 +73,7 @@ def _bucket(promotion: Promotion) -> Step:
 
 def _clusters(promotion: Promotion) -> Iterator[Step]:
     target = promotion.target
-    if target.kafka_cluster and target.project and _service(promotion) == "kafka":
+    if target.project and "kafka" in _services(promotion):
         subnet = f"projects/{target.project}/regions/{target.region}/subnetworks/{target.subnet}"
         size = ("--cpu=3", "--memory=3GiB", f"--subnets={subnet}")
         yield Step(
@@ -97,7 +97,7 @@ def _streams(promotion: Promotion) -> Iterator[Step]:
     if promotion.options.source == "pubsublite":
         for stream in streams:
             yield from _lite(promotion, stream)
-    if _service(promotion) == "kafka" and promotion.target.kafka_cluster:
+    if "kafka" in _services(promotion):
         names = [stream.topic for stream in streams] if promotion.options.source == "kafka" else []
         names += [promotion.options.sink_topic] if promotion.options.sink == "kafka" else []
         for name in names:
@@ -141,12 +141,11 @@ def _kafka(promotion: Promotion, *words: str) -> tuple[str, ...]:
     return gcloud(promotion.target, "managed-kafka", *words, f"--location={promotion.target.region}")
 
 
-def _service(promotion: Promotion) -> str:
-    """Google's service that the job reads or writes: pubsublite, kafka where it is Google's, or ''."""
-    if promotion.options.source == "pubsublite":
-        return "pubsublite"
-    kafka = "kafka" in (promotion.options.source, promotion.options.sink)
-    return "kafka" if kafka and promotion.target.kafka_cluster else ""
+def _services(promotion: Promotion) -> list[str]:
+    """Google's services that the job reads or writes: pubsublite, and kafka where it is Google's."""
+    used = (promotion.options.source, promotion.options.sink)
+    googles = ("pubsublite", "kafka") if promotion.target.kafka_cluster else ("pubsublite",)
+    return [name for name in googles if name in used]
 
 
 def _account(promotion: Promotion) -> str | None:

@@ -45,7 +45,7 @@ def _view(minute: int) -> Message:
 
 def results(sasl: SaslBroker, topic: str) -> list[tuple[str, int]]:
     """The windows' starts and counts in a sink's topic."""
-    found = []
+    found: list[tuple[str, int]] = []
     for record in kafka.records(Stream(topic.removesuffix("-topic")), options_of(kafka, *sasl.plain())):
         if record is None:
             return sorted(found)

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from jobs.promotion.package import build
-from tests.jobs.promotion.plans import DELTA, IMAGE, KAFKA, LITE, PLACE, planned, refusals, warnings
+from tests.jobs.promotion.plans import (
+    DELTA,
+    IMAGE,
+    KAFKA,
+    LITE,
+    PLACE,
+    commands,
+    planned,
+    refusals,
+    warnings,
+)
 
 LITE_JARS = "https://github.com/googleapis/java-pubsublite-spark"
 VERSIONS = "https://cloud.google.com/dataproc/docs/concepts/versioning/dataproc-version-clusters"
@@ -205,6 +215,24 @@ def test_missing_jars_are_refused_with_the_command_that_fetches_them(
     assert [reason.rpartition("; ")[2] for reason in reasons] == [
         "remedy: python -m jobs jars pubsublite", "remedy: python -m jobs jars delta",
     ]  # fmt: skip
+
+
+def test_a_password_is_never_staged(tmp_path: Path) -> None:
+    login = [*KAFKA, "--kafka-auth=plain", "--kafka-username=ann"]
+    assert refusals(planned(tmp_path, *login, "--kafka-password-file=password")) == [
+        "--kafka-password-file password: a file of this machine, which a plan does not stage, for many may"
+        " read a bucket; expected a path on the cluster's machines; remedy: --kafka-password-file"
+        " /etc/twinstream/password, put there from Secret Manager by an initialization action, or"
+        " --kafka-auth managed on Google's Kafka, which needs no file"
+    ]
+    made = planned(tmp_path, *login, "--kafka-password-file=/etc/password", "--kafka-tls-ca=/etc/ca.pem")
+    assert refusals(made) == []
+    assert warnings(made) == [
+        f"{flag}: read on the cluster's main machine, where a plan cannot look; remedy: an initialization"
+        " action of the cluster that puts it there from Secret Manager"
+        for flag in ("--kafka-password-file /etc/password", "--kafka-tls-ca /etc/ca.pem")
+    ]
+    assert not any("cp" in command and "/etc" in word for command in commands(made) for word in command)
 
 
 def test_what_the_image_brings_is_not_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

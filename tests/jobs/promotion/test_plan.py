@@ -100,6 +100,40 @@ def test_a_managed_kafka_cluster_is_made_and_its_address_is_the_jobs(tmp_path: P
     ]  # fmt: skip
 
 
+def test_a_job_on_managed_kafka_logs_in_as_the_machines_account(tmp_path: Path) -> None:
+    made = planned(tmp_path, *MANAGED)
+    assert "The cluster's machines may act as roles/managedkafka.client" in purposes(made)
+    (submit,) = [command for command in commands(made) if "submit" in command]
+    assert "--kafka-auth=managed" in submit
+    (jars,) = [word.split(",") for word in submit if word.startswith("--jars=")]
+    assert f"{BUCKET}/jars/managed-kafka-auth-login-handler-1.0.6.jar" in jars
+    assert len(jars) == 4 + 14
+    assert (
+        "--properties=spark.sql.shuffle.partitions=8,spark.driver.userClassPathFirst=true,"
+        "spark.executor.userClassPathFirst=true"
+    ) in submit
+
+
+def test_a_sink_on_managed_kafka_logs_in_too(tmp_path: Path) -> None:
+    made = planned(
+        tmp_path, *PLACE, IMAGE, "--project-number=1", "--source=pubsublite", "--kafka-cluster=events",
+        "--sink=kafka", "--sink-topic=insights",
+    )  # fmt: skip
+    assert made.promotion.options.kafka_auth == "managed"
+    assert "The cluster's machines may act as roles/pubsublite.viewer" in purposes(made)
+    assert "The cluster's machines may act as roles/managedkafka.client" in purposes(made)
+    assert "The topic insights" in purposes(made)
+    assert made.promotion.options.kafka_bootstrap_servers == (
+        "bootstrap.events.us-central1.managedkafka.my-project.cloud.goog:9092"
+    )
+
+
+def test_who_names_another_login_is_heard(tmp_path: Path) -> None:
+    made = planned(tmp_path, *MANAGED, "--kafka-auth=none")
+    assert made.promotion.options.kafka_auth == "none"
+    assert not any("userClassPathFirst" in word for command in commands(made) for word in command)
+
+
 def test_a_run_that_ends_has_no_restarts(tmp_path: Path) -> None:
     made = planned(tmp_path, *KAFKA, "--trigger=available-now")
     assert not any("max-failures" in word for command in commands(made) for word in command)
