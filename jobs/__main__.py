@@ -27,6 +27,7 @@ USAGE = """usage: python -m jobs COMMAND ...
   package [FLAG ...]   what is shipped to a cluster, in a folder
   plan JOB [FLAG ...]  the way to Dataproc: reasons not to go, or every command
   submit JOB [FLAG ...] go that way, by gcloud
+  cutover JOB [FLAG ...] from Pub/Sub Lite to Kafka: where the job stands and goes on
   doctor               what keeps the product from running here, and the remedies"""
 
 DEMO = ("streaming_product_discounts", "popular_products_recommendation")
@@ -106,6 +107,13 @@ def submit(arguments: list[str]) -> int:
     return command(_named("submit", arguments), arguments[1:])
 
 
+def cutover(arguments: list[str]) -> int:
+    """Plan a job's way from Pub/Sub Lite to Kafka, or prove that it counted every event once."""
+    from jobs.cutover.command import command
+
+    return command(_named("cutover", arguments), arguments[1:])
+
+
 def doctor(arguments: list[str]) -> int:
     """Say what on this machine keeps the product from running."""
     from jobs.doctor.command import command
@@ -122,6 +130,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "package": package,
     "plan": plan,
     "submit": submit,
+    "cutover": cutover,
     "doctor": doctor,
 }
 

@@ -87,8 +87,7 @@ def ranked(per_product: DataFrame, top: int) -> DataFrame:
 
 
 def _rows(inputs: Inputs) -> DataFrame:
-    options = inputs.options
-    views, purchases = inputs.events(BROWSING), inputs.events(PURCHASE)
+    options, views, purchases = inputs.options, inputs.events(BROWSING), inputs.events(PURCHASE)
     return transform(views, purchases, options.window, options.join_within, options.top)
 
 
@@ -104,6 +103,9 @@ JOB = Job(
         Flag.count("--top", "10", "products recommended for a window"),
     ),
     order=("window_start", "rank"),
+    counted=lambda of: followed_a_view(of.events(PURCHASE), of.events(BROWSING), of.options.join_within),
+    count="purchases",
+    most=lambda options: options.top,
     append_only=lambda _: "two streams joined give final rows only",
 )
 

@@ -48,6 +48,10 @@ def _rows(inputs: Inputs) -> DataFrame:
     return transform(events, options.window_type, options.window, options.slide, options.gap)
 
 
+def _counted(inputs: Inputs) -> DataFrame:
+    return inputs.events(STREAMS[inputs.options.stream]).withColumnRenamed("product_id", "key")
+
+
 def _emission(options: Namespace) -> Emission:
     of_type = {
         "tumbling": Emission(options.window),
@@ -75,6 +79,8 @@ JOB = Job(
         Flag.duration("--gap", "5 minutes", "a session ends so long after its last event"),
     ),
     append_only=_append_only,
+    counted=_counted,
+    count="events",
 )
 
 

@@ -96,6 +96,8 @@ JOB = Job(
     emission=lambda options: Emission(options.window),
     flags=(Flag.window("1 minute"), DISCOUNTS.flag),
     tables=(DISCOUNTS,),
+    counted=lambda inputs: inputs.events(PRODUCT),
+    count="orders",
 )
 
 

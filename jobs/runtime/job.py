@@ -68,8 +68,9 @@ class Emission:
         return to_timedelta(self.length or self.every) + to_timedelta(self.after)
 
     def final(self, watermark: datetime) -> datetime:
-        """The end of the newest window that is final at this watermark."""
-        return self.open_window(watermark, self.every)[0] - to_timedelta(self.every)
+        """The end of the newest window that is final at this watermark; a join takes a millisecond more."""
+        before = watermark - timedelta(milliseconds=1)
+        return self.open_window(before, self.every)[0] - to_timedelta(self.every)
 
     def open_window(self, watermark: datetime, delay: str) -> tuple[datetime, datetime]:
         """The end of the oldest window that may be open, and how late an event it takes to close it."""
@@ -96,5 +97,11 @@ class Job:
     flags: tuple[Flag, ...] = ()
     tables: tuple[Table, ...] = ()
     append_only: Callable[[Namespace], str] = lambda _: ""
+    counted: Callable[[Inputs], DataFrame] | None = None
+    """The events that rows count, each once: `event_id`, `event_time` and the key's other column."""
+    count: str = ""
+    """The column that says how many events a row counts."""
+    most: Callable[[Namespace], int | None] = lambda _: None
+    """The most rows of a window; None: as many as there are keys."""
     order: tuple[str, ...] = ()
     """The columns by which a person wants rows sorted; the key where there are none."""

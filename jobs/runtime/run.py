@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime import command_line, events
 from jobs.runtime.checkpoint import Checkpoint, CheckpointError, Contract, open_checkpoint, query_shape
+from jobs.runtime.checkpoint_lock import held
 from jobs.runtime.connectors import MissingJars
 from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.java import NoJava
@@ -75,7 +76,7 @@ def _run(job: Job, options: Namespace) -> int:
     )
     write = sink.open_sink(spark, options, results)
     query = Query(job, options, checkpoint, write, _dead_letter_folder(job, options, checkpoint))
-    with _stopped_by_signals(query), _reported(spark, query):
+    with held(checkpoint.path), _stopped_by_signals(query), _reported(spark, query):
         while query.run(output, tables.changed):
             query.progress.say(table="changed", note="continuing with the new one")
             output = _output(job, source, spark, options, tables)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 from sources.catalog import Stream
 from sources.clients.backlog import merged
+from sources.clients.pubsublite_cursors import heads
 from sources.clients.pubsublite_reader import PartitionReader
 from sources.clients.pubsublite_resources import (
     admin_client,
@@ -18,10 +19,8 @@ from sources.clients.pubsublite_resources import (
     endpoint,
     partition_count,
 )
-from sources.pubsublite_paths import ANSWER_SECONDS, parent, topic_path, unreachable
+from sources.pubsublite_paths import ANSWER_SECONDS, parent, unreachable
 from sources.source import Record
-
-from google.cloud.pubsublite_v1 import TopicStatsServiceClient  # isort: skip
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
@@ -35,7 +34,7 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
         path = f"{parent(options)}/subscriptions/twinstream-record-{uuid.uuid4().hex[:12]}"
         create_subscription(admin, stream, path, options)
         try:
-            ends = _ends(stream, count, options)
+            ends = {partition: head for partition, head in heads(stream, options).items() if head}
             yield from merged(_polled(stream, path, count, options), ends)
         finally:
             asked(options, lambda: admin.delete_subscription(name=path, timeout=ANSWER_SECONDS))
@@ -56,15 +55,3 @@ def _polled(stream: Stream, path: str, count: int, options: Namespace) -> Iterat
             if isinstance(record, Exception):
                 raise unreachable(options, getattr(record, "message", record)) from None
             yield record
-
-
-def _ends(stream: Stream, count: int, options: Namespace) -> dict[int, int]:
-    """The end offset of each partition that has messages."""
-    path = topic_path(stream, options)
-    with asked(options, lambda: TopicStatsServiceClient(client_options=endpoint(options))) as stats:
-        requests = ({"topic": path, "partition": partition} for partition in range(count))
-        answers = asked(
-            options, lambda: [stats.compute_head_cursor(one, timeout=ANSWER_SECONDS) for one in requests]
-        )
-    heads = {partition: int(answer.head_cursor.offset) for partition, answer in enumerate(answers)}
-    return {partition: head for partition, head in heads.items() if head}

@@ -68,4 +68,6 @@ def test_how_far_back_a_window_looks_and_which_are_final() -> None:
     )
     assert Emission("30 seconds", length="1 minute").look_back == timedelta(minutes=1)
     assert Emission("1 millisecond", after="5 minutes", length=None).look_back is None
-    assert Emission("1 minute").final(watermark.replace(second=0)) == watermark.replace(second=0)
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    finals = [Emission("1 minute").final(noon + timedelta(milliseconds=past)) for past in (0, 1)]
+    assert finals == [noon - timedelta(minutes=1), noon]

@@ -1,0 +1,67 @@
+"""What has arrived on Kafka, all of it, read once as a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.cutover.switch import KAFKA, Switch
+from jobs.cutover.tally import MICROSECOND
+from jobs.runtime import events
+from sources import instants
+from sources import source as sources
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """`events`: by stream the valid ones, each once (`events.good`). `times`: `event_id, event_time` of all.
+
+    `copies`: `event_id, stream, partition, offset` of every message that is JSON. `dead`: messages that are
+    no event, by reason. `oldest`: the oldest event's time; None: there is none.
+    """
+
+    events: Mapping[str, DataFrame]
+    times: DataFrame
+    copies: DataFrame
+    messages: int
+    dead: dict[str, int]
+    count: int
+    oldest: datetime | None
+
+    @property
+    def repeated(self) -> int:
+        """Messages whose event was there already."""
+        return self.messages - sum(self.dead.values()) - self.count
+
+
+def arrived(spark: SparkSession, switch: Switch) -> Arrived:
+    """Raises SourceError where the broker does not answer or has no such topic."""
+    source, options = sources.load(KAFKA), switch.new
+    streams, skew = switch.job.streams(options), options.max_future_skew
+    source.check(spark, list(streams), options)
+    came = {one.name: source.envelope(source.read(spark.read, one, options)).persist() for one in streams}
+    checked = {
+        one.name: events.check(came[one.name], one, watermark=options.watermark, max_future_skew=skew)
+        for one in streams
+    }
+    letters = [events.dead_letters(checked[one.name], one, max_future_skew=skew) for one in streams]
+    reasons = reduce(DataFrame.union, letters).groupBy("reason").count().collect()
+    good = {name: events.good(frame).persist() for name, frame in checked.items()}
+    times = reduce(DataFrame.union, (frame.select("event_id", "event_time") for frame in good.values()))
+    first = times.agg(F.count("*"), F.min(F.unix_micros("event_time"))).first()
+    count, oldest = first if first else (0, None)
+    copies = reduce(DataFrame.union, map(_copies, came.values()))
+    messages = sum(frame.count() for frame in came.values())
+    dead = {str(reason): int(number) for reason, number in reasons}
+    since = None if oldest is None else instants.EPOCH + oldest * MICROSECOND
+    return Arrived(good, times, copies, messages, dead, count, since)
+
+
+def _copies(envelopes: DataFrame) -> DataFrame:
+    name = F.get_json_object(F.col("value").cast("string"), "$.event_id").alias("event_id")
+    return envelopes.select(name, "stream", "partition", "offset")

@@ -1,0 +1,79 @@
+"""The plan of a cut-over: where the old run stands, where the new one starts, and why not to go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import SparkSession
+
+from jobs.cutover import checks
+from jobs.cutover.standing import Standing, standing
+from jobs.cutover.switch import Switch
+from jobs.promotion.finding import Finding
+from jobs.promotion.step import Section, Step
+
+TARGET = ("--cluster=CLUSTER", "--region=REGION", "--bucket=BUCKET", "--image-version=VERSION")
+
+
+@dataclass(frozen=True)
+class Cutover:
+    """`found` is None where the runs alone say that there is no way. `start` None: at the oldest event."""
+
+    switch: Switch
+    findings: tuple[Finding, ...]
+    found: Standing | None = None
+    start: datetime | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether there is a reason not to go."""
+        return any(finding.kind == "refused" for finding in self.findings)
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """The commands in order; none where it is refused."""
+        if self.refused or self.found is None:
+            return ()
+        name, flags = self.switch.job.name, self.switch.flags(self.start, self.found.finished)
+        prove = ("python", "-m", "jobs", "cutover", name, "--prove", *self.switch.given)
+        return (
+            Section(
+                "The new run, on this machine; a restart takes the same flags",
+                (
+                    Step(
+                        "Continues where the old one has finished",
+                        ("python", "-m", "jobs", "run", name, *flags),
+                    ),
+                ),
+            ),
+            Section(
+                "Or on Dataproc, with the flags that `python -m jobs plan` takes",
+                (
+                    Step(
+                        "No driver may start the old job again",
+                        ("gcloud", "dataproc", "jobs", "kill", "OLD_JOB", "--region=REGION"),
+                    ),
+                    Step(
+                        "The same package; other are --source, --starting and --windows-after",
+                        ("python", "-m", "jobs", "submit", name, *TARGET, *flags),
+                    ),
+                ),
+            ),
+            Section(
+                "When it has passed the switch",
+                (Step("Every event once: 0 lost, 0 twice", prove),),
+                by_hand=True,
+            ),
+        )
+
+
+def plan(spark: SparkSession, switch: Switch) -> Cutover:
+    """Raises SourceError where a broker does not answer, SinkError where a batch is half in the sink."""
+    early = tuple(checks.before(spark, switch))
+    look_back = switch.job.emission(switch.old).look_back
+    if look_back is None or any(finding.kind == "refused" for finding in early):
+        return Cutover(switch, early)
+    found = standing(spark, switch)
+    start = found.start(look_back, switch.old.max_future_skew)
+    return Cutover(switch, (*early, *checks.after(switch, found, start)), found, start)

@@ -1,0 +1,32 @@
+"""What Google's Kafka Connect source makes of a message, and what the way to Kafka does not keep.
+
+Source: github.com/googleapis/java-pubsub-group-kafka-connector, README "Schema support and data model" and
+`source/PollerImpl.java`; for the client-side way java-pubsublite 1.17.0, `cloudpubsub/internal/Kafka*.java`.
+"""
+
+from __future__ import annotations
+
+FIELDS = (
+    ("key", "key; an empty one is null"),
+    ("data", "value"),
+    ("attributes", "headers, one a value"),
+    ("event_time", "timestamp"),
+    ("publish_time", "timestamp, where there is no event_time"),
+    ("partition", "chosen anew by the key's hash: Kafka's own, not Pub/Sub Lite's"),
+    ("offset", "-"),
+)
+"""A message's fields on Pub/Sub Lite, and where they are on Kafka."""
+
+LOSSES = (
+    "Partitions and offsets are not carried over: the Kafka topic has its own.",
+    "Of event_time and publish_time one is carried: on Kafka published_at and event_at are the same, so an "
+    "event that was stamped --max-future-skew before its own time becomes a dead letter.",
+    "Times are cut to milliseconds; the time headers of Google's MANAGED_KAFKA backend to whole seconds.",
+    "Order is kept for each key only, and not where a publisher moves to Kafka while the connector copies.",
+    "The connector repeats messages after a failure; an event is known again within --watermark.",
+    "The checkpoint is not carried over: the new run rebuilds open windows from the overlap.",
+    "Lateness depends on what came before an event, so one near the switch may be judged otherwise: dropped "
+    "by the old run it may count in a window of the new one. Where a Kafka partition lags behind another by "
+    "more than --watermark, its events are late: let the connector catch up before the new run starts.",
+)
+"""What to know before going; none of it counts an event twice."""

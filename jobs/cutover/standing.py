@@ -1,0 +1,126 @@
+"""Where a run on Pub/Sub Lite stands, by its checkpoint, its sink and the service; nothing is changed."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pyspark.sql import SparkSession
+
+from jobs.cutover.switch import Switch
+from jobs.runtime import files
+from jobs.sinks import sink as sinks
+from jobs.sinks.sink import newest_window
+from sources import instants
+from sources.catalog import Stream
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Next offsets of a partition: `processed` by committed batches, `committed` as the service's cursor says
+    (None: no cursor), `head` the topic's end.
+    """
+
+    stream: str
+    partition: int
+    processed: int
+    committed: int | None
+    head: int
+
+    @property
+    def unread(self) -> int:
+        """Messages that are published and not processed."""
+        return self.head - self.processed
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A checkpoint's batches: the last committed one (None: none), its `watermark` (None: none yet), and its
+    next offsets by stream and partition. `begun`: one more was planned and not committed.
+    """
+
+    last: int | None
+    begun: bool
+    watermark: datetime | None
+    processed: dict[str, dict[int, int]]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`finished`: windows that end at or before it are final and written; None: there are none such.
+
+    `by`: what `finished` was read from.
+    """
+
+    batches: Batches
+    partitions: tuple[Partition, ...]
+    finished: datetime | None
+    by: str
+
+    def start(self, look_back: timedelta, skew: timedelta) -> datetime | None:
+        """Where a run must start that gives every window that is not finished; None: at the oldest event.
+
+        A later window's events lie after `finished` less `look_back`, and an event may be stamped by its
+        broker up to `skew` before its own time.
+        """
+        return self.finished - look_back - skew if self.finished else None
+
+
+def standing(spark: SparkSession, switch: Switch) -> Standing:
+    """Raises SourceError where Pub/Sub Lite does not answer, SinkError where a batch is half in the sink."""
+    streams = switch.job.streams(switch.old)
+    found = batches(spark, switch.old_checkpoint, streams)
+    partitions = tuple(part for stream in streams for part in _partitions(stream, found, switch.old))
+    finished, by = _finished(spark, switch, found)
+    return Standing(found, partitions, finished, by)
+
+
+def batches(spark: SparkSession, checkpoint: str, streams: tuple[Stream, ...]) -> Batches:
+    """What Spark's own files say: `commits/N` and `offsets/N` of a batch N."""
+    committed, planned = (_newest(spark, f"{checkpoint}/{log}") for log in ("commits", "offsets"))
+    begun = planned is not None and planned != committed
+    if committed is None:
+        return Batches(None, begun, None, {})
+    content = files.read_bytes(spark, f"{checkpoint}/offsets/{committed}").decode()
+    _, metadata, *offsets = content.splitlines()
+    # A source stands there once for the rows and, last, in the job's order, once for its dead letters.
+    ends = {
+        stream.name: {int(partition): last + 1 for partition, last in json.loads(line).items()}
+        for stream, line in zip(streams, offsets[-len(streams) :], strict=True)
+        if line != "-"
+    }
+    stamp = json.loads(metadata)["batchWatermarkMs"]
+    return Batches(committed, begun, instants.from_milliseconds(stamp) if stamp else None, ends)
+
+
+def _newest(spark: SparkSession, log: str) -> int | None:
+    names = (path.rpartition("/")[2] for path in files.matching(spark, f"{log}/*"))
+    return max((int(name) for name in names if name.isdecimal()), default=None)
+
+
+def _partitions(stream: Stream, found: Batches, options: Namespace) -> Iterator[Partition]:
+    from sources.clients.pubsublite_cursors import committed, heads
+
+    cursors = committed(stream, options)
+    processed = found.processed.get(stream.name, {})
+    for number, head in heads(stream, options).items():
+        cursor = cursors.get(number)
+        yield Partition(stream.name, number, processed.get(number, cursor or 0), cursor, head)
+
+
+def _finished(spark: SparkSession, switch: Switch, found: Batches) -> tuple[datetime | None, str]:
+    """The sink's newest window where rows are added once and for all, for that no crash makes wrong.
+
+    Else what the watermark of the last committed batch says: a batch after it may have written later windows,
+    which come again with the same key.
+    """
+    if switch.old.output_mode == "append":
+        rows = sinks.load(switch.old.sink).written(spark, switch.old)
+        if rows is not None and (newest := newest_window(rows)):
+            return newest, "the newest window in the sink"
+    if found.watermark is None:
+        return None, "no watermark yet"
+    return switch.job.emission(switch.old).final(found.watermark), "the watermark of the last committed batch"

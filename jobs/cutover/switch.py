@@ -1,0 +1,105 @@
+"""A job on its way from Pub/Sub Lite to Kafka: the run that ends and the run that begins."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.runtime import command_line
+from jobs.runtime.checkpoint import path_of
+from jobs.runtime.job import Job
+from sources import instants
+from sources import source as sources
+from sources.flags import Parser
+
+LITE, KAFKA = "pubsublite", "kafka"
+COMPUTED = ("--starting", "--windows-after")
+"""The new run's flags that the cut-over finds out."""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """`old`: the options of the run on Pub/Sub Lite. `new`: those of the run on Kafka, as far as they were
+    given; `arguments`: the same as words. `given`: the words of both, as they came.
+    """
+
+    job: Job
+    old: Namespace
+    new: Namespace
+    arguments: tuple[str, ...]
+    given: tuple[str, ...]
+
+    @property
+    def old_checkpoint(self) -> str:
+        """The folder of the Lite run's checkpoint."""
+        return path_of(self.old.checkpoint_root, self.job.name, LITE)
+
+    @property
+    def new_checkpoint(self) -> str:
+        """The folder of the Kafka run's checkpoint."""
+        return path_of(self.new.checkpoint_root, self.job.name, KAFKA)
+
+    def flags(self, start: datetime | None, finished: datetime | None) -> list[str]:
+        """The words of the run on Kafka; None: from the oldest event on, and all windows."""
+        words = [f"--source={KAFKA}", *self.arguments]
+        words.append(f"--starting={instants.text(start) if start else 'earliest'}")
+        if finished:
+            words.append(f"--windows-after={instants.text(finished)}")
+        return words
+
+
+def switch(job: Job, parser: Parser, arguments: Sequence[str]) -> Switch:
+    """The two runs of one command line: flags of neither broker are both's.
+
+    Exits with code 2 and one line for what the job does not take.
+    """
+    given = _pairs(parser, arguments)
+    for flag, value in given:
+        if flag in COMPUTED:
+            parser.error(
+                f"{flag}={value}: is what this finds out; expected the running job's flags without it"
+            )
+        if flag == "--source" and value != LITE:
+            parser.error(
+                f"--source={value}: expected {LITE}, or nothing: this is the way from there to {KAFKA}"
+            )
+    both = [(flag, value) for flag, value in given if flag != "--source"]
+    of_lite, of_kafka = _flags_of(LITE), _flags_of(KAFKA)
+    to_kafka = any(flag == "--sink" and value == KAFKA for flag, value in both)
+    left_out = set() if to_kafka else of_kafka
+    old = command_line.parse(
+        job, [f"--source={LITE}", *_words(pair for pair in both if pair[0] not in left_out)]
+    )
+    new = _words(pair for pair in both if pair[0] not in of_lite)
+    if old.sink == "parquet":
+        # Batches are counted from 0 again: in the same folder they would replace the old run's.
+        new = [word for word in new if not word.startswith("--sink-path=")]
+        new.append(f"--sink-path={old.sink_path}-kafka")
+    return Switch(
+        job, old, command_line.parse(job, [f"--source={KAFKA}", *new]), tuple(new), tuple(_words(given))
+    )
+
+
+def _pairs(parser: Parser, arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """Flags with their values: each of a job's takes one."""
+    pairs, waiting = [], iter(arguments)
+    for word in waiting:
+        flag, equals, value = word.partition("=")
+        if not flag.startswith("--"):
+            parser.error(f"{word!r}: expected a flag, like --sink-path=FOLDER")
+        if not equals and (following := next(waiting, None)) is not None:
+            value = following
+        pairs.append((flag, value))
+    return pairs
+
+
+def _words(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{flag}={value}" for flag, value in pairs]
+
+
+def _flags_of(source: str) -> set[str]:
+    group = Parser().add_argument_group()
+    sources.load(source).add_arguments(group)
+    return {flag for action in group._group_actions for flag in action.option_strings}

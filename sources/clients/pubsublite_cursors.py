@@ -1,0 +1,42 @@
+"""Where a topic of Pub/Sub Lite ends, and how far a subscription to it has been committed."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from sources.catalog import Stream
+from sources.clients.pubsublite_resources import admin_client, asked, endpoint, partition_count
+from sources.pubsublite_paths import ANSWER_SECONDS, missing, subscription_path, topic_path
+
+from google.api_core.exceptions import NotFound  # isort: skip
+from google.cloud.pubsublite_v1 import CursorServiceClient, TopicStatsServiceClient  # isort: skip
+
+
+def heads(stream: Stream, options: Namespace) -> dict[int, int]:
+    """The end offset of each partition; raises SourceError where the service does not answer."""
+    with admin_client(options) as admin:
+        count = partition_count(admin, stream, options)
+    path = topic_path(stream, options)
+    with asked(options, lambda: TopicStatsServiceClient(client_options=endpoint(options))) as stats:
+        requests = ({"topic": path, "partition": partition} for partition in range(count))
+        answers = asked(
+            options, lambda: [stats.compute_head_cursor(one, timeout=ANSWER_SECONDS) for one in requests]
+        )
+    return {partition: int(answer.head_cursor.offset) for partition, answer in enumerate(answers)}
+
+
+def committed(stream: Stream, options: Namespace) -> dict[int, int]:
+    """The next offset of each partition that the subscription has a cursor for.
+
+    Raises SourceError where the service does not answer or has no such subscription.
+    """
+    path = subscription_path(stream, options)
+    with asked(options, lambda: CursorServiceClient(client_options=endpoint(options))) as cursors:
+        try:
+            answer = asked(
+                options,
+                lambda: list(cursors.list_partition_cursors(parent=path, timeout=ANSWER_SECONDS)),
+            )
+        except NotFound:
+            raise missing(f"subscription {path}", stream, options) from None
+    return {int(one.partition): int(one.cursor.offset) for one in answer}

@@ -1,0 +1,135 @@
+"""Orders published to Pub/Sub Lite at a steady rate while jobs run: in order but for a few, some twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from sources import pubsublite
+from sources.catalog import PRODUCT
+from sources.source import Message
+from tests.jobs.reference import Event, Offer
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+STEP = timedelta(milliseconds=10)
+"""Event time from an order to the next: ten times as fast as the clock at `RATE`."""
+RATE = 1000
+"""Messages a second."""
+MOST_BEHIND = 500
+"""An order out of order comes so many orders late at most: five seconds of event time."""
+PRICES = ("0.05", "1.50", "9.99", "12.25", "249.00")
+OFFERS = [
+    Offer("u1", "p1", Decimal("12.50")),
+    Offer("u2", "p3", Decimal(5), NOON + timedelta(seconds=15), NOON + timedelta(seconds=75)),
+    Offer("u2", "p3", Decimal(10), NOON + timedelta(seconds=40)),
+]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A message and the event in it; None: it is no event, or one that was sent before."""
+
+    message: Message
+    event: Event | None
+
+
+def orders(seed: int, count: int) -> list[Published]:
+    """`count` events as they are published, and about 2 % of them a second time, 1 % broken ones besides."""
+    random = Random(seed)
+    places: list[tuple[float, Published]] = []
+    for number in range(count):
+        event = _event(random, seed, number)
+        place = number + (random.uniform(0, MOST_BEHIND) if random.random() < 0.1 else 0)
+        places.append((place, Published(message(event, random), event)))
+    for place, one in random.sample(places, count // 50):
+        places.append((place + random.uniform(1, MOST_BEHIND), Published(one.message, None)))
+    broken = Published(Message(PRODUCT.name, b"u1", b'{"event_id":"broken"', NOON), None)
+    places += [(random.uniform(0, count), broken) for _ in range(count // 100)]
+    return [one for _, one in sorted(places, key=lambda each: each[0])]
+
+
+def closing(seed: int, count: int) -> Message:
+    """An order so late that all windows before it are final."""
+    random = Random(seed)
+    return message(_event(random, seed, count + 100_000), random)
+
+
+def message(event: Event, random: Random) -> Message:
+    """The order as a message; one in ten has no time of its producer's."""
+    fields = {
+        **{"event_id": event.event_id, "user_id": event.user_id, "product_id": event.product_id},
+        **{"event_time": event.event_time.isoformat(), "quantity": event.quantity},
+        "unit_price": str(event.unit_price),
+    }
+    stamp = None if random.random() < 0.1 else event.event_time
+    return Message(PRODUCT.name, event.user_id.encode(), json.dumps(fields).encode(), stamp, {"v": [b"1"]})
+
+
+def _event(random: Random, seed: int, number: int) -> Event:
+    user, product = f"u{random.randint(1, 20)}", f"p{random.randint(1, 5)}"
+    price = Decimal(random.choice(PRICES))
+    return Event(f"s{seed}-{number}", user, product, NOON + number * STEP, random.randint(1, 3), price)
+
+
+class Live:
+    """Publishes within a `with` block, each message when it is due whatever became of those before.
+
+    `published` says what was, and `seconds` how long it took, when the block has ended.
+    """
+
+    def __init__(self, options: Namespace, messages: Sequence[Published]) -> None:
+        self.published: Sequence[Published] = ()
+        self.seconds = 0.0
+        self._options, self._messages = options, messages
+        self._refused: list[Exception] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive(), f"{len(self.published)} published"
+        assert self._refused == []
+
+    @property
+    def going_on(self) -> bool:
+        """Whether there are messages still to come."""
+        return self._thread.is_alive()
+
+    def wait_for(self, count: int, seconds: float = 60) -> None:
+        """Until that many messages were published."""
+        deadline = time.monotonic() + seconds
+        while len(self.published) < count:
+            assert self.going_on, self._refused
+            assert time.monotonic() < deadline, f"{len(self.published)} of {count} published"
+            time.sleep(0.05)
+
+    def _run(self) -> None:
+        publisher = pubsublite.publisher(self._options)
+        begun, sent = time.monotonic(), 0
+        while sent < len(self._messages) and not self._stopping.is_set():
+            due = min(int((time.monotonic() - begun) * RATE) + 1, len(self._messages))
+            publisher.publish(
+                [one.message for one in self._messages[sent:due]],
+                lambda _, failure: self._refused.append(failure) if failure else None,
+            )
+            sent = due
+            self.published = self._messages[:sent]
+            self._stopping.wait(0.01)
+        publisher.close()
+        self.seconds = time.monotonic() - begun

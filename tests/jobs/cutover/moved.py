@@ -1,0 +1,141 @@
+"""One cut-over of the discounts job as an operator makes it: everything real, publishing never stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.cutover import command
+from jobs.runtime.run import run
+from jobs.streaming_product_discounts import JOB as DISCOUNTS
+from sources import kafka, pubsublite
+from sources.catalog import PRODUCT
+from sources.source import Message
+from tests.jobs import frames
+from tests.jobs.cutover.live import OFFERS
+from tests.jobs.process import JobProcess
+from tests.jobs.reference import Row
+from tests.jobs.runs import csv
+from tests.kafka_broker import KafkaBroker
+from tests.sources.test_contract import options_of
+
+KAFKA_PARTITIONS = 3
+
+
+class Moved:
+    """The job's runs on both brokers, in one folder."""
+
+    def __init__(
+        self, spark: SparkSession, broker: KafkaBroker, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self._spark, self._folder, self._capsys = spark, folder, capsys
+        (folder / "discounts.csv").write_text(csv(OFFERS))
+        self._broker = f"--kafka-bootstrap-servers={broker.bootstrap}"
+        self._flags = [
+            *("--window=10 seconds", "--watermark=30 seconds", "--max-future-skew=20 seconds"),
+            f"--discounts={folder / 'discounts.csv'}",
+            f"--checkpoint-root={folder / 'checkpoints'}",
+            *("--sink=delta", f"--sink-path={folder / 'rows'}", "--trigger=available-now"),
+        ]
+        self._on_lite = ["--source=pubsublite", *self._flags]
+        self.lite: Namespace = options_of(pubsublite)
+        self.kafka: Namespace = options_of(kafka, self._broker)
+
+    def end(self, how: str, random: Random) -> None:
+        """Run on Pub/Sub Lite, and end at a random moment: graceful, uncommitted or killed."""
+        self._run_until(random.uniform(5, 8))
+        if how == "uncommitted":
+            self._forget_the_last_commit()
+        elif how == "killed":
+            self._run_and_kill(random)
+
+    def _run_until(self, seconds: float) -> None:
+        """Runs on Pub/Sub Lite one after the other, the last one stopped by SIGTERM after so many seconds."""
+        over = threading.Event()
+
+        def stop() -> None:
+            over.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        timer = threading.Timer(seconds, stop)
+        timer.start()
+        try:
+            while not over.is_set():
+                assert run(DISCOUNTS, self._on_lite) == 0, self._capsys.readouterr().err
+        finally:
+            timer.join()
+            signal.signal(signal.SIGTERM, before)
+
+    def _forget_the_last_commit(self) -> None:
+        """As a crash leaves it that came between the sink's write and the batch's commit."""
+        commits = self._folder / "checkpoints" / DISCOUNTS.name / "pubsublite" / "commits"
+        last = max(int(file.name) for file in commits.iterdir() if file.name.isdecimal())
+        for name in (str(last), f".{last}.crc"):
+            (commits / name).unlink(missing_ok=True)
+
+    def _run_and_kill(self, random: Random) -> None:
+        """A run on Pub/Sub Lite as a process of its own, killed at a random moment."""
+        with JobProcess(DISCOUNTS.name, *self._on_lite) as job:
+            job.wait_for(r" batch=\d+ ")
+            job.ends_within(random.uniform(0, 1.2))
+            job.kill()
+
+    def plan(self) -> dict[str, Any]:
+        """What `cutover` says."""
+        code, said = self.cutover("--format=json")
+        assert code == 0, said
+        return json.loads(said)  # type: ignore[no-any-return]
+
+    def prove(self) -> dict[str, Any]:
+        """What `cutover --prove` says."""
+        code, said = self.cutover("--prove", "--format=json")
+        found: dict[str, Any] = json.loads(said)
+        assert code == int(found["failed"])
+        return found
+
+    def cutover(self, *flags: str) -> tuple[int, str]:
+        """The exit code, and all that is printed."""
+        self._capsys.readouterr()
+        code = command.command(DISCOUNTS, [*flags, *self._on_lite, self._broker])
+        captured = self._capsys.readouterr()
+        return code, captured.out or captured.err
+
+    def go_on(self, planned: dict[str, Any]) -> None:
+        """A run on Kafka as the plan's first command says it, to the end of what is there."""
+        words: Sequence[str] = planned["sections"][0]["steps"][0]["command"]
+        assert list(words[:5]) == ["python", "-m", "jobs", "run", DISCOUNTS.name]
+        assert run(DISCOUNTS, words[5:]) == 0, self._capsys.readouterr().err
+
+    def rows(self) -> list[Row]:
+        """What both runs have written."""
+        return frames.rows(self._spark.read.format("delta").load(str(self._folder / "rows")))
+
+
+def publish(options: Namespace, *messages: Message) -> None:
+    """Publish to Pub/Sub Lite at once."""
+    refused: list[Exception] = []
+    publisher = pubsublite.publisher(options)
+    publisher.publish(messages, lambda _, failure: refused.append(failure) if failure else None)
+    publisher.close()
+    assert refused == []
+
+
+@contextmanager
+def topics(broker: KafkaBroker, lite: Namespace) -> Iterator[None]:
+    """The stream's topics on both, and its subscription."""
+    pubsublite.create([PRODUCT], lite)
+    broker.create_topic(PRODUCT.topic, KAFKA_PARTITIONS)
+    yield
+    broker.delete_topic(PRODUCT.topic)
