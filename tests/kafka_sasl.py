@@ -168,6 +168,8 @@ def _google(key_store: Path, token: str) -> dict[str, str]:
         "oauthbearer.sasl.jaas.config": (
             f'{module} required accepted="{token}" unsecuredLoginStringClaim_sub="broker";'
         ),
+        # Google's asks anew after half an hour; so does this one, within a test.
+        "oauthbearer.connections.max.reauth.ms": "2000",
         "oauthbearer.sasl.server.callback.handler.class": "tests.GoogleTokens",
     }
 

@@ -73,7 +73,7 @@ def _bucket(promotion: Promotion) -> Step:
 
 def _clusters(promotion: Promotion) -> Iterator[Step]:
     target = promotion.target
-    if target.project and "kafka" in _services(promotion):
+    if target.kafka_cluster and target.project and "kafka" in _services(promotion):
         subnet = f"projects/{target.project}/regions/{target.region}/subnetworks/{target.subnet}"
         size = ("--cpu=3", "--memory=3GiB", f"--subnets={subnet}")
         yield Step(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -25,16 +26,19 @@ _names = (f"counted-{number}-topic" for number in count())
 
 
 @pytest.fixture
-def sink(sasl: SaslBroker) -> str:
+def sink(sasl: SaslBroker) -> Iterator[str]:
     """A topic for results; the stream's own has a view a minute, three in all: the first one's is final."""
     name = next(_names)
     sasl.broker.create_topic(name)
-    of = options_of(kafka, *sasl.plain())
-    if kafka.create([BROWSING], of):
-        publisher = kafka.publisher(of)
-        publisher.publish([_view(minute) for minute in range(3)], lambda _, failure: None)
-        publisher.close()
-    return name
+    sasl.broker.create_topic(BROWSING.topic)
+    publisher = kafka.publisher(options_of(kafka, *sasl.plain()))
+    failures: list[Exception] = []
+    views = [_view(minute) for minute in range(3)]
+    publisher.publish(views, lambda _, failure: failures.append(failure) if failure else None)
+    publisher.close()
+    assert failures == []
+    yield name
+    sasl.broker.delete_topic(BROWSING.topic)
 
 
 def _view(minute: int) -> Message:

@@ -14,7 +14,7 @@ from jobs.sinks import kafka as kafka_sink
 from jobs.sinks.sink import Results
 from sources import kafka
 from sources.__main__ import main
-from sources.catalog import PRODUCT, Stream
+from sources.catalog import PRODUCT, STREAMS, Stream
 from sources.source import SourceError
 from tests.kafka_sasl import ACCOUNT, PASSWORD, SaslBroker
 from tests.sources.test_contract import options_of
@@ -56,12 +56,15 @@ def test_what_is_published_is_recorded(
 ) -> None:
     flags = sasl.plain() if login == "plain" else sasl.managed
     assert main(["create", "--source=kafka", *flags]) == 0
-    assert main(["publish", "--source=kafka", "--scenario=static-join", *flags]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"made {stream.topic}" for stream in STREAMS.values()]
+    assert main(["publish", "--source=kafka", "--scenario=static-join", "--rate=20", *flags]) == 0
     assert main(["record", *flags, f"--replay-dir={tmp_path}", "--count=7"]) == 0
     said = capsys.readouterr()
     assert "61 published, 61 acknowledged, 0 failed" in said.out + said.err
     assert PASSWORD not in said.out + said.err
     assert len((tmp_path / PRODUCT.name / "0001.jsonl").read_text().splitlines()) == 7
+    for stream in STREAMS.values():
+        sasl.broker.delete_topic(stream.topic)
 
 
 def test_spark_is_let_in_and_names_the_login_where_a_topic_lacks(

@@ -77,3 +77,4 @@ def test_a_planned_job_logs_in_on_a_cluster_as_googles_account(
     sent = next(kafka.records(COUNTED, options_of(kafka, *sasl.plain())))
     assert sent is not None
     assert json.loads(sent.value or b"")["events"] == 1
+    sasl.broker.delete_topic(SOLD.topic)
