@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pyspark
 import pytest
 from pyspark.sql import SparkSession
 
@@ -11,6 +12,11 @@ from jobs.sinks import delta
 from pubsublite_emulator import Emulator
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_sasl import SaslBroker, sasl_broker
+
+# For Spark 4.1 there are Kafka's jars only.
+EXTENSIONS: tuple[tuple[str, ...], dict[str, str]] = (
+    (("kafka",), {}) if pyspark.__version__ >= "4" else (("kafka", "delta", "pubsublite"), delta.SETTINGS)
+)
 
 pytest_plugins = ["tests.loud_skips", "pytester"]
 
@@ -41,7 +47,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         credentials.write_bytes(lite.files.credentials.read_bytes())
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(credentials))
         patch.setenv("JAVA_TOOL_OPTIONS", lite.env["JAVA_TOOL_OPTIONS"])
-        session = jobs_session("tests", ("kafka", "delta", "pubsublite"), delta.SETTINGS)
+        session = jobs_session("tests", *EXTENSIONS)
         patch.undo()
         yield session
         java: Any = session.sparkContext._gateway

@@ -16,10 +16,14 @@ import pytest
 INSTALL = {
     "chromium": "apt-get install chromium",
     "docker": "install a Docker engine with Compose v2, and start it",
+    "python3.12": "apt-get install python3.12, or uv python install 3.12, or pyenv install 3.12",
     "gcloud": "install the Google Cloud CLI (package google-cloud-cli)",
 }
 # Being on PATH is not enough: a command that must succeed.
-PROBES = {"docker": (["docker", "compose", "version"], ["docker", "info"])}
+PROBES = {
+    "docker": (["docker", "compose", "version"], ["docker", "info"]),
+    "python3.12": (["env", "PYENV_VERSION=3.12", "python3.12", "--version"],),  # pyenv's shim wants a version
+}
 
 _slow = pytest.StashKey[list[str]]()
 

@@ -14,6 +14,7 @@ from jobs.promotion.runtimes import Runtime
 from jobs.promotion.target import Target
 from jobs.runtime import command_line
 from jobs.runtime.checkpoint import path_of
+from jobs.runtime.connectors import built_for
 from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.job import Job
 from sources import kafka_login
@@ -59,8 +60,10 @@ class Promotion:
     @property
     def shipped_sets(self) -> tuple[str, ...]:
         """The jar sets that the runtime lacks."""
-        there = self.runtime.brings if self.runtime else ()
-        return tuple(name for name in jar_sets(self.options) if name not in there)
+        if not self.runtime:
+            return jar_sets(self.options)
+        lacking = (name for name in jar_sets(self.options) if name not in self.runtime.brings)
+        return tuple(built_for(self.runtime.spark, name) for name in lacking)
 
     @property
     def checkpoint(self) -> str:

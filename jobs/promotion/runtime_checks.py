@@ -8,7 +8,7 @@ from datetime import date
 from jobs.promotion.finding import Finding, refused, warning
 from jobs.promotion.promotion import Promotion
 from jobs.promotion.runtimes import PREFERRED, Connector, Runtime, connector, images, serverless, statement
-from jobs.runtime.connectors import MissingJars, jars
+from jobs.runtime.connectors import MissingJars, built_for, jars
 from jobs.sinks import sink as sinks
 from sources import source as sources
 
@@ -119,7 +119,8 @@ def _user(promotion: Promotion, jar_set: str) -> str:
     """The flag that asks for the jar set."""
     options = promotion.options
     of_source, of_sink = sources.load(options.source).jars(options), sinks.load(options.sink).jars(options)
-    by_sink = jar_set in of_sink and jar_set not in of_source
+    spark = promotion.runtime.spark if promotion.runtime else ""
+    by_sink = jar_set in {built_for(spark, name) for name in set(of_sink) - set(of_source)}
     return f"--sink {options.sink}" if by_sink else f"--source {options.source}"
 
 

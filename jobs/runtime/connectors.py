@@ -59,6 +59,12 @@ def known() -> dict[str, dict[str, str]]:
     return sets
 
 
+def built_for(spark: str, name: str) -> str:
+    """The set that is `name` for a Spark release such as 4.1.2: `NAME-spark-4.1`, where there is one."""
+    own = f"{name}-spark-{'.'.join(spark.split('.')[:2])}"
+    return own if own in known() else name
+
+
 def jars(name: str, where: str | Path | None = None) -> list[Path]:
     """The files of a set, sorted. Fetches nothing: raises MissingJars, which names the command that does."""
     folder = directory(where) / name

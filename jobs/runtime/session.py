@@ -7,12 +7,19 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import pyspark
 from pyspark.sql import SparkSession
 
 from jobs.runtime import class_archive, connectors
 from jobs.runtime.java import java_home
 
-ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.streaming.metricsEnabled": "false"}
+ALWAYS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.streaming.metricsEnabled": "false",
+    # Spark 4 would end a query at the first value that is no UTF-8 or does not fit: those are dead letters.
+    "spark.sql.ansi.enabled": "false",
+    "spark.sql.legacy.codingErrorAction": "true",
+}
 LOOPBACK = "127.0.0.1"
 CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -42,10 +49,10 @@ def session(
 
 def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
     """Settings for a small machine; some freeze into a checkpoint at its first start: shuffle partitions."""
-    jars = [jar for jar_set in jar_sets for jar in connectors.jars(jar_set)]
+    sets = (connectors.built_for(pyspark.__version__, jar_set) for jar_set in jar_sets)
+    jars = [jar for jar_set in sets for jar in connectors.jars(jar_set)]
     file_system = _file_system_without_processes()
     cores = os.cpu_count() or 1
-    manager = "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
     log4j = Path(__file__).with_name("log4j2.properties").as_uri()
     return {
         "spark.master": f"local[{cores}]",
@@ -57,7 +64,7 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
             ["-XX:+UseParallelGC", f"-Dlog4j2.configurationFile={log4j}", *class_archive.java_options()]
         ),
         "spark.sql.shuffle.partitions": str(min(cores, 8)),
-        "spark.sql.streaming.checkpointFileManagerClass": manager,
+        "spark.sql.streaming.checkpointFileManagerClass": _checkpoint_file_manager(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **({"spark.hadoop.fs.file.impl": BARE_FILE_SYSTEM} if file_system else {}),
@@ -77,6 +84,12 @@ def _container_limit() -> int:
         if file.exists() and (text := file.read_text().strip()) != "max":
             return int(text)
     return sys.maxsize
+
+
+def _checkpoint_file_manager() -> str:
+    """The class that `_file_system_without_processes` works with; Spark 4 has moved it."""
+    package = "streaming" if pyspark.__version__ < "4" else "streaming.checkpointing"
+    return f"org.apache.spark.sql.execution.{package}.FileSystemBasedCheckpointFileManager"
 
 
 def _file_system_without_processes() -> list[Path]:

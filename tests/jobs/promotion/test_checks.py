@@ -30,10 +30,9 @@ REFUSED = {
         f" runtime has Scala 2.13 and Spark 4.1 ({LITE_JARS}); {USE_2_3}",
     ),
     "another Spark": (
-        [*KAFKA, "--sink=parquet", "--image-version=3.0.3-debian13"],
-        "--source kafka on 3.0-debian13: the kafka jars need Scala 2.12 and Spark 3.5, the runtime has Scala"
-        " 2.13 and Spark 4.1 (https://spark.apache.org/docs/3.5.3/structured-streaming-kafka-integration.html)"
-        f"; {USE_2_3}",
+        [*KAFKA, "--image-version=3.0.3-debian13"],
+        "--sink delta on 3.0-debian13: the delta jars need Scala 2.12 and Spark 3.5, the runtime has Scala"
+        f" 2.13 and Spark 4.1 (https://docs.delta.io/latest/releases.html); {USE_2_3}",
     ),
     "no image": (
         [*PLACE, "--source=pubsublite", "--project-number=1", *DELTA],
@@ -168,6 +167,15 @@ def test_a_good_plan_is_not_refused(tmp_path: Path, flags: tuple[str, ...]) -> N
     assert [section.title for section in made.sections][-4:] == [
         "The release: stage the package and submit", "Watch", "Stop", "Go back",
     ]  # fmt: skip
+
+
+def test_image_3_0_gets_the_kafka_jars_of_its_own_spark(tmp_path: Path) -> None:
+    made = planned(tmp_path, *KAFKA, "--sink=parquet", "--image-version=3.0.3-debian13")
+    assert refusals(made) == []
+    (release,) = (one for one in made.sections if one.title.startswith("The release"))
+    submit = "\n".join(" ".join(step.command) for step in release.steps)
+    assert "spark-sql-kafka-0-10_2.13-4.1.2.jar" in submit
+    assert "_2.12-" not in submit
 
 
 def test_every_reason_is_told_at_once(tmp_path: Path) -> None:

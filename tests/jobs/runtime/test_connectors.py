@@ -71,8 +71,22 @@ def test_an_unknown_set_is_refused_with_the_known_ones(
     assert connectors.command(["--directory", str(tmp_path), "kinesis"]) == 1
     assert capsys.readouterr().err == (
         "python -m jobs jars: no set of jars named 'kinesis'; "
-        "expected one of: kafka, managed-kafka, pubsublite, delta, local, broker\n"
+        "expected one of: kafka, kafka-spark-4.1, managed-kafka, pubsublite, delta, local, broker\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("spark", "name", "expected"),
+    [
+        ("3.5.3", "kafka", "kafka"),
+        ("4.1.2", "kafka", "kafka-spark-4.1"),
+        ("4.1", "kafka", "kafka-spark-4.1"),
+        ("4.10.0", "kafka", "kafka"),
+        ("4.1.2", "local", "local"),
+    ],
+)
+def test_a_spark_that_has_a_set_of_its_own_gets_it(spark: str, name: str, expected: str) -> None:
+    assert connectors.built_for(spark, name) == expected
 
 
 def test_ivy_and_the_lock_name_the_same_sets() -> None:
