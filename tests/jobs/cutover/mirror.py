@@ -42,13 +42,13 @@ class Mirror:
         self._thread.join(60)
         assert self._failure is None, self._failure
 
-    def wait_for(self, count: int, seconds: float = 60) -> None:
+    def wait_for(self, count: int) -> None:
         """Until that many messages are on Kafka."""
-        deadline = time.monotonic() + seconds
-        while self.copied < count and self._thread.is_alive():
+        deadline = time.monotonic() + 60
+        while self.copied < count:
+            assert self._thread.is_alive(), self._failure
             assert time.monotonic() < deadline, f"{self.copied} of {count} messages copied"
-            time.sleep(0.05)
-        assert self.copied >= count, self._failure
+            time.sleep(0.02)
 
     def _run(self) -> None:
         try:

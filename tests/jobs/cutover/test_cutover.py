@@ -12,11 +12,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pubsublite_emulator import Emulator
-from sources.catalog import PRODUCT
 from tests.jobs import reference
-from tests.jobs.cutover.live import OFFERS, RATE, Live, closing, orders
-from tests.jobs.cutover.mirror import Mirror
+from tests.jobs.cutover.live import OFFERS, RATE, closing, orders
 from tests.jobs.cutover.moved import Moved, publish, topics
+from tests.jobs.cutover.traffic import Traffic
 from tests.kafka_broker import KafkaBroker
 from tests.lite import led
 
@@ -44,25 +43,22 @@ def test_every_event_counts_once_across_the_switch(
     seed: int,
     end: str,
 ) -> None:
-    random, shop = Random(seed), orders(seed, MOST)
     with Emulator() as lite, led(lite, spark):
         moved = Moved(spark, broker, tmp_path, capsys)
-        with topics(broker, moved.lite), Mirror(PRODUCT, moved.lite, moved.kafka) as mirror:
-            with Live(moved.lite, shop) as live:
-                live.wait_for(1)
-                moved.end(end, random)
-                planned = moved.plan()
-                moved.go_on(planned)
-                live.wait_for(LEAST)
-                assert live.going_on, "nothing was published during the switch: it proves nothing"
-            assert len(live.published) / live.seconds > 0.95 * RATE
-            mirror.wait_for(len(live.published))
-            publish(moved.lite, closing(seed, MOST))
-            mirror.wait_for(len(live.published) + 1)
+        with topics(broker, moved.lite), Traffic(seed, MOST, moved.lite, moved.kafka) as traffic:
+            traffic.wait_for_published(1)
+            moved.end(end, Random(seed))
+            planned = moved.plan()
             moved.go_on(planned)
-            events = [one.event for one in live.published if one.event]
+            traffic.wait_for_published(LEAST)
+            assert traffic.stop() > 0.95 * RATE
+            traffic.wait_for_copied(traffic.published)
+            publish(moved.lite, closing(seed, MOST))
+            traffic.wait_for_copied(traffic.published + 1)
+            moved.go_on(planned)
+            events = [one.event for one in orders(seed, MOST)[: traffic.published] if one.event]
             assert moved.rows() == reference.product_discounts(events, OFFERS, WINDOW)
-            assert_proven(moved.prove(), len(events), len(live.published) + mirror.repeated)
+            assert_proven(moved.prove(), len(events), traffic.published + traffic.repeated)
 
 
 def assert_proven(proof: dict[str, Any], events: int, messages: int) -> None:

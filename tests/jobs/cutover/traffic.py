@@ -1,0 +1,99 @@
+"""Live publishing and the mirror in a process of their own, beside the one that runs the job."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from sources.catalog import PRODUCT
+from tests.jobs.cutover.live import Live, orders
+from tests.jobs.cutover.mirror import Mirror
+
+LOOK = 0.02
+
+
+class Traffic:
+    """Publishes `orders(seed, most)` and mirrors them, within a `with` block; counts are of messages."""
+
+    def __init__(self, seed: int, most: int, lite: Namespace, to_kafka: Namespace) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._published, self._copied, self._repeated = (spawn.Value("q", 0) for _ in range(3))
+        self._seconds = spawn.Value("d", 0)
+        self._stop, self._stopped, self._end = (spawn.Event() for _ in range(3))
+        arguments = (self._shared, seed, most, lite, to_kafka)
+        self._process = spawn.Process(target=_work, args=arguments, daemon=True)
+
+    @property
+    def _shared(self) -> tuple[Any, ...]:
+        counters = (self._published, self._copied, self._repeated, self._seconds)
+        return (*counters, self._stop, self._stopped, self._end)
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._end.set()
+        self._process.join(60)
+        code = self._process.exitcode
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        assert error is not None or code == 0, f"the traffic ended with {code}"
+
+    @property
+    def published(self) -> int:
+        """Messages published so far."""
+        return int(self._published.value)
+
+    @property
+    def repeated(self) -> int:
+        """Messages that the mirror has sent a second time."""
+        return int(self._repeated.value)
+
+    def wait_for_published(self, count: int) -> None:
+        """Until that many messages were published."""
+        self._wait(lambda: self.published >= count, f"publish {count}")
+
+    def wait_for_copied(self, count: int) -> None:
+        """Until that many messages are on Kafka."""
+        self._wait(lambda: self._copied.value >= count, f"copy {count}")
+
+    def stop(self) -> float:
+        """End the publishing; how many messages a second there were."""
+        assert not self._stopped.is_set(), "all was published before it was to stop"
+        self._stop.set()
+        self._wait(self._stopped.is_set, "stop")
+        return self.published / float(self._seconds.value)
+
+    def _wait(self, reached: Callable[[], bool], aim: str, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not reached():
+            assert self._process.is_alive(), f"the traffic ended with {self._process.exitcode}"
+            assert time.monotonic() < deadline, f"did not {aim}: {self.published}, {self._copied.value}"
+            time.sleep(LOOK)
+
+
+def _work(shared: tuple[Any, ...], seed: int, most: int, lite: Namespace, to_kafka: Namespace) -> None:
+    published, copied, repeated, seconds, stop, stopped, end = shared
+    with Mirror(PRODUCT, lite, to_kafka) as mirror:
+
+        def share() -> None:
+            copied.value, repeated.value = mirror.copied, mirror.repeated
+            time.sleep(LOOK)
+
+        with Live(lite, orders(seed, most)) as live:
+            while live.going_on and not stop.is_set():
+                published.value = live.published
+                share()
+        published.value, seconds.value = live.published, live.seconds
+        stopped.set()
+        while not end.is_set():
+            share()
