@@ -29,7 +29,7 @@ def before(spark: SparkSession, switch: Switch) -> Iterator[Finding]:
 
 def after(switch: Switch, found: Standing, start: datetime | None) -> Iterator[Finding]:
     """What depends on where the old run stands; raises SourceError where a broker does not answer."""
-    if not found.batches.last and found.batches.last != 0:
+    if found.batches.last is None:
         yield warning(
             switch.old_checkpoint, "no batch is committed there; all is left to the new run", "check the path"
         )
