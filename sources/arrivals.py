@@ -31,11 +31,16 @@ Price = Callable[[str, datetime], Decimal]
 
 
 class Events:
-    """Makes the events of one round, each with an id of its own."""
+    """Makes the events of one round, each with an id of its own.
 
-    def __init__(self, random: Random, start: datetime, price: Price = list_price) -> None:
+    `story` begins the ids: of one seed and start, two stories have different events.
+    """
+
+    def __init__(self, random: Random, start: datetime, story: str = "", price: Price = list_price) -> None:
         self._random, self._price = random, price
-        self._round = f"{start:%Y%m%d-%H%M%S}-{random.getrandbits(32):08x}"
+        self._round = "-".join(
+            filter(None, (story, f"{start:%Y%m%d-%H%M%S}", f"{random.getrandbits(32):08x}"))
+        )
         self._numbers = count(1)
 
     def event(self, stream: Stream, time: datetime, user: str, product: str) -> Message:

@@ -22,7 +22,7 @@ _LAST = timedelta(milliseconds=59_999)
 
 
 def _tumbling(random: Random, start: datetime) -> Iterator[Batch]:
-    events = Events(random, start)
+    events = Events(random, start, "tumbling")
     for minute in range(5):
         opening = start + minute * MINUTE
         inside = events.between(opening, MINUTE, random.randint(5, 15))
@@ -31,7 +31,7 @@ def _tumbling(random: Random, start: datetime) -> Iterator[Batch]:
 
 
 def _sliding(random: Random, start: datetime) -> Iterator[Batch]:
-    events = Events(random, start)
+    events = Events(random, start, "sliding")
     for half_minute in range(8):
         opening = start + half_minute * 30 * SECOND
         yield events.on_time(BROWSING, [opening, *events.between(opening, 30 * SECOND, half_minute)])
@@ -40,7 +40,7 @@ def _sliding(random: Random, start: datetime) -> Iterator[Batch]:
 
 def _session(random: Random, start: datetime) -> Iterator[Batch]:
     """Each user's pauses: within the gap of 5 minutes, a millisecond short of it, exactly it, beyond it."""
-    events = Events(random, start)
+    events = Events(random, start, "session")
     pauses = (2 * MINUTE, 4 * MINUTE + _LAST, 5 * MINUTE, 9 * MINUTE)
     visits: Batch = []
     for user in random.sample(USERS, 6):
@@ -55,7 +55,7 @@ def _session(random: Random, start: datetime) -> Iterator[Batch]:
 
 def _late(random: Random, start: datetime) -> Iterator[Batch]:
     """Around a watermark of 10 seconds and windows of a minute."""
-    events = Events(random, start)
+    events = Events(random, start, "late")
 
     def delayed(since: int, until: int, arrival: int, number: int) -> Batch:
         happened = events.between(start + since * SECOND, (until - since) * SECOND, number)
@@ -73,7 +73,7 @@ def _late(random: Random, start: datetime) -> Iterator[Batch]:
 
 
 def _static_join(random: Random, start: datetime) -> Iterator[Batch]:
-    events = Events(random, start)
+    events = Events(random, start, "static-join")
     discounted = sorted({(user, product) for user, product, *_ in DISCOUNTS})
     for minute in range(5):
         opening, orders = start + minute * MINUTE, list[Arrival]()
@@ -87,7 +87,7 @@ def _static_join(random: Random, start: datetime) -> Iterator[Batch]:
 
 def _browse_and_buy(random: Random, start: datetime) -> Iterator[Batch]:
     """Purchases 0 to 30 minutes after a view, later, without one, and after several."""
-    events = Events(random, start)
+    events = Events(random, start, "browse-and-buy")
     arrivals: Batch = []
 
     def happens(stream: Stream, time: datetime, user: str, product: str) -> None:

@@ -27,7 +27,7 @@ def day(random: Random, start: datetime, visits_per_minute: int = 100) -> Iterat
     Of all messages, about 2 % arrive minutes late, 5 % seconds late and so out of order, 3 % twice, and 2 %
     are no valid event.
     """
-    events = Events(random, start, happy_price)
+    events = Events(random, start, price=happy_price)
     arrivals: Batch = []
     for time in events.between(start, SPAN, visits_per_minute * 20):
         arrivals += _visit(random, events, time, start + SPAN)

@@ -65,6 +65,14 @@ def test_rounds_follow_each_other_in_time_with_ids_of_their_own(name: str) -> No
     assert not {a.message.value for a in first} & {a.message.value for a in second} - {None, b""}
 
 
+def test_scenarios_of_one_seed_and_start_share_no_event() -> None:
+    ids = [
+        {json.loads(arrival.message.value or b"")["event_id"] for batch in told(name) for arrival in batch}
+        for name in sorted(set(SCENARIOS) - {"shop"})
+    ]
+    assert len(set.union(*ids)) == sum(map(len, ids))
+
+
 def test_tumbling_has_events_on_both_edges_of_each_window() -> None:
     *windows, last = events("tumbling")
     assert len(windows) == 5
