@@ -78,9 +78,13 @@ class Query:
         return writer.trigger(processingTime="0 seconds" if trigger == CONTINUOUS else trigger).start()
 
     def _drain(self, query: StreamingQuery) -> None:
-        """Let the running batch finish; a query that waits for input is stopped at once."""
+        """Let the running batch finish; a query that waits for input is stopped at once.
+
+        One that starts is not: an interrupted source fails. Its first batch ends it.
+        """
         while query.isActive:
-            if not query.status["isTriggerActive"]:
+            status = query.status
+            if not (status["isTriggerActive"] or status["message"].startswith("Initializing")):
                 query.stop()
             time.sleep(POLL / 4)
         if (error := query.exception()) and not (self._ending and StopRequested.__name__ in str(error)):

@@ -6,10 +6,12 @@ import json
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from heapq import heappop, heappush
+from itertools import count, islice
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -42,25 +44,31 @@ class Published:
     event: Event | None
 
 
-def orders(seed: int, count: int) -> list[Published]:
-    """`count` events as they are published, and about 2 % of them a second time, 1 % broken ones besides."""
+BROKEN = Published(Message(PRODUCT.name, b"u1", b'{"event_id":"broken"', NOON), None)
+
+
+def orders(seed: int) -> Iterator[Published]:
+    """Orders as they are published, without end: 2 % come again later, and 1 % more are broken."""
     random = Random(seed)
-    places: list[tuple[float, Published]] = []
-    for number in range(count):
+    waiting: list[tuple[float, int, Published]] = []
+    for number in count():
         event = _event(random, seed, number)
         place = number + (random.uniform(0, MOST_BEHIND) if random.random() < 0.1 else 0)
-        places.append((place, Published(message(event, random), event)))
-    for place, one in random.sample(places, count // 50):
-        places.append((place + random.uniform(1, MOST_BEHIND), Published(one.message, None)))
-    broken = Published(Message(PRODUCT.name, b"u1", b'{"event_id":"broken"', NOON), None)
-    places += [(random.uniform(0, count), broken) for _ in range(count // 100)]
-    return [one for _, one in sorted(places, key=lambda each: each[0])]
+        first = Published(message(event, random), event)
+        heappush(waiting, (place, 0, first))
+        if random.random() < 0.02:
+            again = Published(first.message, None)
+            heappush(waiting, (place + random.uniform(1, MOST_BEHIND), number, again))
+        if random.random() < 0.01:
+            yield BROKEN
+        while waiting and waiting[0][0] <= number:
+            yield heappop(waiting)[2]
 
 
-def closing(seed: int, count: int) -> Message:
-    """An order so late that all windows before it are final."""
+def closing(seed: int, number: int) -> Message:
+    """An order so long after that number that all windows up to it are final."""
     random = Random(seed)
-    return message(_event(random, seed, count + 100_000), random)
+    return message(_event(random, seed, number + 100_000), random)
 
 
 def message(event: Event, random: Random) -> Message:
@@ -86,7 +94,7 @@ class Live:
     `published` counts them, `seconds` is how long it took in the end.
     """
 
-    def __init__(self, options: Namespace, messages: Sequence[Published]) -> None:
+    def __init__(self, options: Namespace, messages: Iterator[Published]) -> None:
         self.published = 0
         self.seconds = 0.0
         self._options, self._messages = options, messages
@@ -106,18 +114,13 @@ class Live:
         assert not self._thread.is_alive(), f"{self.published} published"
         assert self._refused == []
 
-    @property
-    def going_on(self) -> bool:
-        """Whether there are messages still to come."""
-        return self._thread.is_alive()
-
     def _run(self) -> None:
         publisher = pubsublite.publisher(self._options)
         begun = time.monotonic()
-        while self.published < len(self._messages) and not self._stopping.is_set():
-            due = min(int((time.monotonic() - begun) * RATE) + 1, len(self._messages))
+        while not self._stopping.is_set():
+            due = int((time.monotonic() - begun) * RATE) + 1
             publisher.publish(
-                [one.message for one in self._messages[self.published : due]],
+                [one.message for one in islice(self._messages, due - self.published)],
                 lambda _, failure: self._refused.append(failure) if failure else None,
             )
             self.published = due

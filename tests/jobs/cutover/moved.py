@@ -8,12 +8,12 @@ import signal
 import threading
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import pytest
 from pyspark.sql import SparkSession
 
 from jobs.cutover import command
@@ -36,21 +36,25 @@ KAFKA_PARTITIONS = 3
 class Moved:
     """The job's runs on both brokers, in one folder."""
 
-    def __init__(
-        self, spark: SparkSession, broker: KafkaBroker, folder: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self._spark, self._folder, self._capsys = spark, folder, capsys
+    def __init__(self, spark: SparkSession, broker: KafkaBroker, folder: Path) -> None:
+        self._spark, self.folder = spark, folder
         (folder / "discounts.csv").write_text(csv(OFFERS))
-        self._broker = f"--kafka-bootstrap-servers={broker.bootstrap}"
+        self.broker = f"--kafka-bootstrap-servers={broker.bootstrap}"
         self._flags = [
             *("--window=10 seconds", "--watermark=30 seconds", "--max-future-skew=20 seconds"),
             f"--discounts={folder / 'discounts.csv'}",
             f"--checkpoint-root={folder / 'checkpoints'}",
             *("--sink=delta", f"--sink-path={folder / 'rows'}", "--trigger=available-now"),
         ]
-        self._on_lite = ["--source=pubsublite", *self._flags]
+        self.on_lite = ["--source=pubsublite", *self._flags]
         self.lite: Namespace = options_of(pubsublite)
-        self.kafka: Namespace = options_of(kafka, self._broker)
+        self.kafka: Namespace = options_of(kafka, self.broker)
+        self._topics = broker
+
+    def topic_anew(self) -> None:
+        """An empty Kafka topic in the place of the one that was there."""
+        self._topics.delete_topic(PRODUCT.topic)
+        self._topics.create_topic(PRODUCT.topic, KAFKA_PARTITIONS)
 
     def end(self, how: str, random: Random) -> None:
         """Run on Pub/Sub Lite, and end at a random moment: graceful, uncommitted or killed."""
@@ -73,54 +77,59 @@ class Moved:
         timer.start()
         try:
             while not over.is_set():
-                assert run(DISCOUNTS, self._on_lite) == 0, self._capsys.readouterr().err
+                self.run_on_lite()
         finally:
             timer.join()
             signal.signal(signal.SIGTERM, before)
 
     def _forget_the_last_commit(self) -> None:
         """As a crash leaves it that came between the sink's write and the batch's commit."""
-        commits = self._folder / "checkpoints" / DISCOUNTS.name / "pubsublite" / "commits"
+        commits = self.folder / "checkpoints" / DISCOUNTS.name / "pubsublite" / "commits"
         last = max(int(file.name) for file in commits.iterdir() if file.name.isdecimal())
         for name in (str(last), f".{last}.crc"):
             (commits / name).unlink(missing_ok=True)
 
     def _run_and_kill(self, random: Random) -> None:
         """A run on Pub/Sub Lite as a process of its own, killed at a random moment."""
-        with JobProcess(DISCOUNTS.name, *self._on_lite) as job:
+        with JobProcess(DISCOUNTS.name, *self.on_lite) as job:
             job.wait_for(r" batch=\d+ ")
             job.ends_within(random.uniform(0, 1.2))
             job.kill()
 
+    def run_on_lite(self) -> None:
+        """One run on Pub/Sub Lite, to the end of what is there."""
+        assert run(DISCOUNTS, self.on_lite) == 0
+
     def plan(self) -> dict[str, Any]:
-        """What `cutover` says."""
-        code, said = self.cutover("--format=json")
-        assert code == 0, said
-        return json.loads(said)  # type: ignore[no-any-return]
+        """What `cutover` says where nothing is in the way."""
+        code, planned = self.cutover()
+        assert code == 0, planned
+        return planned
 
     def prove(self) -> dict[str, Any]:
         """What `cutover --prove` says."""
-        code, said = self.cutover("--prove", "--format=json")
-        found: dict[str, Any] = json.loads(said)
-        assert code == int(found["failed"])
-        return found
+        code, proof = self.cutover("--prove")
+        assert code == int(proof["failed"])
+        return proof
 
-    def cutover(self, *flags: str) -> tuple[int, str]:
-        """The exit code, and all that is printed."""
-        self._capsys.readouterr()
-        code = command.command(DISCOUNTS, [*flags, *self._on_lite, self._broker])
-        captured = self._capsys.readouterr()
-        return code, captured.out or captured.err
+    def cutover(self, *flags: str) -> tuple[int, dict[str, Any]]:
+        """The command's exit code and answer; a flag of the job's takes the place of the one it has."""
+        names = {flag.partition("=")[0] for flag in flags}
+        kept = [flag for flag in self.on_lite if flag.partition("=")[0] not in names]
+        said = StringIO()
+        with redirect_stdout(said):
+            code = command.command(DISCOUNTS, [*kept, self.broker, "--format=json", *flags])
+        return code, json.loads(said.getvalue())
 
     def go_on(self, planned: dict[str, Any]) -> None:
         """A run on Kafka as the plan's first command says it, to the end of what is there."""
         words: Sequence[str] = planned["sections"][0]["steps"][0]["command"]
         assert list(words[:5]) == ["python", "-m", "jobs", "run", DISCOUNTS.name]
-        assert run(DISCOUNTS, words[5:]) == 0, self._capsys.readouterr().err
+        assert run(DISCOUNTS, words[5:]) == 0
 
     def rows(self) -> list[Row]:
         """What both runs have written."""
-        return frames.rows(self._spark.read.format("delta").load(str(self._folder / "rows")))
+        return frames.rows(self._spark.read.format("delta").load(str(self.folder / "rows")))
 
 
 def publish(options: Namespace, *messages: Message) -> None:
@@ -137,5 +146,7 @@ def topics(broker: KafkaBroker, lite: Namespace) -> Iterator[None]:
     """The stream's topics on both, and its subscription."""
     pubsublite.create([PRODUCT], lite)
     broker.create_topic(PRODUCT.topic, KAFKA_PARTITIONS)
-    yield
-    broker.delete_topic(PRODUCT.topic)
+    try:
+        yield
+    finally:
+        broker.delete_topic(PRODUCT.topic)
