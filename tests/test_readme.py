@@ -153,6 +153,7 @@ def test_every_flag_that_is_named_exists() -> None:
     known = set().union(*(help_flags("jobs", "run", name) for name in front_door.modules()))
     known |= help_flags("jobs", "plan", "streaming_product_discounts")
     known |= help_flags("jobs", "submit", "streaming_product_discounts")
+    known |= help_flags("jobs", "cutover", "streaming_product_discounts")
     known |= help_flags("jobs", "package") | help_flags("dataproc_emulator", "serve")
     known |= (
         help_flags("pubsublite_emulator", "serve")

@@ -58,7 +58,9 @@ class Moved:
 
     def end(self, how: str, random: Random) -> None:
         """Run on Pub/Sub Lite, and end at a random moment: graceful, uncommitted or killed."""
-        self._run_until(random.uniform(5, 8))
+        while not any((self.folder / "rows").glob("*.parquet")):
+            self.run_on_lite()
+        self._run_until(random.uniform(0.5, 6))
         if how == "uncommitted":
             self._forget_the_last_commit()
         elif how == "killed":
