@@ -82,11 +82,14 @@ class Traffic:
 
 def _work(shared: tuple[Any, ...], seed: int, lite: Namespace, to_kafka: Namespace) -> None:
     published, copied, repeated, seconds, stop, stopped, end = shared
+    parent = multiprocessing.parent_process()
+    assert parent
     with Mirror(PRODUCT, lite, to_kafka) as mirror:
 
         def share() -> None:
             copied.value, repeated.value = mirror.copied, mirror.repeated
             time.sleep(LOOK)
+            assert parent.is_alive(), "whoever started this was killed"
 
         with Live(lite, orders(seed)) as live:
             while not stop.is_set():
