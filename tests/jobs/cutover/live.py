@@ -28,6 +28,8 @@ RATE = 1000
 """Messages a second."""
 MOST_BEHIND = 500
 """An order out of order comes so many orders late at most: five seconds of event time."""
+MOST_AHEAD = timedelta(seconds=15)
+"""An order's own time is so long after its stamp at most."""
 PRICES = ("0.05", "1.50", "9.99", "12.25", "249.00")
 OFFERS = [
     Offer("u1", "p1", Decimal("12.50")),
@@ -72,13 +74,16 @@ def closing(seed: int, number: int) -> Message:
 
 
 def message(event: Event, random: Random) -> Message:
-    """The order as a message; one in ten has no time of its producer's."""
+    """The order as a message; one in ten was stamped before its own time, as far as the job lets it pass.
+
+    None goes without a stamp: the time of publishing is the clock's, and that is not these events' time.
+    """
     fields = {
         **{"event_id": event.event_id, "user_id": event.user_id, "product_id": event.product_id},
         **{"event_time": event.event_time.isoformat(), "quantity": event.quantity},
         "unit_price": str(event.unit_price),
     }
-    stamp = None if random.random() < 0.1 else event.event_time
+    stamp = event.event_time - (random.random() * MOST_AHEAD if random.random() < 0.1 else timedelta(0))
     return Message(PRODUCT.name, event.user_id.encode(), json.dumps(fields).encode(), stamp, {"v": [b"1"]})
 
 
