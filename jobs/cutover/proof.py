@@ -57,7 +57,7 @@ class Proof:
             (f"to count, in final windows from {times['since']} to {times['until']}", self.tally.to_count),
             (f"counted by the run on Pub/Sub Lite, up to {times['finished']}", self.tally.by_old),
             ("counted by the run on Kafka", self.tally.by_new),
-            ("dropped as late", self.tally.late),
+            ("not counted, but late by their place on Kafka", self.tally.late),
             ("lost", self.tally.lost),
             ("counted twice", self.tally.twice),
         ]

@@ -18,7 +18,8 @@ class Tally:
     """Events in final windows; one that is in two windows counts twice.
 
     `by_old`: in windows that end at or before the switch. `late`: not counted, and behind the watermark by
-    their own partition alone. `lost`: not counted otherwise.
+    what stands before them in their Kafka partition, so a run may have dropped them. `lost`: not counted
+    otherwise.
     """
 
     to_count: int
