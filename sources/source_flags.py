@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from argparse import ArgumentTypeError, Namespace, _ArgumentGroup
+from collections.abc import Mapping, Sequence
 
 from sources.flags import Parser, add_flag
 from sources.source import load
@@ -13,22 +13,43 @@ def parse(parser: Parser, names: Sequence[str], argv: Sequence[str], default: st
     """The options of a command that takes one of the sources `names`.
 
     Exits with code 2 and one line for an unknown flag, for a flag of a source that was not chosen, and for
-    flags that do not go together. A sink of a source's name takes that source's flags too.
+    flags that do not go together.
     """
     add_flag(parser, "--source", help="the broker", default=default, choices=tuple(names))
-    groups = {name: parser.add_argument_group(f"--source {name}") for name in names}
-    for name, group in groups.items():
-        load(name).add_arguments(group)
+    flags = add_flags(parser, names)
     options = parser.parse_args(argv)
-    given = {text.partition("=")[0] for text in argv}
-    for name, group in groups.items():
-        flags = {flag for action in group._group_actions for flag in action.option_strings}
-        if name in (options.source, getattr(options, "sink", None)):
-            if fault := load(name).flag_fault(options):
-                parser.error(fault)
-        elif foreign := given & flags:
-            parser.error(f"{min(foreign)}: a flag of --source {name}; the source is {options.source}")
+    if wrong := fault(flags, options, given(argv)):
+        parser.error(wrong)
     return options
+
+
+def add_flags(parser: Parser, names: Sequence[str]) -> dict[str, set[str]]:
+    """Add the flags of each of the sources `names`, and give their names by source."""
+    return {name: _add_flags(parser.add_argument_group(f"--source {name}"), name) for name in names}
+
+
+def given(argv: Sequence[str]) -> set[str]:
+    """The flags among the words of a command line."""
+    return {text.partition("=")[0] for text in argv}
+
+
+def fault(flags: Mapping[str, set[str]], options: Namespace, given: set[str]) -> str | None:
+    """The first thing wrong with the sources' flags, by source as of `add_flags`; None where nothing is.
+
+    A sink of a source's name takes that source's flags too.
+    """
+    for name, own in flags.items():
+        if name in (options.source, getattr(options, "sink", None)):
+            if wrong := load(name).flag_fault(options):
+                return wrong
+        elif foreign := given & own:
+            return f"{min(foreign)}: a flag of --source {name}; the source is {options.source}"
+    return None
+
+
+def _add_flags(group: _ArgumentGroup, name: str) -> set[str]:
+    load(name).add_arguments(group)
+    return {flag for action in group._group_actions for flag in action.option_strings}
 
 
 def whole(text: str) -> int:

@@ -10,8 +10,7 @@ from datetime import datetime
 from jobs.runtime import command_line
 from jobs.runtime.checkpoint import path_of
 from jobs.runtime.job import Job
-from sources import instants
-from sources import source as sources
+from sources import instants, source_flags
 from sources.flags import Parser
 
 LITE, KAFKA = "pubsublite", "kafka"
@@ -66,13 +65,13 @@ def switch(job: Job, parser: Parser, arguments: Sequence[str]) -> Switch:
                 f"--source={value}: expected {LITE}, or nothing: this is the way from there to {KAFKA}"
             )
     both = [(flag, value) for flag, value in given if flag != "--source"]
-    of_lite, of_kafka = _flags_of(LITE), _flags_of(KAFKA)
+    flags = source_flags.add_flags(Parser(), (LITE, KAFKA))
     to_kafka = any(flag == "--sink" and value == KAFKA for flag, value in both)
-    left_out = set() if to_kafka else of_kafka
+    left_out = set() if to_kafka else flags[KAFKA]
     old = command_line.parse(
         job, [f"--source={LITE}", *_words(pair for pair in both if pair[0] not in left_out)]
     )
-    new = _words(pair for pair in both if pair[0] not in of_lite)
+    new = _words(pair for pair in both if pair[0] not in flags[LITE])
     if old.sink == "parquet":
         # Batches are counted from 0 again: in the same folder they would replace the old run's.
         new = [word for word in new if not word.startswith("--sink-path=")]
@@ -97,9 +96,3 @@ def _pairs(parser: Parser, arguments: Sequence[str]) -> list[tuple[str, str]]:
 
 def _words(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{flag}={value}" for flag, value in pairs]
-
-
-def _flags_of(source: str) -> set[str]:
-    group = Parser().add_argument_group()
-    sources.load(source).add_arguments(group)
-    return {flag for action in group._group_actions for flag in action.option_strings}

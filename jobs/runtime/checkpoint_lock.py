@@ -33,9 +33,6 @@ def held(checkpoint: str) -> Iterator[None]:
 
 def is_held(checkpoint: str) -> bool:
     """Whether a run works on the checkpoint; False too where that cannot be told (`gs://`)."""
-    folder = _on_disk(checkpoint)
-    if folder is None or not folder.is_dir():
-        return False
     try:
         with held(checkpoint):
             return False
@@ -44,5 +41,6 @@ def is_held(checkpoint: str) -> bool:
 
 
 def _on_disk(path: str) -> Path | None:
-    local = path.removeprefix("file://")
-    return None if "://" in local else Path(local)
+    """The folder; None where this machine has none: a path may be one of the cluster's file system."""
+    folder = Path(path.removeprefix("file://"))
+    return folder if folder.is_dir() else None

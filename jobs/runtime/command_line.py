@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from jobs.runtime.flag import Flag, duration, to_timedelta
 from jobs.runtime.job import Job
 from jobs.sinks import sink as sinks
-from sources import instants
+from sources import instants, source_flags
 from sources import source as sources
 from sources.flags import Parser, add_flag
 
@@ -78,11 +78,11 @@ def parse(job: Job, arguments: Sequence[str] | None) -> Namespace:
     for flag in (*job.flags, *(table.flag for table in job.tables if table.flag not in job.flags)):
         flag.add_to(own)
     _add_runtime_flags(parser.add_argument_group("running"))
-    groups = {name: _source_group(parser, name) for name in sources.names()}
+    flags = source_flags.add_flags(parser, sources.names())
     _add_sink_flags(parser.add_argument_group("sinks"))
     options = parser.parse_args(arguments)
-    given = {text.split("=")[0] for text in (sys.argv[1:] if arguments is None else arguments)}
-    if fault := _source_flag_fault(groups, options, given) or _foreign_sink_flag(options, given):
+    given = source_flags.given(sys.argv[1:] if arguments is None else arguments)
+    if fault := source_flags.fault(flags, options, given) or _foreign_sink_flag(options, given):
         parser.error(fault)
     if options.output_mode == "update" and (why := _why_append_only(job, options)):
         parser.error(f"--output-mode update: {why}; expected append")
@@ -117,26 +117,9 @@ def _add_runtime_flags(group: _ArgumentGroup) -> None:
         add_flag(group, name, help=help, default=default, choices=tuple(known))
 
 
-def _source_group(parser: Parser, name: str) -> _ArgumentGroup:
-    group = parser.add_argument_group(f"--source {name}")
-    sources.load(name).add_arguments(group)
-    return group
-
-
 def _add_sink_flags(group: _ArgumentGroup) -> None:
     for flag in {flag.name: flag for name in sinks.names() for flag in sinks.load(name).FLAGS}.values():
         flag.add_to(group)
-
-
-def _source_flag_fault(groups: dict[str, _ArgumentGroup], options: Namespace, given: set[str]) -> str | None:
-    for name, group in groups.items():
-        flags = {text for action in group._group_actions for text in action.option_strings}
-        if name in (options.source, options.sink):
-            if fault := sources.load(name).flag_fault(options):
-                return fault
-        elif foreign := given & flags:
-            return f"{min(foreign)}: a flag of --source {name}; the source is {options.source}"
-    return None
 
 
 def _foreign_sink_flag(options: Namespace, given: set[str]) -> str | None:

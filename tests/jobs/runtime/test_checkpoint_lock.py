@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
-from jobs.runtime.checkpoint import CheckpointError
+from jobs.product_activity_windows import JOB as ACTIVITY
+from jobs.runtime.checkpoint import CheckpointError, path_of
 from jobs.runtime.checkpoint_lock import held, is_held
 from jobs.runtime.connectors import CHECKOUT
+from jobs.runtime.run import run
 
 HOLDER = (
     "import sys, time\nfrom jobs.runtime.checkpoint_lock import held\n"
@@ -41,5 +44,19 @@ def test_a_killed_process_lets_it_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["gs://bucket/checkpoints", "nowhere"])
-def test_where_there_is_no_lock_nothing_is_held(path: str) -> None:
+def test_a_folder_that_is_not_this_machines_has_no_lock_and_stops_no_run(path: str) -> None:
     assert not is_held(path)
+    with held(path):
+        assert not is_held(path)
+
+
+def test_a_run_holds_its_checkpoint(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [f"--checkpoint-root={tmp_path}", "--sink=console"]
+    assert run(ACTIVITY, flags) == 0
+    with held(path_of(str(tmp_path), ACTIVITY.name, "replay")):
+        capsys.readouterr()
+        assert run(ACTIVITY, flags) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "a running job works on it; expected one run at a time" in said
