@@ -51,11 +51,18 @@ _PAUSE_SECONDS = 0.1
 
 
 async def coordinated(ask: Callable[[], Future[T]]) -> T:
-    """What a request to a group's coordinator resolves to; asks again while a young broker elects one."""
+    """What a request to a group's coordinator resolves to; asks again while a young broker elects one.
+
+    A coordinator that still loads says so of each partition, and of the request nothing.
+    """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            return await asyncio.wrap_future(ask())
+            answer = await asyncio.wrap_future(ask())
+            for place in getattr(answer, "topic_partitions", ()):
+                if place.error is not None:
+                    raise KafkaException(place.error)
+            return answer
         except KafkaException as error:
             if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
                 raise refusal(error.args[0]) from None

@@ -123,10 +123,7 @@ class KafkaStorage:
             return
         places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         request = ConsumerGroupTopicPartitions(group, places)
-        stored = await coordinated(lambda: self._admin.alter_consumer_group_offsets([request])[group])
-        for place in stored.topic_partitions:
-            if place.error is not None:
-                raise LiteError(Code.UNAVAILABLE, f"Kafka: {place.error.str()}")
+        await coordinated(lambda: self._admin.alter_consumer_group_offsets([request])[group])
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         """The consumer group's offsets."""
