@@ -19,6 +19,7 @@ from sources.catalog import PRODUCT
 from sources.source import Message
 from tests.dataproc.gcloud import REGION, Gcloud, eventually, states
 from tests.kafka_broker import KafkaBroker
+from tests.publishing import publish_all
 from tests.sources.test_contract import options_of
 
 pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout(900)]
@@ -37,8 +38,6 @@ def topic(kafka_broker: KafkaBroker) -> Iterator[str]:
 
 def publish(broker: KafkaBroker) -> None:
     """Two orders a minute: ann's of one mug, bob's of two, at 10.00 each."""
-    publisher = kafka.publisher(options_of(kafka, f"--kafka-bootstrap-servers={broker.bootstrap}"))
-    failures: list[Exception] = []
     messages = []
     for minute in range(MINUTES):
         for user, quantity, second in (("ann", 1, 10), ("bob", 2, 20)):
@@ -48,9 +47,7 @@ def publish(broker: KafkaBroker) -> None:
                 f'"event_time":"{at.isoformat()}","quantity":{quantity},"unit_price":"10.00"}}'
             )
             messages.append(Message(PRODUCT.name, user.encode(), value.encode(), at))
-    publisher.publish(messages, lambda _, failure: failures.append(failure) if failure else None)
-    publisher.close()
-    assert failures == []
+    publish_all(kafka, options_of(kafka, f"--kafka-bootstrap-servers={broker.bootstrap}"), messages)
 
 
 def test_a_killed_driver_goes_on_and_the_rows_are_exact(

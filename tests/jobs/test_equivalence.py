@@ -23,6 +23,7 @@ from tests.jobs.reference import Message, Row
 from tests.jobs.runs import Runner, assert_equal, expected_stream, record
 from tests.jobs.streaming_reference import Streamed, held_back
 from tests.kafka_broker import KafkaBroker
+from tests.publishing import publish_all
 
 SEED, BATCHES, SIZE = 2, 3, 12
 MINUTE = timedelta(minutes=1)
@@ -40,14 +41,7 @@ class Topics:
         self._options: Namespace = parser.parse_args([self.flags[1]])
 
     def publish(self, stream: str, messages: Sequence[Message]) -> None:
-        refused: list[Exception] = []
-        publisher = kafka.publisher(self._options)
-        publisher.publish(
-            [record(stream, message) for message in messages],
-            lambda _, error: refused.append(error) if error else None,
-        )
-        publisher.close()
-        assert refused == []
+        publish_all(kafka, self._options, [record(stream, message) for message in messages])
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from sources.catalog import BROWSING, Stream
 from sources.source import Message
 from tests.jobs.process import JobProcess
 from tests.kafka_sasl import PASSWORD, SaslBroker
+from tests.publishing import publish_all
 from tests.sources.test_contract import options_of
 
 JOB = "product_activity_windows"
@@ -31,12 +32,7 @@ def sink(sasl: SaslBroker) -> Iterator[str]:
     name = next(_names)
     sasl.broker.create_topic(name)
     sasl.broker.create_topic(BROWSING.topic)
-    publisher = kafka.publisher(options_of(kafka, *sasl.plain()))
-    failures: list[Exception] = []
-    views = [_view(minute) for minute in range(3)]
-    publisher.publish(views, lambda _, failure: failures.append(failure) if failure else None)
-    publisher.close()
-    assert failures == []
+    publish_all(kafka, options_of(kafka, *sasl.plain()), [_view(minute) for minute in range(3)])
     yield name
     sasl.broker.delete_topic(BROWSING.topic)
 

@@ -29,6 +29,7 @@ from tests.jobs.runs import Runner, record
 from tests.jobs.streaming_reference import Streamed, held_back
 from tests.kafka_broker import KafkaBroker
 from tests.lite import led
+from tests.publishing import publish_all
 from tests.sources.test_contract import options_of
 
 MINUTE = timedelta(minutes=1)
@@ -37,14 +38,7 @@ ON_LITE = ("--source=pubsublite",)
 
 
 def publish(source: Any, options: Any, stream: str, messages: Sequence[Message]) -> None:
-    refused: list[Exception] = []
-    publisher = source.publisher(options)
-    publisher.publish(
-        [record(stream, message) for message in messages],
-        lambda _, error: refused.append(error) if error else None,
-    )
-    publisher.close()
-    assert refused == []
+    publish_all(source, options, [record(stream, message) for message in messages])
 
 
 def committed(stream: str) -> dict[int, int]:

@@ -27,6 +27,7 @@ from tests.jobs import frames
 from tests.jobs.process import JobProcess
 from tests.jobs.runs import said
 from tests.kafka_broker import KafkaBroker
+from tests.publishing import publish_all
 from tests.pubsublite.test_restart import Served
 from tests.sources.test_contract import options_of
 
@@ -63,15 +64,8 @@ def message(number: int) -> Message:
 
 
 def publish(broker: KafkaBroker) -> None:
-    failures = []
-    flag = f"--kafka-bootstrap-servers={broker.bootstrap}"
-    publisher = kafka.publisher(options_of(kafka, flag))
-    publisher.publish(
-        [message(number) for number in range(MESSAGES)],
-        lambda _, failure: failures.append(failure) if failure else None,
-    )
-    publisher.close()
-    assert failures == []
+    options = options_of(kafka, f"--kafka-bootstrap-servers={broker.bootstrap}")
+    publish_all(kafka, options, [message(number) for number in range(MESSAGES)])
 
 
 def opened(served: Served) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from itertools import count, islice
 from random import Random
-from types import TracebackType
-from typing import Self
 
 from sources import pubsublite
 from sources.catalog import PRODUCT
 from sources.source import Message
+from tests.jobs.cutover.background import Background
 from tests.jobs.reference import Event, Offer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -93,42 +91,31 @@ def _event(random: Random, seed: int, number: int) -> Event:
     return Event(f"s{seed}-{number}", user, product, NOON + number * STEP, random.randint(1, 3), price)
 
 
-class Live:
+class Live(Background):
     """Publishes within a `with` block, each message when it is due whatever became of those before.
 
     `published` counts them, `seconds` is how long it took in the end.
     """
 
     def __init__(self, options: Namespace, messages: Iterator[Published]) -> None:
+        super().__init__()
         self.published = 0
         self.seconds = 0.0
         self._options, self._messages = options, messages
-        self._refused: list[Exception] = []
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._thread.join(60)
-        assert not self._thread.is_alive(), f"{self.published} published"
-        assert self._refused == []
-
-    def _run(self) -> None:
+    def work(self) -> None:
+        """Publish until the block ends; fails where a message is not taken."""
+        refused: list[Exception] = []
         publisher = pubsublite.publisher(self._options)
         begun = time.monotonic()
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             due = int((time.monotonic() - begun) * RATE) + 1
             publisher.publish(
                 [one.message for one in islice(self._messages, due - self.published)],
-                lambda _, failure: self._refused.append(failure) if failure else None,
+                lambda _, failure: refused.append(failure) if failure else None,
             )
             self.published = due
-            self._stopping.wait(0.01)
+            self.stopping.wait(0.01)
         publisher.close()
         self.seconds = time.monotonic() - begun
+        assert refused == []

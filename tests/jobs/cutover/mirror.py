@@ -7,63 +7,43 @@ partition by Kafka's default partitioner; and, as after a restart of a task, som
 
 from __future__ import annotations
 
-import threading
 import time
 from argparse import Namespace
 from collections import deque
-from types import TracebackType
-from typing import Self
 
 from sources import kafka, pubsublite
 from sources.catalog import Stream
 from sources.source import Message, Record
+from tests.jobs.cutover.background import Background
 
 RESTART_EVERY, SENT_AGAIN = 3000, 100
 
 
-class Mirror:
+class Mirror(Background):
     """Copies from the oldest message on, within a `with` block; `copied` counts messages, each once."""
 
     def __init__(self, stream: Stream, lite: Namespace, to_kafka: Namespace) -> None:
+        super().__init__()
         self.copied = self.repeated = 0
         self._stream, self._lite, self._kafka = stream, lite, to_kafka
-        self._failure: Exception | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._thread.join(60)
-        assert self._failure is None, self._failure
 
     def wait_for(self, count: int) -> None:
         """Until that many messages are on Kafka."""
         deadline = time.monotonic() + 60
         while self.copied < count:
-            assert self._thread.is_alive(), self._failure
+            self.check()
             assert time.monotonic() < deadline, f"{self.copied} of {count} messages copied"
             time.sleep(0.02)
 
-    def _run(self) -> None:
-        try:
-            self._copy()
-        except Exception as failure:
-            self._failure = failure
-
-    def _copy(self) -> None:
+    def work(self) -> None:
+        """Copy until the block ends; fails where Kafka does not take a message."""
         refused: list[Exception] = []
         latest: deque[Message] = deque(maxlen=SENT_AGAIN)
         publisher = kafka.publisher(self._kafka)
         records = pubsublite.records(self._stream, self._lite)
         try:
             for record in records:
-                if self._stopping.is_set():
+                if self.stopping.is_set():
                     break
                 if record is None:
                     continue

@@ -22,6 +22,7 @@ from sources import kafka
 from sources.catalog import BROWSING, PURCHASE, Stream
 from sources.source import Message
 from tests.kafka_broker import KafkaBroker
+from tests.publishing import publish_all
 from tests.sources.test_contract import options_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -54,11 +55,7 @@ def flag() -> Iterator[str]:
         flag = f"--kafka-bootstrap-servers={broker.bootstrap}"
         options = options_of(kafka, flag)
         kafka.create([BROWSING, PURCHASE], options)
-        publisher = kafka.publisher(options)
-        refused: list[Exception] = []
-        publisher.publish(MESSAGES, lambda _, failure: refused.append(failure) if failure else None)
-        publisher.close()
-        assert refused == []
+        publish_all(kafka, options, MESSAGES)
         yield flag
 
 

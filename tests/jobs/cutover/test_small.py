@@ -34,6 +34,7 @@ from tests.jobs.cutover.mirror import Mirror
 from tests.jobs.cutover.moved import KAFKA_PARTITIONS, Moved, publish, topics
 from tests.kafka_broker import KafkaBroker
 from tests.lite import led
+from tests.publishing import publish_all
 
 AT = "2026-01-01T12:00:"
 ORDERS = list(islice(orders(77), 6000))
@@ -215,9 +216,7 @@ def test_a_topic_that_lacks_events_is_refused(moved: Moved) -> None:
 
     def anew(*messages: Message) -> None:
         moved.topic_anew()
-        publisher = kafka.publisher(moved.kafka)
-        publisher.publish(messages, lambda _, failure: None)
-        publisher.close()
+        publish_all(kafka, moved.kafka, messages)
 
     sent = [one.message for one in ORDERS]
     anew()

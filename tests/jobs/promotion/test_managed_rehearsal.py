@@ -18,6 +18,7 @@ from sources.catalog import Stream
 from sources.source import Message
 from tests.jobs.promotion.plans import IMAGE
 from tests.kafka_sasl import SaslBroker
+from tests.publishing import publish_all
 from tests.sources.test_contract import options_of
 
 pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout(600)]
@@ -39,8 +40,6 @@ def dataproc(sasl: SaslBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Data
 def publish(sasl: SaslBroker) -> None:
     of = options_of(kafka, *sasl.plain())
     kafka.create([SOLD, COUNTED], of)
-    publisher = kafka.publisher(of)
-    refused: list[Exception] = []
     sale = {"user_id": "ann", "product_id": "mug", "quantity": 1, "unit_price": "1.00"}
     messages = [
         Message(
@@ -51,9 +50,7 @@ def publish(sasl: SaslBroker) -> None:
         )
         for at in range(3)
     ]
-    publisher.publish(messages, lambda _, error: refused.append(error) if error else None)
-    publisher.close()
-    assert refused == []
+    publish_all(kafka, of, messages)
 
 
 def test_a_planned_job_logs_in_on_a_cluster_as_googles_account(

@@ -20,6 +20,7 @@ from sources.catalog import PRODUCT
 from sources.source import Message
 from tests.jobs.promotion.orders import DISCOUNTS, ORDERS, ROW, told
 from tests.jobs.promotion.plans import IMAGE
+from tests.publishing import publish_all
 from tests.sources.test_contract import options_of
 
 pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout(600)]
@@ -48,12 +49,7 @@ def wait_for(done: Callable[[], bool], seconds: float = 240) -> None:
 def publish(project: str) -> None:
     options = options_of(pubsublite, f"--pubsublite-project={project}")
     pubsublite.create([PRODUCT], options)
-    publisher = pubsublite.publisher(options)
-    refused: list[Exception] = []
-    messages = [Message(PRODUCT.name, key, value, None) for key, value in ORDERS]
-    publisher.publish(messages, lambda _, error: refused.append(error) if error else None)
-    publisher.close()
-    assert refused == []
+    publish_all(pubsublite, options, [Message(PRODUCT.name, key, value, None) for key, value in ORDERS])
 
 
 def test_a_release_runs_once_is_not_started_twice_and_goes_on(

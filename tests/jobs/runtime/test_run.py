@@ -20,6 +20,7 @@ from sources.flags import Parser
 from sources.source import Message, Record
 from tests.jobs.process import JobProcess
 from tests.kafka_broker import KafkaBroker
+from tests.publishing import publish_all
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -185,14 +186,8 @@ def test_a_topic_made_anew_under_an_old_checkpoint_is_refused(
 def publish(broker: KafkaBroker, *values: bytes) -> None:
     parser = Parser()
     kafka.add_arguments(parser.add_argument_group())
-    publisher = kafka.publisher(parser.parse_args([f"--kafka-bootstrap-servers={broker.bootstrap}"]))
-    failures: list[Exception] = []
-    publisher.publish(
-        [Message(PRODUCT.name, b"ann", value, NOON) for value in values],
-        lambda _, error: failures.append(error) if error else None,
-    )
-    publisher.close()
-    assert not failures
+    options = parser.parse_args([f"--kafka-bootstrap-servers={broker.bootstrap}"])
+    publish_all(kafka, options, [Message(PRODUCT.name, b"ann", value, NOON) for value in values])
 
 
 def test_a_changed_table_is_taken_up_and_sigterm_ends_the_run_well(

@@ -1,0 +1,24 @@
+"""Messages put on a broker by the source's own publisher."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Protocol
+
+from sources.source import Message, Publisher
+
+
+class Publishes(Protocol):
+    """A source's module, as far as it publishes."""
+
+    def publisher(self, options: Namespace) -> Publisher: ...
+
+
+def publish_all(source: Publishes, options: Namespace, messages: Sequence[Message]) -> None:
+    """Publish and wait; fails where one is not taken."""
+    refused: list[Exception] = []
+    publisher = source.publisher(options)
+    publisher.publish(messages, lambda _, failure: refused.append(failure) if failure else None)
+    publisher.close()
+    assert refused == []
