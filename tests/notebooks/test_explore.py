@@ -70,4 +70,7 @@ def test_a_broker_that_is_not_there_is_one_line() -> None:
     (lines,) = notebook.errors
     (line,) = lines
     assert line.startswith("SourceError: --kafka-bootstrap-servers 127.0.0.1:1: ")
-    assert line.endswith("; expected a Kafka broker; remedy: start one there, or give another address")
+    assert line.endswith(
+        "; expected a Kafka broker; remedy: start one there, give another address, "
+        "or log in where it wants that (--kafka-auth)"
+    )

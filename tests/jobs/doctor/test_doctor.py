@@ -104,8 +104,9 @@ def test_jars_that_are_missing_are_a_fault_with_the_command(
 ) -> None:
     monkeypatch.setenv("TWINSTREAM_JARS", str(tmp_path))
     faults = [line for line in said(spark_checks.jars()) if line.startswith("fault")]
-    assert len(faults) == 4
-    assert faults[0].endswith("; remedy: python -m jobs jars kafka")
+    assert [line.rpartition("; remedy: ")[2] for line in faults] == [
+        f"python -m jobs jars {name}" for name in ("kafka", "managed-kafka", "delta", "local", "pubsublite")
+    ]
 
 
 def test_a_broker_that_leads_its_clients_elsewhere_is_a_fault(kafka_broker: KafkaBroker) -> None:
