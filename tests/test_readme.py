@@ -23,6 +23,7 @@ from sources import replay_files
 from sources import source as sources
 from sources.catalog import BROWSING
 from sources.source import Record
+from tests import reader
 from tests.jobs.runs import said
 
 ROOT = Path(__file__).parents[1]
@@ -119,34 +120,12 @@ def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
 
 
 def test_the_plan_is_made_as_shown() -> None:
-    script = block("dataproc").replace(".venv/bin/python", sys.executable)
+    script = reader.blocks("dataproc")[0].replace(".venv/bin/python", sys.executable)
     ran = subprocess.run(
         ["bash", "-ec", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
     )
     assert ran.returncode == 0, ran.stderr
     assert "gcloud dataproc jobs submit pyspark" in ran.stdout
-
-
-@pytest.mark.needs("gcloud")
-def test_the_local_dataproc_starts_as_shown(tmp_path: Path) -> None:
-    script = block("rehearsal").replace(".venv/bin/python", sys.executable)
-    script = re.sub(r"(?<!\w)\.dataproc", str(tmp_path), script)
-    ran = subprocess.run(
-        ["bash", "-ec", f"trap 'kill $(jobs -p)' EXIT\n{script}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert re.search(r"^spark-streaming\s", ran.stdout, re.MULTILINE)
-
-
-def block(kind: str) -> str:
-    """The commands of the README's only block of this kind."""
-    (found,) = re.findall(rf"```bash {kind}\n(.*?)```", README, re.DOTALL)
-    return str(found)
 
 
 def test_every_flag_that_is_named_exists() -> None:
@@ -155,6 +134,7 @@ def test_every_flag_that_is_named_exists() -> None:
     known |= help_flags("jobs", "submit", "streaming_product_discounts")
     known |= help_flags("jobs", "cutover", "streaming_product_discounts")
     known |= help_flags("jobs", "package") | help_flags("dataproc_emulator", "serve")
+    known |= help_flags("dataproc_emulator", "env")
     known |= (
         help_flags("pubsublite_emulator", "serve")
         | help_flags("jobs", "reset")

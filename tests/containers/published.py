@@ -49,10 +49,13 @@ def messages(bootstrap: str, topic: str) -> list[Message]:
 
 def events(bootstrap: str, stream: str, skew: timedelta) -> list[Event]:
     """The stream's valid events, each once."""
+    return valid(messages(bootstrap, f"{stream}-topic"), stream, skew)
+
+
+def valid(published: Iterable[Message], stream: str, skew: timedelta) -> list[Event]:
+    """The valid events among a stream's messages, each once."""
     now, orders = datetime.now(UTC), stream != "browsing-stream"
-    judged = (
-        read(message, orders=orders, skew=skew, now=now) for message in messages(bootstrap, f"{stream}-topic")
-    )
+    judged = (read(message, orders=orders, skew=skew, now=now) for message in published)
     return once(one for one in judged if not isinstance(one, Wrong))
 
 

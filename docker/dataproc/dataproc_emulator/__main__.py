@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from dataproc_emulator.emulator import DataprocEmulator
-from dataproc_emulator.exports import environment, running, shell
+from dataproc_emulator.exports import elsewhere, environment, running, shell
 
 _DIRECTORY = Path(".dataproc")
 
@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--advertise", default="", help="host name that clients are told (default: --host)")
     serve.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     env = commands.add_parser("env", help='print shell exports: eval "$(python -m dataproc_emulator env)"')
+    env.add_argument(
+        "--address", help="host:port of an emulator in a container (default: that of --directory)"
+    )
     for command in (serve, env):
         command.add_argument(
             "--directory", type=Path, default=_DIRECTORY, help="objects and logs (default %(default)s)"
@@ -47,7 +50,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _env(options: argparse.Namespace) -> int:
-    files, address = running(options.directory)
+    if options.address:
+        files, address = elsewhere(options.directory, options.address), options.address
+    else:
+        files, address = running(options.directory)
     print(shell(environment(files, address, os.environ)))
     return 0
 

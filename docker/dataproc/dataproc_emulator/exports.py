@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from dataproc_emulator.files import Files
+from dataproc_emulator.files import Files, prepare_client
 
 
 def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict[str, str]:
@@ -42,12 +42,25 @@ def running(directory: Path) -> tuple[Files, str]:
         address = str(json.loads(files.ready.read_bytes())["address"])
     except (OSError, ValueError, KeyError):
         raise ConnectionError(f"no emulator has run over {directory}; {remedy}") from None
-    host, port = address.rsplit(":", 1)
+    _connect(address, remedy)
+    return files, address
+
+
+def elsewhere(directory: Path, address: str) -> Files:
+    """What gcloud needs on this machine, made in ``directory``, to reach an emulator in a container.
+
+    Raises ConnectionError where none answers at ``address`` (host:port).
+    """
+    _connect(address, "docker compose --profile dataproc up --wait dataproc")
+    return prepare_client(directory)
+
+
+def _connect(address: str, remedy: str) -> None:
+    host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConnectionError(f"no emulator answers at {address} ({error}); {remedy}") from None
-    return files, address
 
 
 def shell(variables: Mapping[str, str]) -> str:

@@ -51,12 +51,19 @@ class Files:
 
 def prepare(directory: Path) -> Files:
     """Make what is missing in ``directory``, and clear away what the last run left besides its objects."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    files = Files(directory.resolve())
+    files = prepare_client(directory)
     for folder in (files.uploads, files.jobs, files.spark):
         shutil.rmtree(folder, ignore_errors=True)
-    for folder in (files.buckets, files.uploads, files.jobs, files.spark, files.gcloud):
+    for folder in (files.buckets, files.uploads, files.jobs, files.spark):
         folder.mkdir(exist_ok=True)
+    return files
+
+
+def prepare_client(directory: Path) -> Files:
+    """Make what gcloud needs, which is all there is where the emulator is in a container."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files = Files(directory.resolve())
+    files.gcloud.mkdir(exist_ok=True)
     files.token.touch(mode=0o600)
     files.token.write_text("local-emulator-token")
     return files
