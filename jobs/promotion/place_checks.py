@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 from jobs.promotion.finding import Finding, refused, warning
 from jobs.promotion.promotion import Promotion
 from jobs.promotion.target import is_local
-from jobs.runtime.flag import Flag
+from jobs.runtime.flag import Flag, to_timedelta
 from jobs.sinks import kafka, sink
 from sources import kafka_login, pubsublite_paths
 
@@ -87,6 +87,21 @@ def same_region(promotion: Promotion, today: date) -> Iterator[Finding]:
         )
 
 
+def watermark_waits_for_partitions(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """A watermark that allows for Google's connector, which learns each partition's end once a minute.
+
+    java-pubsublite-spark, LimitingHeadOffsetReader: the ends are kept for a minute, a partition at a time.
+    """
+    options = promotion.options
+    if options.source == "pubsublite" and to_timedelta(options.watermark) < _AHEAD:
+        yield warning(
+            f"--watermark {options.watermark}",
+            "the connector learns the end of each partition once a minute, at a time of its own: one can be a "
+            "minute ahead of another, whose events are late then; expected 2 minutes or more",
+            '--watermark "2 minutes"',
+        )
+
+
 def folders_in_the_bucket(promotion: Promotion, today: date) -> Iterator[Finding]:
     """Folders that outlive the cluster and that all its machines see."""
     for flag in _folders(promotion):
@@ -135,6 +150,7 @@ def _folders(promotion: Promotion) -> Iterator[str]:
         yield sink.PATH.name
 
 
+_AHEAD = timedelta(minutes=2)
 _PLACES: dict[Flag, str] = {sink.PATH: "{root}/results/{job}", kafka.TOPIC: "TOPIC"}
 
 CHECKS = (
@@ -143,6 +159,7 @@ CHECKS = (
     login_files_there,
     known_project_number,
     same_region,
+    watermark_waits_for_partitions,
     folders_in_the_bucket,
     sink_is_told,
     nobody_sees_the_console,

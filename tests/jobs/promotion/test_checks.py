@@ -271,11 +271,27 @@ def test_what_one_should_know_is_a_warning_and_no_refusal(
     )  # fmt: skip
     assert refusals(made) == []
     assert [text.split(": ")[0] for text in warnings(made)] == [
-        "--source pubsublite", "--pubsublite-location europe-west1-b", "--sink console",
-        "--trigger available-now", "TWINSTREAM_WINDOW",
+        "--source pubsublite", "--pubsublite-location europe-west1-b", "--watermark 10 seconds",
+        "--sink console", "--trigger available-now", "TWINSTREAM_WINDOW",
     ]  # fmt: skip
     assert "(https://docs.cloud.google.com/pubsub/lite/docs, read 2026-11-22)" in warnings(made)[0]
     assert made.promotion.options.window == "1 minute"
+
+
+@pytest.mark.parametrize(
+    ("flags", "warned"),
+    [
+        ((*LITE, "--watermark=119 seconds"), 1),
+        ((*LITE, "--watermark=2 minutes"), 0),
+        ((*KAFKA, "--watermark=10 seconds"), 0),
+    ],
+)
+def test_a_watermark_shorter_than_what_a_partition_of_lite_may_be_ahead(
+    tmp_path: Path, flags: tuple[str, ...], warned: int
+) -> None:
+    said = [text for text in warnings(planned(tmp_path, *flags)) if text.startswith("--watermark ")]
+    assert len(said) == warned
+    assert all(text.endswith('; remedy: --watermark "2 minutes"') for text in said)
 
 
 def test_no_day_makes_the_announced_end_of_lite_a_refusal(tmp_path: Path) -> None:
