@@ -15,7 +15,9 @@ from tests.kafka_sasl import SaslBroker, sasl_broker
 
 # For Spark 4.1 there are Kafka's jars only.
 EXTENSIONS: tuple[tuple[str, ...], dict[str, str]] = (
-    (("kafka",), {}) if pyspark.__version__ >= "4" else (("kafka", "delta", "pubsublite"), delta.SETTINGS)
+    (("kafka",), {})
+    if pyspark.__version__ >= "4"
+    else (("kafka", "delta", "pubsublite", "bigquery"), delta.SETTINGS)
 )
 
 pytest_plugins = ["tests.loud_skips", "pytester"]

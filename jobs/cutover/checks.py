@@ -52,7 +52,7 @@ def _a_sink_that_counts_once(switch: Switch) -> Iterator[Finding]:
         yield refused(
             "--sink console",
             "what is printed twice cannot be taken back",
-            "--sink delta, parquet or kafka",
+            "--sink delta, bigquery, parquet or kafka",
         )
     elif switch.old.sink == "kafka":
         yield warning(

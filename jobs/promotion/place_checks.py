@@ -9,7 +9,7 @@ from jobs.promotion.finding import Finding, refused, warning
 from jobs.promotion.promotion import Promotion
 from jobs.promotion.target import is_local
 from jobs.runtime.flag import Flag, to_timedelta
-from jobs.sinks import kafka, sink
+from jobs.sinks import bigquery, kafka, sink
 from sources import kafka_login, pubsublite_paths
 
 
@@ -151,7 +151,11 @@ def _folders(promotion: Promotion) -> Iterator[str]:
 
 
 _AHEAD = timedelta(minutes=2)
-_PLACES: dict[Flag, str] = {sink.PATH: "{root}/results/{job}", kafka.TOPIC: "TOPIC"}
+_PLACES: dict[Flag, str] = {
+    sink.PATH: "{root}/results/{job}",
+    kafka.TOPIC: "TOPIC",
+    bigquery.TABLE: "DATASET.TABLE",
+}
 
 CHECKS = (
     no_replay,

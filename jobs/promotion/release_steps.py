@@ -89,7 +89,7 @@ def _back(promotion: Promotion) -> Iterator[Step]:
         gcloud(target, "storage", "ls", f"{target.root}/packages/"),
     )
     yield Step(
-        "Begin anew, where an old package cannot continue: forget the checkpoint; give another --sink-path",
+        "Begin anew, where an old package cannot continue: forget the checkpoint; give results another place",
         gcloud(target, "storage", "rm", "--recursive", promotion.checkpoint),
     )
 

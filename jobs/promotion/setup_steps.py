@@ -142,9 +142,9 @@ def _kafka(promotion: Promotion, *words: str) -> tuple[str, ...]:
 
 
 def _services(promotion: Promotion) -> list[str]:
-    """Google's services that the job reads or writes: pubsublite, and kafka where it is Google's."""
+    """Google's services that the job reads or writes; kafka only where it is Google's."""
     used = (promotion.options.source, promotion.options.sink)
-    googles = ("pubsublite", "kafka") if promotion.target.kafka_cluster else ("pubsublite",)
+    googles = ("pubsublite", "bigquery", *(["kafka"] if promotion.target.kafka_cluster else []))
     return [name for name in googles if name in used]
 
 

@@ -24,7 +24,7 @@ from jobs.runtime.java import NoJava, java_home
 CHECKOUT = Path(__file__).parents[2]
 IVY_FILE = CHECKOUT / "docker" / "spark" / "ivy.xml"
 LOCK_FILE = IVY_FILE.with_name("jars.sha256")
-FOR_JOBS = ("kafka", "managed-kafka", "delta", "local", "pubsublite")
+FOR_JOBS = ("kafka", "managed-kafka", "delta", "bigquery", "local", "pubsublite")
 _STAGING = ".fetching-"
 
 

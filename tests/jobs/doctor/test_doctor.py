@@ -105,7 +105,8 @@ def test_jars_that_are_missing_are_a_fault_with_the_command(
     monkeypatch.setenv("TWINSTREAM_JARS", str(tmp_path))
     faults = [line for line in said(spark_checks.jars()) if line.startswith("fault")]
     assert [line.rpartition("; remedy: ")[2] for line in faults] == [
-        f"python -m jobs jars {name}" for name in ("kafka", "managed-kafka", "delta", "local", "pubsublite")
+        f"python -m jobs jars {name}"
+        for name in ("kafka", "managed-kafka", "delta", "bigquery", "local", "pubsublite")
     ]
 
 

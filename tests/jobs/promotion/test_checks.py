@@ -114,6 +114,10 @@ REFUSED = {
         "--sink-path: not given; --sink delta needs it; remedy: --sink-path"
         " gs://my-bucket/twinstream/results/streaming_product_discounts",
     ),
+    "results in no table": (
+        [*PLACE, IMAGE, "--project-number=1", "--source=pubsublite", "--sink=bigquery"],
+        "--sink-table: not given; --sink bigquery needs it; remedy: --sink-table DATASET.TABLE",
+    ),
     "no discounts": (
         [*LITE, "--discounts=nowhere.csv"],
         "--discounts nowhere.csv: no such file on this machine to stage; expected one, or a place in a"

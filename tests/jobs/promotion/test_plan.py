@@ -57,7 +57,7 @@ def test_the_way_of_a_lite_job_in_order(tmp_path: Path) -> None:
         "The next submission continues at the checkpoint",
         f"Packages that were staged; stop the job, then `python -m jobs submit` with the same flags and"
         f" --package {tmp_path}/twinstream-VERSION",
-        "Begin anew, where an old package cannot continue: forget the checkpoint; give another --sink-path",
+        "Begin anew, where an old package cannot continue: forget the checkpoint; give results another place",
     ]
 
 
@@ -126,6 +126,22 @@ def test_a_sink_on_managed_kafka_logs_in_too(tmp_path: Path) -> None:
     assert made.promotion.options.kafka_bootstrap_servers == (
         "bootstrap.events.us-central1.managedkafka.my-project.cloud.goog:9092"
     )
+
+
+def test_bigquery_is_switched_on_and_reached_by_the_images_own_connector(tmp_path: Path) -> None:
+    made = planned(
+        tmp_path, *PLACE, IMAGE, "--project-number=123456", "--source=pubsublite",
+        "--sink=bigquery", "--sink-table=insights.discounts",
+    )  # fmt: skip
+    assert [purpose for purpose in purposes(made) if "roles/bigquery" in purpose] == [
+        "The cluster's machines may act as roles/bigquery.dataEditor",
+        "The cluster's machines may act as roles/bigquery.jobUser",
+    ]
+    (enabled,) = [command for command in commands(made) if command[1:3] == ("services", "enable")]
+    assert "bigquery.googleapis.com" in enabled
+    (submit,) = [command for command in commands(made) if "submit" in command]
+    assert f"--jars={BUCKET}/jars/pubsublite-spark-sql-streaming-1.0.0-with-dependencies.jar" in submit
+    assert submit[-3:-1] == ("--sink=bigquery", "--sink-table=insights.discounts")
 
 
 def test_who_names_another_login_is_heard(tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ def test_every_jar_set_of_a_source_or_sink_has_facts() -> None:
     assert [name for name in USED if name not in brought and not runtimes.connector(name)] == []
 
 
-@pytest.mark.parametrize("name", ["kafka", "kafka-spark-4.1", "managed-kafka", "delta", "pubsublite"])
+@pytest.mark.parametrize(
+    "name", ["kafka", "kafka-spark-4.1", "managed-kafka", "delta", "bigquery", "pubsublite"]
+)
 def test_the_facts_of_a_set_are_those_of_its_jars(name: str) -> None:
     facts, jars = runtimes.connector(name), connectors.jars(name)
     assert {scala for jar in jars for scala in re.findall(r"_(\d\.\d+)-", jar.name)} <= {facts.scala}

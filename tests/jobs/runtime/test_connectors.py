@@ -71,7 +71,7 @@ def test_an_unknown_set_is_refused_with_the_known_ones(
     assert connectors.command(["--directory", str(tmp_path), "kinesis"]) == 1
     assert capsys.readouterr().err == (
         "python -m jobs jars: no set of jars named 'kinesis'; "
-        "expected one of: kafka, kafka-spark-4.1, managed-kafka, pubsublite, delta, local, broker\n"
+        "expected one of: kafka, kafka-spark-4.1, managed-kafka, pubsublite, delta, bigquery, local, broker\n"
     )
 
 
@@ -98,7 +98,13 @@ def test_ivy_and_the_lock_name_the_same_sets() -> None:
 @pytest.mark.parametrize(
     ("name", "newer"),
     # Google's login does not run on Spark's, so these come ahead of them: see runtimes.toml.
-    [("kafka", set()), ("delta", set()), ("local", set()), ("managed-kafka", {"guava", "gson"})],
+    [
+        ("kafka", set()),
+        ("delta", set()),
+        ("bigquery", set()),
+        ("local", set()),
+        ("managed-kafka", {"guava", "gson"}),
+    ],
 )
 def test_no_set_brings_a_jar_that_spark_ships(name: str, newer: set[str]) -> None:
     shipped = {_artifact(jar.name) for jar in Path(pyspark.__file__).parent.glob("jars/*.jar")}

@@ -1,0 +1,214 @@
+"""A table in BigQuery, by Google's Spark connector and the Java client of BigQuery that its jar carries."""
+
+from __future__ import annotations
+
+import re
+import time
+from argparse import ArgumentTypeError
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.runtime import files
+from jobs.sinks.sink import SinkError
+
+NAME = re.compile(r"((?:[a-z0-9.-]+:)?[a-z][a-z0-9-]+\.)?\w+\.[\w-]+", re.ASCII)
+TYPES = {
+    "string": "STRING",
+    "int": "INT64",
+    "bigint": "INT64",
+    "decimal": "NUMERIC",
+    "timestamp": "TIMESTAMP",
+}
+PARTITIONED_BY = "window_start"
+STAGED = timedelta(days=1)
+"""When BigQuery deletes a staging table by itself, for one that a crash has left."""
+
+
+def table_name(text: str) -> str:
+    """`DATASET.TABLE` or `PROJECT.DATASET.TABLE`."""
+    if not NAME.fullmatch(text):
+        raise ArgumentTypeError(f"{text!r}: expected DATASET.TABLE or PROJECT.DATASET.TABLE")
+    return text
+
+
+class BigQueryTable:
+    """The table of that name, which need not exist; without a project it is in the one that pays.
+
+    Who pays is the connector's `spark.datasource.bigquery.parentProject`, else the project of the application
+    default credentials, else that of the name; raises SinkError where there is none.
+    """
+
+    def __init__(self, spark: SparkSession, name: str) -> None:
+        self._spark, self._given = spark, name
+        self._sdk = spark._jvm.com.google.cloud.spark.bigquery.repackaged.com.google.cloud.bigquery  # type: ignore[union-attr]
+        project, self._dataset, self._table = _parts(name)
+        default = self._sdk.BigQueryOptions.getDefaultProjectId()
+        self._payer = self._option("parentProject") or default or project
+        self._project = project or self._payer
+        self._client = self._connect()
+
+    def __str__(self) -> str:
+        return self._given
+
+    def prove_writable(self) -> None:
+        """Make a table beside this one, delete it, and ask whether a query would run; raises SinkError."""
+        try:
+            dataset = self._sdk.DatasetId.of(self._project, self._dataset)
+            if self._client.getDataset(dataset, self._no("BigQuery$DatasetOption")) is None:
+                raise SinkError(
+                    f"--sink-table {self}: project {self._project} has no dataset {self._dataset}; "
+                    f"expected one; remedy: bq mk --dataset {self._project}:{self._dataset}"
+                )
+            self._drop(self._stage({"probe": "STRING"}))
+            dry = self._sdk.QueryJobConfiguration.newBuilder("SELECT 1").setDryRun(True).build()
+            self._client.create(self._sdk.JobInfo.of(dry), self._no("BigQuery$JobOption"))
+        except Py4JJavaError as error:
+            raise SinkError(
+                f"--sink-table {self}: {files.reason(error)}; expected credentials that may write there and "
+                f"run queries in {self._payer}; remedy: gcloud auth application-default login, or "
+                "roles/bigquery.dataEditor and roles/bigquery.jobUser for the account"
+            ) from None
+
+    def there(self) -> bool:
+        """Whether the table exists."""
+        return self._found() is not None
+
+    def count(self) -> int:
+        """How many rows it has; 0 where it does not exist."""
+        found = self._found()
+        return 0 if found is None else int(str(found.getNumRows()))
+
+    def read(self) -> DataFrame:
+        """Its rows as they are now."""
+        options = {"parentProject": self._payer, "enableReadSessionCaching": "false"}
+        return self._spark.read.format("bigquery").options(**options).load(self._path(self._table))
+
+    def make(self, rows: DataFrame) -> None:
+        """Make the table for such rows, a partition a day, where it does not exist.
+
+        Raises SinkError where it lacks a column of the rows or has one of another type.
+        """
+        columns, found = _columns(rows), self._found()
+        if found is None:
+            self._create(self._table, columns, partitioned=True)
+            return
+        fields = found.getDefinition().getSchema().getFields()
+        there = {field.getName(): field.getType().getStandardType().name() for field in fields}
+        if wrong := [name for name, kind in columns.items() if there.get(name) != kind]:
+            is_now = ", ".join(f"{name} is {there.get(name, 'missing')}" for name in wrong)
+            expected = ", ".join(f"{name} {columns[name]}" for name in wrong)
+            raise SinkError(
+                f"--sink-table {self}: {is_now}; expected {expected}; remedy: another --sink-table, which is "
+                "made as it must be, or alter this one"
+            )
+
+    def merge(self, rows: DataFrame, key: Sequence[str]) -> None:
+        """Replace the rows of the same keys and insert the others, all at once; keys are never null."""
+        columns = _columns(rows)
+        staged = self._stage(columns)
+        # A partition is a write stream, with half a second to wait; a project may make 10,000 an hour.
+        writer = rows.coalesce(1).write.format("bigquery").mode("append")
+        writer.options(writeMethod="direct", parentProject=self._payer).save(self._path(staged))
+        self._query(self._statement(staged, list(columns), key, _span(rows)))
+        self._drop(staged)
+
+    def _statement(self, staged: str, columns: list[str], key: Sequence[str], span: tuple[str, str]) -> str:
+        first, last = span
+        names = ", ".join(f"`{name}`" for name in columns)
+        same = " AND ".join(f"old.`{name}` = new.`{name}`" for name in key)
+        changes = ", ".join(f"`{name}` = new.`{name}`" for name in columns if name not in key)
+        # By constants BigQuery reads, and bills, the partitions of these days and not the whole table.
+        days = f"old.`{PARTITIONED_BY}` BETWEEN TIMESTAMP '{first}+00' AND TIMESTAMP '{last}+00'"
+        target, source = f"`{self._path(self._table)}` old", f"`{self._path(staged)}` new"
+        insert = f"INSERT ({names}) VALUES ({names})"  # noqa: S608 - the job's own names
+        return (
+            f"MERGE INTO {target} USING {source} ON {same} AND {days}"
+            f" WHEN MATCHED THEN UPDATE SET {changes} WHEN NOT MATCHED THEN {insert}"
+        )
+
+    def _connect(self) -> Any:
+        if not self._payer:
+            raise SinkError(
+                f"--sink-table {self}: no project, and the credentials name none; expected "
+                "PROJECT.DATASET.TABLE; remedy: name it, or gcloud auth application-default login"
+            )
+        builder = self._sdk.BigQueryOptions.newBuilder().setProjectId(self._payer)
+        if host := self._option("bigQueryHttpEndpoint"):
+            builder.setHost(host)
+        options = builder.build()
+        if options.getCredentials() is None:
+            raise SinkError(
+                f"--sink-table {self}: no application default credentials; expected an account's; "
+                "remedy: gcloud auth application-default login"
+            )
+        return options.getService()
+
+    def _option(self, name: str) -> str | None:
+        """The connector's option of that name, where Spark's configuration has it."""
+        return self._spark.conf.get(f"spark.datasource.bigquery.{name}", None)
+
+    def _found(self) -> Any:
+        return self._client.getTable(self._id(self._table), self._no("BigQuery$TableOption"))
+
+    def _stage(self, columns: dict[str, str]) -> str:
+        """Make an empty table and say its name, a new one each time: an old driver may not be quite dead."""
+        name = f"{self._table}_staging_{uuid4().hex}"
+        self._create(name, columns)
+        return name
+
+    def _create(self, table: str, columns: dict[str, str], *, partitioned: bool = False) -> None:
+        sdk = self._sdk
+        kinds = {name: sdk.StandardSQLTypeName.valueOf(kind) for name, kind in columns.items()}
+        fields = [sdk.Field.of(name, kind, self._no("Field")) for name, kind in kinds.items()]
+        definition = sdk.StandardTableDefinition.newBuilder().setSchema(sdk.Schema.of(fields))
+        if partitioned:
+            day = sdk.TimePartitioning.newBuilder(sdk.TimePartitioning.Type.DAY)
+            definition.setTimePartitioning(day.setField(PARTITIONED_BY).build())
+        info = sdk.TableInfo.newBuilder(self._id(table), definition.build())
+        if not partitioned:
+            info.setExpirationTime(int((time.time() + STAGED.total_seconds()) * 1000))
+        self._client.create(info.build(), self._no("BigQuery$TableOption"))
+
+    def _drop(self, table: str) -> None:
+        self._client.delete(self._id(table))
+
+    def _query(self, sql: str) -> None:
+        self._client.query(self._sdk.QueryJobConfiguration.of(sql), self._no("BigQuery$JobOption"))
+
+    def _id(self, table: str) -> Any:
+        return self._sdk.TableId.of(self._project, self._dataset, table)
+
+    def _path(self, table: str) -> str:
+        return f"{self._project}.{self._dataset}.{table}"
+
+    def _no(self, kind: str) -> Any:
+        """An empty Java array, for py4j has no optional arguments."""
+        gateway: Any = self._spark.sparkContext._gateway
+        package: Any = self._sdk
+        for part in kind.split("$"):
+            package = getattr(package, part)
+        return gateway.new_array(package, 0)
+
+
+def _parts(name: str) -> tuple[str | None, str, str]:
+    """Project, dataset and table of a name that `table_name` has let through."""
+    project, _, dataset = name.rpartition(".")[0].rpartition(".")
+    return project or None, dataset, name.rpartition(".")[2]
+
+
+def _columns(rows: DataFrame) -> dict[str, str]:
+    """BigQuery's type of each column."""
+    return {name: TYPES[kind.partition("(")[0]] for name, kind in rows.dtypes}
+
+
+def _span(rows: DataFrame) -> tuple[str, str]:
+    """The first and the last window's start, in UTC."""
+    bounds = (bound(PARTITIONED_BY).cast("string") for bound in (F.min, F.max))
+    first, last = rows.agg(*bounds).collect()[0]
+    return first, last

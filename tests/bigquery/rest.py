@@ -1,0 +1,63 @@
+"""The calls of BigQuery's REST interface that its Java client makes for the sink, with Google's errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dataproc_emulator.errors import ApiError
+from dataproc_emulator.web import Request, Response, Routes
+from tests.bigquery.faults import Faults
+from tests.bigquery.warehouse import Table, Warehouse
+
+ROOT = "/bigquery/v2/projects/{project}"
+
+
+class Rest:
+    """Answers for one warehouse; `routes` is what a server takes."""
+
+    def __init__(self, warehouse: Warehouse, faults: Faults) -> None:
+        self._warehouse, self._faults = warehouse, faults
+        self.routes = Routes()
+        for method, path, handler in (
+            ("GET", "/datasets/{dataset}", self._dataset),
+            ("POST", "/datasets/{dataset}/tables", self._create),
+            ("GET", "/datasets/{dataset}/tables/{table}", self._table),
+            ("DELETE", "/datasets/{dataset}/tables/{table}", self._delete),
+            ("POST", "/queries", self._query),
+            ("POST", "/jobs", self._job),
+        ):
+            self.routes.add(method, ROOT + path, handler)
+
+    def _dataset(self, request: Request, project: str, dataset: str) -> dict[str, Any]:
+        self._faults.check("datasets.get")
+        self._warehouse.require_dataset(project, dataset)
+        return {"datasetReference": {"projectId": project, "datasetId": dataset}, "location": "US"}
+
+    def _create(self, request: Request, project: str, dataset: str) -> dict[str, Any]:
+        self._faults.check("tables.insert")
+        return self._described(self._warehouse.create(project, dataset, request.json))
+
+    def _table(self, request: Request, project: str, dataset: str, table: str) -> dict[str, Any]:
+        return self._described(self._warehouse.table(project, dataset, table))
+
+    def _delete(self, request: Request, project: str, dataset: str, table: str) -> Response:
+        self._faults.check("tables.delete")
+        self._warehouse.delete(self._warehouse.table(project, dataset, table))
+        return Response(status=204)
+
+    def _query(self, request: Request, project: str) -> dict[str, Any]:
+        """Run a statement and answer when it is done."""
+        self._faults.check("queries")
+        changed = self._warehouse.run(request.json["query"])
+        job = {"projectId": project, "jobId": request.json["requestId"], "location": "US"}
+        return {"jobReference": job, "jobComplete": True, "numDmlAffectedRows": str(changed), "schema": {}}
+
+    def _job(self, request: Request, project: str) -> dict[str, Any]:
+        """Only whether it would run."""
+        self._faults.check("jobs.insert")
+        if not request.json["configuration"].get("dryRun"):
+            raise ApiError("UNIMPLEMENTED", "jobs.insert: a dry run only")
+        return {**request.json, "status": {"state": "DONE"}}
+
+    def _described(self, table: Table) -> dict[str, Any]:
+        return {**table.resource, "type": "TABLE", "numRows": str(self._warehouse.count(table))}

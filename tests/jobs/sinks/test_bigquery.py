@@ -1,0 +1,235 @@
+"""The BigQuery sink: Google's unmodified connector and client against a stand-in of the service."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.product_activity_windows import JOB as ACTIVITY
+from jobs.runtime import command_line
+from jobs.runtime.run import run
+from jobs.sinks import bigquery
+from jobs.sinks.sink import Results, SinkError, newest_window
+from pubsublite_emulator import Emulator
+from sources.catalog import BROWSING
+from tests.bigquery.service import BigQuery
+from tests.jobs import frames
+from tests.jobs.runtime.test_run import event, replay
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+NAME = "insights.rows"
+OPTIONS = Namespace(sink_table=NAME)
+FINAL = Results("job", "application", ("window_start", "product_id"), ("window_start",), False, True)
+COLUMNS = (
+    "window_start timestamp, window_end timestamp, product_id string, units bigint, revenue decimal(18,2),"
+    " rank int"
+)
+Row = tuple[Any, ...]
+
+
+@pytest.fixture
+def service(spark: SparkSession) -> Iterator[BigQuery]:
+    with Emulator() as lite, BigQuery(lite.files).running() as (service, settings):
+        names = {f"spark.datasource.bigquery.{name}": value for name, value in settings.items()}
+        for name, value in names.items():
+            spark.conf.set(name, value)
+        yield service
+        for name in names:
+            spark.conf.unset(name)
+
+
+def row(minute: int, product: str, units: int, revenue: str = "1.25", rank: int | None = 1) -> Row:
+    start = NOON + minute * MINUTE
+    return (start, start + MINUTE, product, units, Decimal(revenue), rank)
+
+
+def frame(spark: SparkSession, *rows: Row) -> DataFrame:
+    return spark.createDataFrame(list(rows), COLUMNS)
+
+
+def test_a_batch_that_comes_again_counts_once(spark: SparkSession, service: BigQuery) -> None:
+    write = bigquery.open_sink(spark, OPTIONS, FINAL)
+    first, second = [row(0, "mug", 2), row(0, "cup", 1, "0.10", None)], [row(1, "mug", 3)]
+    write(frame(spark, *first), 1)
+    write(frame(spark, *second), 2)
+    write(frame(spark, *second), 2)
+    assert service.rows(NAME) == [
+        (NOON, NOON + MINUTE, "cup", 1, Decimal("0.10"), None),
+        (NOON, NOON + MINUTE, "mug", 2, Decimal("1.25"), 1),
+        (NOON + MINUTE, NOON + 2 * MINUTE, "mug", 3, Decimal("1.25"), 1),
+    ]
+
+
+def test_running_totals_take_the_place_of_older_ones(spark: SparkSession, service: BigQuery) -> None:
+    write = bigquery.open_sink(spark, OPTIONS, replace(FINAL, upsert=True))
+    write(frame(spark, row(0, "mug", 1), row(0, "cup", 5), row(1, "mug", 7)), 1)
+    write(frame(spark, row(0, "mug", 2, "2.50"), row(2, "mug", 1)), 2)
+    assert service.rows(NAME) == [
+        (NOON, NOON + MINUTE, "cup", 5, Decimal("1.25"), 1),
+        (NOON, NOON + MINUTE, "mug", 2, Decimal("2.50"), 1),
+        (NOON + MINUTE, NOON + 2 * MINUTE, "mug", 7, Decimal("1.25"), 1),
+        (NOON + 2 * MINUTE, NOON + 3 * MINUTE, "mug", 1, Decimal("1.25"), 1),
+    ]
+
+
+def test_a_batch_that_broke_off_anywhere_is_whole_when_it_comes_again(
+    spark: SparkSession, service: BigQuery
+) -> None:
+    bigquery.open_sink(spark, OPTIONS, FINAL)(frame(spark, row(0, "mug", 1)), 0)
+    for minute, call in enumerate(("tables.insert", "write", "queries", "tables.delete"), 1):
+        write = bigquery.open_sink(spark, OPTIONS, replace(FINAL, fresh=False))
+        service.faults.fail_next(call, "FAILED_PRECONDITION", "as after a crash")
+        with pytest.raises(Py4JJavaError, match="as after a crash"):
+            write(frame(spark, row(minute, "mug", minute)), minute)
+        again = bigquery.open_sink(spark, OPTIONS, replace(FINAL, fresh=False))
+        again(frame(spark, row(minute, "mug", minute)), minute)
+    assert [(start, units) for start, _, _, units, *_ in service.rows(NAME)] == [
+        (NOON, 1),
+        (NOON + MINUTE, 1),
+        (NOON + 2 * MINUTE, 2),
+        (NOON + 3 * MINUTE, 3),
+        (NOON + 4 * MINUTE, 4),
+    ]
+    left = [name.split(".") for name in service.warehouse.names() if name != NAME]
+    assert len(left) == 3, "what was staged when it broke off, and nothing of a whole batch"
+    times = [int(service.warehouse.table("shop", *name).resource["expirationTime"]) / 1000 for name in left]
+    assert all(23 * 3600 < time - datetime.now(UTC).timestamp() < 25 * 3600 for time in times)
+
+
+def test_the_table_is_kept_by_day(spark: SparkSession, service: BigQuery) -> None:
+    bigquery.open_sink(spark, OPTIONS, FINAL)(frame(spark, row(0, "mug", 1)), 1)
+    table = service.warehouse.table("shop", "insights", "rows").resource
+    assert (table["timePartitioning"]["type"], table["timePartitioning"]["field"]) == ("DAY", "window_start")
+    assert "expirationTime" not in table
+
+
+def test_what_is_there_is_read_back(spark: SparkSession, service: BigQuery) -> None:
+    assert bigquery.written(spark, OPTIONS) is None
+    write = bigquery.open_sink(spark, OPTIONS, FINAL)
+    write(frame(spark, row(0, "mug", 1)), 1)
+    assert frames.rows(written(spark)) == [row(0, "mug", 1)]
+    write(frame(spark, row(3, "cup", 2, rank=None)), 2)
+    assert frames.rows(written(spark)) == [row(0, "mug", 1), row(3, "cup", 2, rank=None)]
+    assert newest_window(written(spark)) == NOON + 4 * MINUTE
+
+
+def written(spark: SparkSession) -> DataFrame:
+    rows = bigquery.written(spark, OPTIONS)
+    assert rows
+    return rows
+
+
+def test_a_new_checkpoint_is_refused_where_rows_are_but_not_one_that_goes_on(
+    spark: SparkSession, service: BigQuery
+) -> None:
+    bigquery.open_sink(spark, OPTIONS, FINAL)(frame(spark, row(0, "mug", 1)), 1)
+    with pytest.raises(SinkError) as refused:
+        bigquery.open_sink(spark, OPTIONS, FINAL)
+    assert str(refused.value) == (
+        "--sink-table insights.rows already holds rows, but the checkpoint is new and could put parts of "
+        "windows in their place; give another --sink-table, or delete that table"
+    )
+    goes_on = replace(FINAL, after=NOON + MINUTE)
+    bigquery.open_sink(spark, OPTIONS, goes_on)(frame(spark, row(1, "mug", 2)), 1)
+    assert service.rows(NAME) == [
+        (NOON, NOON + MINUTE, "mug", 1, Decimal("1.25"), 1),
+        (NOON + MINUTE, NOON + 2 * MINUTE, "mug", 2, Decimal("1.25"), 1),
+    ]
+
+
+def command(folder: Path, *flags: str) -> list[str]:
+    """Two minutes are final, and a third one runs."""
+    files = replay(folder, BROWSING, [event("a", 0), event("b", 1)], [event("c", 1.5), event("d", 3)])
+    return [
+        *(files, f"--checkpoint-root={folder / 'checkpoints'}", "--watermark=1 second"),
+        *("--sink=bigquery", *flags),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "running"), [("append", []), ("update", [(NOON + 3 * MINUTE, NOON + 4 * MINUTE, "mug", 1)])]
+)
+def test_a_job_by_its_command_line(
+    spark: SparkSession, service: BigQuery, tmp_path: Path, mode: str, running: list[Row]
+) -> None:
+    given = command(tmp_path, "--sink-table=shop.insights.rows", f"--output-mode={mode}")
+    assert run(ACTIVITY, given) == 0
+    assert run(ACTIVITY, given) == 0
+    assert service.rows(NAME) == [
+        (NOON, NOON + MINUTE, "mug", 1),
+        (NOON + MINUTE, NOON + 2 * MINUTE, "mug", 2),
+        *running,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "fault", "said"),
+    [
+        (
+            None, None, "--sink-table is not given; --sink bigquery needs it",
+        ),
+        (
+            "nowhere.rows", None,
+            "--sink-table nowhere.rows: project shop has no dataset nowhere; expected one; remedy: bq mk"
+            " --dataset shop:nowhere",
+        ),
+        *(
+            (
+                "insights.rows", call,
+                "--sink-table insights.rows: BigQueryException: Access Denied; expected credentials that may"
+                " write there and run queries in shop; remedy: gcloud auth application-default login, or"
+                " roles/bigquery.dataEditor and roles/bigquery.jobUser for the account",
+            )
+            for call in ("datasets.get", "tables.insert", "tables.delete", "jobs.insert")
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_said_at_the_start_in_one_line(
+    spark: SparkSession,
+    service: BigQuery,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    table: str | None,
+    fault: str | None,
+    said: str,
+) -> None:
+    if fault:
+        service.faults.fail_next(fault, "PERMISSION_DENIED", "Access Denied")
+    assert run(ACTIVITY, command(tmp_path, *([f"--sink-table={table}"] if table else []))) == 1
+    assert capsys.readouterr().err == f"product_activity_windows: {said}\n"
+
+
+def test_a_table_with_other_columns_is_refused_in_one_line(
+    spark: SparkSession, service: BigQuery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = [{"name": "key", "type": "STRING"}, {"name": "events", "type": "STRING"}]
+    table = {"tableReference": {"tableId": "rows"}, "schema": {"fields": fields}}
+    service.warehouse.create("shop", "insights", table)
+    assert run(ACTIVITY, command(tmp_path, "--sink-table=insights.rows")) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "product_activity_windows: the query failed: jobs.sinks.sink.SinkError: --sink-table insights.rows: "
+        "window_start is missing, window_end is missing, events is STRING; expected window_start TIMESTAMP, "
+        "window_end TIMESTAMP, events INT64; remedy: another --sink-table, which is made as it must be, or "
+        "alter this one"
+    )
+
+
+@pytest.mark.parametrize("name", ["rows", "insights.", "a.b.c.d", "insights.`x`", "Shop.insights.rows"])
+def test_a_name_that_is_none_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command_line.parse(ACTIVITY, ["--sink=bigquery", f"--sink-table={name}"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"product_activity_windows: argument --sink-table: {name!r}: expected DATASET.TABLE or"
+        " PROJECT.DATASET.TABLE (see --help)\n"
+    )
