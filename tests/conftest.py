@@ -20,7 +20,7 @@ EXTENSIONS: tuple[tuple[str, ...], dict[str, str]] = (
     else (("kafka", "delta", "pubsublite", "bigquery"), delta.SETTINGS)
 )
 
-pytest_plugins = ["tests.loud_skips", "pytester"]
+pytest_plugins = ["tests.loud_skips", "tests.stuck_tasks", "pytester"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,52 @@
+"""Of a test that runs out of time while Spark works the run says at its end what the tasks waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from threading import Thread
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+FRAMES, LINES = 30, 30
+"""How much is shown of a task's stack and of the test's log."""
+_seen = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_seen] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
+    report = yield
+    spark = SparkSession._instantiatedSession  # asking the JVM here could wait for ever
+    if spark and call.excinfo and str(call.excinfo.value).startswith("Timeout"):
+        item.config.stash[_seen] += [item.nodeid, *report.caplog.splitlines()[-LINES:], *in_time(spark)]
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if lines := terminalreporter.config.stash[_seen]:
+        terminalreporter.section("stuck tasks", sep="-")
+        terminalreporter.line("\n".join(lines))
+
+
+def in_time(spark: SparkSession, seconds: float = 20) -> list[str]:
+    """The stacks, or that the JVM does not tell them either."""
+    found: list[str] = []
+    asking = Thread(target=lambda: found.extend(stacks(spark)), daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return found or [f"no task runs, or the JVM has not said so in {seconds} s"]
+
+
+def stacks(spark: SparkSession) -> list[str]:
+    """The threads of this JVM that run Spark's tasks: a line each, and its frames."""
+    java: Any = spark._jvm
+    lines = []
+    for thread, frames in java.java.lang.Thread.getAllStackTraces().items():
+        if thread.getName().startswith("Executor task"):
+            lines += [thread.getName(), *(f"  {frame}" for frame in list(frames)[:FRAMES])]
+    return lines
