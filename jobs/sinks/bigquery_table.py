@@ -57,7 +57,7 @@ class BigQueryTable:
         return self._given
 
     def prove_writable(self) -> None:
-        """Make a table beside this one, delete it, and ask whether a query would run; raises SinkError."""
+        """Make a table beside this one, ask whether a query of it would run, delete it; raises SinkError."""
         try:
             dataset = self._sdk.DatasetId.of(self._project, self._dataset)
             if self._client.getDataset(dataset, self._no("BigQuery$DatasetOption")) is None:
@@ -65,9 +65,11 @@ class BigQueryTable:
                     f"--sink-table {self}: project {self._project} has no dataset {self._dataset}; "
                     f"expected one; remedy: bq mk --dataset {self._project}:{self._dataset}"
                 )
-            self._drop(self._stage({"probe": "STRING"}))
-            dry = self._sdk.QueryJobConfiguration.newBuilder("SELECT 1").setDryRun(True).build()
+            staged = self._stage({"probe": "STRING"})
+            query = f"SELECT probe FROM `{self._path(staged)}`"  # noqa: S608 - a name that was checked
+            dry = self._sdk.QueryJobConfiguration.newBuilder(query).setDryRun(True).build()
             self._client.create(self._sdk.JobInfo.of(dry), self._no("BigQuery$JobOption"))
+            self._drop(staged)
         except Py4JJavaError as error:
             raise SinkError(
                 f"--sink-table {self}: {files.reason(error)}; expected credentials that may write there and "

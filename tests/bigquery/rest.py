@@ -57,6 +57,7 @@ class Rest:
         self._faults.check("jobs.insert")
         if not request.json["configuration"].get("dryRun"):
             raise ApiError("UNIMPLEMENTED", "jobs.insert: a dry run only")
+        self._warehouse.check(request.json["configuration"]["query"]["query"])
         return {**request.json, "status": {"state": "DONE"}}
 
     def _described(self, table: Table) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
@@ -114,13 +115,15 @@ class Warehouse:
         """How many rows the table has."""
         return int(self.rows(table).num_rows)
 
+    def check(self, sql: str) -> None:
+        """Raises ApiError where a query in BigQuery's dialect could not run."""
+        with self._lock, _refused():
+            self._duck.sql(_transpiled(sql))
+
     def run(self, sql: str) -> int:
         """Run a statement in BigQuery's dialect: the rows that it has changed. Raises ApiError."""
-        try:
-            with self._lock:
-                return int(self._duck.execute(_transpiled(sql)).fetchall()[0][0])
-        except (sqlglot.ParseError, duckdb.Error) as error:
-            raise ApiError("INVALID_ARGUMENT", str(error)) from None
+        with self._lock, _refused():
+            return int(self._duck.execute(_transpiled(sql)).fetchall()[0][0])
 
     def close(self) -> None:
         """Forget everything."""
@@ -131,3 +134,12 @@ def _transpiled(sql: str) -> str:
     """BigQuery's statement as DuckDB's."""
     (statement,) = sqlglot.transpile(sql, read="bigquery", write="duckdb")
     return statement
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What cannot be run, as the service says it."""
+    try:
+        yield
+    except (sqlglot.ParseError, duckdb.Error) as error:
+        raise ApiError("INVALID_ARGUMENT", str(error)) from None
