@@ -59,10 +59,11 @@ class Promotion:
 
     @property
     def shipped_sets(self) -> tuple[str, ...]:
-        """The jar sets that the runtime lacks."""
+        """The jar sets that the runtime lacks; in a rehearsal it brings none."""
         if not self.runtime:
             return jar_sets(self.options)
-        lacking = (name for name in jar_sets(self.options) if name not in self.runtime.brings)
+        brought = () if self.target.rehearsal else self.runtime.brings
+        lacking = (name for name in jar_sets(self.options) if name not in brought)
         return tuple(built_for(self.runtime.spark, name) for name in lacking)
 
     @property

@@ -144,6 +144,14 @@ def test_bigquery_is_switched_on_and_reached_by_the_images_own_connector(tmp_pat
     assert submit[-3:-1] == ("--sink=bigquery", "--sink-table=insights.discounts")
 
 
+def test_a_rehearsal_has_to_be_brought_what_an_image_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC", "http://127.0.0.1:8123/")
+    made = planned(tmp_path, *PLACE, IMAGE, "--source=replay", "--sink=bigquery", "--sink-table=a.b")
+    assert [name.partition("/")[0] for name in made.shipped.jars] == ["bigquery"]
+
+
 def test_who_names_another_login_is_heard(tmp_path: Path) -> None:
     made = planned(tmp_path, *MANAGED, "--kafka-auth=none")
     assert made.promotion.options.kafka_auth == "none"
