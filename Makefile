@@ -18,7 +18,7 @@ up: ## everything in containers: broker, emulator, generator, jobs, Jupyter, das
 	@for at in dashboard:8501 jupyter:8888; do echo "$${at%:*} http://$$(docker compose port $${at%:*} $${at#*:})"; done
 
 down: ## the containers and all they keep: topics, checkpoints, results
-	@docker compose down --volumes
+	@docker compose --profile '*' down --volumes
 
 test: lint ## the whole suite: ruff, mypy, pytest
 	@$(python) -m jobs jars kafka kafka-spark-4.1 managed-kafka delta bigquery local pubsublite broker

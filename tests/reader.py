@@ -35,7 +35,7 @@ class Shell:
             self._shell = subprocess.Popen(
                 ["bash", "-e"], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=output, stderr=output, text=True
             )
-        self.type("trap 'kill $(jobs -p); wait' EXIT")
+        self.type("trap 'jobs -p | xargs --no-run-if-empty kill; wait' EXIT")
         return self
 
     def __exit__(

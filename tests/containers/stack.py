@@ -18,7 +18,7 @@ from testcontainers.compose import DockerCompose
 
 CHECKOUT = Path(__file__).parents[2]
 STATE = "/var/lib/twinstream/state"
-PORTS = ("KAFKA_PORT", "JUPYTER_PORT", "DASHBOARD_PORT")
+PORTS = ("KAFKA_PORT", "JUPYTER_PORT", "DASHBOARD_PORT", "DATAPROC_PORT")
 
 
 class Stack:
@@ -95,11 +95,16 @@ class Stack:
         copy = self._folder / "results"
         shutil.rmtree(copy, ignore_errors=True)
         self.run("cp", f"dashboard:{STATE}/results/{self.source}", str(copy))
-        try:
-            table = DeltaTable(str(copy / job)).to_pyarrow_table(columns=list(columns))
-        except TableNotFoundError:
-            return []
-        return sorted(tuple(row[column] for column in columns) for row in table.to_pylist())
+        return table_rows(copy / job, *columns)
+
+
+def table_rows(table: Path, *columns: str) -> list[tuple[Any, ...]]:
+    """The rows of a Delta table, sorted; none where it is not there yet."""
+    try:
+        found = DeltaTable(str(table)).to_pyarrow_table(columns=list(columns))
+    except TableNotFoundError:
+        return []
+    return sorted(tuple(row[column] for column in columns) for row in found.to_pylist())
 
 
 def wait_for(reached: Callable[[], object], seconds: float, what: str) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.containers import published
-from tests.containers.stack import Stack, wait_for
+from tests.containers.stack import Stack, table_rows, wait_for
 from tests.dashboard.served import chromium, opened
 from tests.dashboard.test_page import figures
+from tests.reader import Shell, blocks
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,6 +30,10 @@ DISCOUNTS, RECOMMENDATIONS = "streaming_product_discounts", "popular_products_re
 JOBS = (DISCOUNTS, RECOMMENDATIONS)
 FIGURES = ("orders", "gross_revenue", "discount_amount", "net_revenue")
 SKEW = timedelta(minutes=10)
+SUFFIX = "rehearsed"
+ON_KAFKA = "--source kafka --kafka-bootstrap-servers kafka:29092"
+ON_LITE = f"--source pubsublite --project-number 1 --pubsublite-subscription-suffix {SUFFIX}"
+TOTALS = ' --output-mode update --watermark "30 minutes"'
 SECONDS = {"kafka": 120, "pubsublite": 300}
 """How long the first rows may take: Google's connector looks for new messages once a minute."""
 
@@ -76,6 +84,33 @@ def test_a_notebook_runs_in_jupyter(stack: Stack) -> None:
         run_all_cells(page)
         expect(page.locator(".jp-OutputArea-output img").first).to_be_visible(timeout=240_000)
         assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+
+
+@pytest.mark.needs("gcloud")
+def test_gcloud_submits_to_the_dataproc_beside_it(stack: Stack, tmp_path: Path) -> None:
+    (shown,) = blocks("compose-dataproc")
+    assert ON_KAFKA in shown
+    here = {
+        "docker compose": shlex.join(stack.command()),
+        ":8998": f":{stack.ports['DATAPROC_PORT']}",
+        ON_KAFKA: {"kafka": ON_KAFKA, "pubsublite": ON_LITE}[stack.source] + TOTALS,
+    }
+    for there, replaced in here.items():
+        shown = shown.replace(there, replaced)
+    subscribe = ("--pubsublite-subscription-suffix", SUFFIX)
+    stack.run("run", "--rm", "-T", "topics", "python", "-m", "sources", "create", *subscribe)
+    with Shell(tmp_path) as shell:
+        try:
+            shell.type(shown)
+
+            def insights() -> list[tuple[object, ...]]:
+                shutil.rmtree(tmp_path / "discounts", ignore_errors=True)
+                shell.type(f"gcloud storage cp --recursive gs://my-bucket/discounts {tmp_path} || true")
+                return table_rows(tmp_path / "discounts", *FIGURES)
+
+            wait_for(lambda: insights() == orders(stack), 300, "all orders are in the bucket")
+        finally:
+            stack.run("--profile", "dataproc", "rm", "--stop", "--force", "dataproc")
 
 
 def run_all_cells(page: Page) -> None:
