@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 from argparse import ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -57,8 +58,12 @@ class BigQueryTable:
         return self._given
 
     def prove_writable(self) -> None:
-        """Make a table beside this one, ask whether a query of it would run, delete it; raises SinkError."""
-        try:
+        """Make a table beside this one, ask whether it could be queried, delete it; raises SinkError."""
+        with self._refusals(
+            f"; expected credentials that may write there and run queries in {self._payer}; remedy: gcloud "
+            "auth application-default login, or roles/bigquery.dataEditor and roles/bigquery.jobUser for the "
+            "account"
+        ):
             dataset = self._sdk.DatasetId.of(self._project, self._dataset)
             if self._client.getDataset(dataset, self._no("BigQuery$DatasetOption")) is None:
                 raise SinkError(
@@ -70,12 +75,6 @@ class BigQueryTable:
             dry = self._sdk.QueryJobConfiguration.newBuilder(query).setDryRun(True).build()
             self._client.create(self._sdk.JobInfo.of(dry), self._no("BigQuery$JobOption"))
             self._drop(staged)
-        except Py4JJavaError as error:
-            raise SinkError(
-                f"--sink-table {self}: {files.reason(error)}; expected credentials that may write there and "
-                f"run queries in {self._payer}; remedy: gcloud auth application-default login, or "
-                "roles/bigquery.dataEditor and roles/bigquery.jobUser for the account"
-            ) from None
 
     def there(self) -> bool:
         """Whether the table exists."""
@@ -94,12 +93,14 @@ class BigQueryTable:
     def make(self, rows: DataFrame) -> None:
         """Make the table for such rows, a partition a day, where it does not exist.
 
-        Raises SinkError where it lacks a column of the rows or has one of another type.
+        Raises SinkError where that fails, and where the table lacks a column or has one of another type.
         """
-        columns, found = _columns(rows), self._found()
-        if found is None:
-            self._create(self._table, columns, partitioned=True)
-            return
+        columns = _columns(rows)
+        with self._refusals():
+            found = self._found()
+            if found is None:
+                self._create(self._table, columns, partitioned=True)
+                return
         fields = found.getDefinition().getSchema().getFields()
         there = {field.getName(): field.getType().getStandardType().name() for field in fields}
         if wrong := [name for name, kind in columns.items() if there.get(name) != kind]:
@@ -111,14 +112,19 @@ class BigQueryTable:
             )
 
     def merge(self, rows: DataFrame, key: Sequence[str]) -> None:
-        """Replace the rows of the same keys and insert the others, all at once; keys are never null."""
-        columns = _columns(rows)
-        staged = self._stage(columns)
+        """Replace the rows of the same keys and insert the others, all at once; keys are never null.
+
+        Raises SinkError, and what the connector raises, whose innermost cause says why.
+        """
+        columns, span = _columns(rows), _span(rows)
+        with self._refusals():
+            staged = self._stage(columns)
         # A partition is a write stream, with half a second to wait; a project may make 10,000 an hour.
         writer = rows.coalesce(1).write.format("bigquery").mode("append")
         writer.options(writeMethod="direct", parentProject=self._payer).save(self._path(staged))
-        self._query(self._statement(staged, list(columns), key, _span(rows)))
-        self._drop(staged)
+        with self._refusals():
+            self._query(self._statement(staged, list(columns), key, span))
+            self._drop(staged)
 
     def _statement(self, staged: str, columns: list[str], key: Sequence[str], span: tuple[str, str]) -> str:
         first, last = span
@@ -150,6 +156,14 @@ class BigQueryTable:
                 "remedy: gcloud auth application-default login"
             )
         return options.getService()
+
+    @contextmanager
+    def _refusals(self, advice: str = "") -> Iterator[None]:
+        """What Google's classes raise, as a SinkError of one line."""
+        try:
+            yield
+        except Py4JJavaError as error:
+            raise SinkError(f"--sink-table {self}: {files.reason(error)}{advice}") from None
 
     def _option(self, name: str) -> str | None:
         """The connector's option of that name, where Spark's configuration has it."""

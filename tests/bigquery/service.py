@@ -1,4 +1,7 @@
-"""A small stand-in of BigQuery, which Google's unmodified connector and client talk to."""
+"""A small stand-in of BigQuery, which Google's unmodified connector and client talk to.
+
+It knows the calls that the sink makes and no others, and neither rights nor quotas nor two statements at once.
+"""
 
 from __future__ import annotations
 

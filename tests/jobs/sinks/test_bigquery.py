@@ -18,6 +18,7 @@ from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.runtime import command_line
 from jobs.runtime.run import run
 from jobs.sinks import bigquery
+from jobs.sinks.bigquery_table import BigQueryTable
 from jobs.sinks.sink import Results, SinkError, newest_window
 from pubsublite_emulator import Emulator
 from sources.catalog import BROWSING
@@ -89,7 +90,7 @@ def test_a_batch_that_broke_off_anywhere_is_whole_when_it_comes_again(
     for minute, call in enumerate(("write", "queries", "tables.delete"), 1):
         write = bigquery.open_sink(spark, OPTIONS, replace(FINAL, fresh=False))
         service.faults.fail_next(call, "FAILED_PRECONDITION", "as after a crash")
-        with pytest.raises(Py4JJavaError, match="as after a crash"):
+        with pytest.raises((SinkError, Py4JJavaError), match="as after a crash"):
             write(frame(spark, row(minute, "mug", minute)), minute)
         again = bigquery.open_sink(spark, OPTIONS, replace(FINAL, fresh=False))
         again(frame(spark, row(minute, "mug", minute)), minute)
@@ -196,6 +197,24 @@ def test_what_cannot_work_is_said_at_the_start_in_one_line(
         service.faults.fail_next(fault, "PERMISSION_DENIED", "Access Denied")
     assert run(ACTIVITY, command(tmp_path, *([f"--sink-table={table}"] if table else []))) == 1
     assert capsys.readouterr().err == f"product_activity_windows: {said}\n"
+
+
+def test_a_batch_that_is_refused_says_why_in_one_line(
+    spark: SparkSession,
+    service: BigQuery,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def begun(table: BigQueryTable) -> None:
+        service.faults.fail_next("queries", "PERMISSION_DENIED", "Access Denied: Table shop:insights.rows")
+
+    monkeypatch.setattr(BigQueryTable, "prove_writable", begun)
+    assert run(ACTIVITY, command(tmp_path, "--sink-table=insights.rows")) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "product_activity_windows: the query failed: jobs.sinks.sink.SinkError: --sink-table insights.rows: "
+        "BigQueryException: Access Denied: Table shop:insights.rows"
+    )
 
 
 def test_a_table_with_other_columns_is_refused_in_one_line(
