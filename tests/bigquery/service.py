@@ -1,6 +1,6 @@
 """A small stand-in of BigQuery, which Google's unmodified connector and client talk to.
 
-It knows the calls that the sink makes and no others, and neither rights nor quotas nor two statements at once.
+It knows the calls that the sink makes and no others; no rights, no quotas, no two statements at once.
 """
 
 from __future__ import annotations
