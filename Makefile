@@ -21,7 +21,7 @@ down: ## the containers and all they keep: topics, checkpoints, results
 	@docker compose --profile '*' down --volumes
 
 test: lint ## the whole suite: ruff, mypy, pytest
-	@$(python) -m jobs jars kafka kafka-spark-4.1 managed-kafka delta bigquery local pubsublite broker
+	@$(python) -m jobs jars --all
 	@$(python) -m pytest $(ARGS)
 
 lint: .venv/in-step ## ruff and mypy only

@@ -116,6 +116,7 @@ def command(argv: Sequence[str]) -> int:
     parser.add_argument(
         "sets", nargs="*", metavar="SET", default=FOR_JOBS, help=f"default: {' '.join(FOR_JOBS)}"
     )
+    parser.add_argument("--all", action="store_true", help="every set, those that only tests use too")
     parser.add_argument("--directory", help="where the sets lie [env TWINSTREAM_JARS, default .jars]")
     parser.add_argument(
         "--lock", action="store_true", help="after a change of ivy.xml: fetch all, renew jars.sha256"
@@ -125,7 +126,7 @@ def command(argv: Sequence[str]) -> int:
         if options.lock:
             lock(options.directory, print)
         else:
-            fetch(options.sets, options.directory, print)
+            fetch(known() if options.all else options.sets, options.directory, print)
     except (WrongJars, FetchFailed, NoJava, ValueError, OSError) as error:
         print(f"python -m jobs jars: {error}", file=sys.stderr)
         return 1

@@ -95,6 +95,13 @@ def test_ivy_and_the_lock_name_the_same_sets() -> None:
     assert set(connectors.FOR_JOBS) < set(configurations)
 
 
+def test_all_are_more_than_what_the_jobs_need(capsys: pytest.CaptureFixture[str]) -> None:
+    assert connectors.command(["--all"]) == 0
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "kafka", "kafka-spark-4.1", "managed-kafka", "pubsublite", "delta", "bigquery", "local", "broker",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "newer"),
     # Google's login does not run on Spark's, so these come ahead of them: see runtimes.toml.
