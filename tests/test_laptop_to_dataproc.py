@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
 
 from dataproc_emulator import exports as dataproc_exports
 from pubsublite_emulator import exports as lite_exports
@@ -22,8 +21,9 @@ from sources import pubsublite, source
 from sources.catalog import BROWSING, PURCHASE, STREAMS
 from sources.clients.pubsublite_cursors import heads
 from tests.containers import published
+from tests.containers.stack import table_rows
 from tests.dataproc.gcloud import Gcloud, eventually, states
-from tests.jobs.reference import Event, Message, Row
+from tests.jobs.reference import Event, Message
 from tests.publishing import publish_all
 from tests.reader import Shell, blocks
 from tests.sources.test_contract import options_of
@@ -59,13 +59,13 @@ def test_the_page_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert (len(orders), len(views), len(purchases)) == (61, 280, 22)
         discounts = published.discounts(orders, MINUTE)
         assert len(discounts) == 37
-        eventually(lambda: rows(bucket / "discounts") == discounts, SECONDS)
+        eventually(lambda: table_rows(bucket / "discounts") == discounts, SECONDS)
         assert "[37 rows x 9 columns]" in shell.type(read)
 
         publish_an_end()
         popular = published.recommendations(purchases, views, 10 * MINUTE, WITHIN, NEXT_DAY)
         assert len(popular) == 12
-        eventually(lambda: rows(bucket / "popular") == popular, SECONDS)
+        eventually(lambda: table_rows(bucket / "popular") == popular, SECONDS)
 
         gcloud = Gcloud({**os.environ, **dataproc_exports.environment(*dataproc_exports.running(here), {})})
         stops = re.findall(r"^# Stop\n# - .*\n(gcloud .*)$", submitted, re.MULTILINE)
@@ -98,10 +98,3 @@ def messages(stream: str) -> Iterator[Message]:
     for record in islice(filter(None, pubsublite.records(STREAMS[stream], options)), count):
         assert record.published_at
         yield Message(record.offset, record.value, record.published_at)
-
-
-def rows(table: Path) -> list[Row]:
-    """A table's rows, sorted; none where it is not there yet."""
-    if not DeltaTable.is_deltatable(str(table)):
-        return []
-    return sorted(tuple(row.values()) for row in DeltaTable(table).to_pyarrow_table().to_pylist())

@@ -99,12 +99,12 @@ class Stack:
 
 
 def table_rows(table: Path, *columns: str) -> list[tuple[Any, ...]]:
-    """The rows of a Delta table, sorted; none where it is not there yet."""
+    """The rows of a Delta table, of these columns (none: all), sorted; none where it is not there yet."""
     try:
-        found = DeltaTable(str(table)).to_pyarrow_table(columns=list(columns))
+        found = DeltaTable(str(table)).to_pyarrow_table(columns=list(columns) or None)
     except TableNotFoundError:
         return []
-    return sorted(tuple(row[column] for column in columns) for row in found.to_pylist())
+    return sorted(tuple(row.values()) for row in found.to_pylist())
 
 
 def wait_for(reached: Callable[[], object], seconds: float, what: str) -> None:
