@@ -33,7 +33,7 @@ SKEW = timedelta(minutes=10)
 SUFFIX = "rehearsed"
 ON_KAFKA = "--source kafka --kafka-bootstrap-servers kafka:29092"
 ON_LITE = f"--source pubsublite --project-number 1 --pubsublite-subscription-suffix {SUFFIX}"
-TOTALS = ' --output-mode update --watermark "30 minutes"'
+TOTALS = ' --output-mode update --watermark "30 minutes" --trigger available-now'
 SECONDS = {"kafka": 120, "pubsublite": 300}
 """How long the first rows may take: Google's connector looks for new messages once a minute."""
 
