@@ -86,8 +86,8 @@ def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
     """The envelope, the fields as text (`quantity int`), `time`, `price` of orders, and what the value is.
 
     Spark compiles no generator with a JSON parser in it; the other functions that it does not compile stand
-    there too, so that everything around it is compiled. What it compiles stands before: there the value is
-    copied once, and in the generator for each function.
+    there too, so that everything around it is compiled. What it does compile stands before, for in the
+    generator it is interpreted.
     """
     types = {"quantity": "int"}
     names = (*NAMES, "event_time", *stream.order_fields)
