@@ -1,7 +1,10 @@
 """Leads this process's Python clients and its Spark session to an emulator of Pub/Sub Lite."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -15,6 +18,8 @@ def led(lite: Emulator, spark: SparkSession | None = None) -> Iterator[None]:
 
     A running JVM does not read that again; it reads the proxy's properties for every connection
     (`sun.net.spi.DefaultProxySelector`), and has the trust store since its start (`tests.conftest.spark`).
+    Google's connector keeps its connections, a pool a subscription, as long as the JVM lives: without them it
+    cannot take up one that leads to another emulator.
     """
     host, port = lite.address.rsplit(":", 1)
     with pytest.MonkeyPatch.context() as patch:
@@ -24,4 +29,23 @@ def led(lite: Emulator, spark: SparkSession | None = None) -> Iterator[None]:
             system = spark._jvm.java.lang.System  # type: ignore[union-attr]
             system.setProperty("https.proxyHost", host)
             system.setProperty("https.proxyPort", port)
+            forget_connections(spark)
         yield
+
+
+def forget_connections(spark: SparkSession) -> None:
+    """The connector's cache of clients, a private one, begins anew."""
+    java: Any = spark._jvm
+    cache = java.java.lang.Class.forName("com.google.cloud.pubsublite.spark.internal.CachedSubscriberClients")
+    instance = cache.getDeclaredField("instance")
+    instance.setAccessible(True)
+    instance.set(None, None)
+
+
+def copy_authority(directory: Path) -> None:
+    """An emulator with a process of its own, served from the new `directory`, is trusted by this process too.
+
+    gRPC reads the trusted authorities once a process.
+    """
+    with Emulator() as lite:
+        shutil.copytree(lite.files.directory, directory, ignore=shutil.ignore_patterns(lite.files.ready.name))

@@ -24,6 +24,7 @@ from tests.containers import published
 from tests.containers.stack import table_rows
 from tests.dataproc.gcloud import Gcloud, eventually, states
 from tests.jobs.reference import Event, Message
+from tests.lite import copy_authority
 from tests.publishing import publish_all
 from tests.reader import Shell, blocks
 from tests.sources.test_contract import options_of
@@ -40,6 +41,7 @@ PUBSUBLITE = ("--pubsublite-project=123456", "--pubsublite-location=us-central1-
 
 
 def test_the_page_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy_authority(tmp_path / "pubsublite")
     plan, rehearsal, submit, publish, read = blocks("dataproc")
     here = tmp_path / "dataproc"
     bucket = here / "gs" / "my-bucket"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +17,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.runtime.connectors import CHECKOUT
-from pubsublite_emulator import Emulator
 from pubsublite_emulator.exports import environment
 from sources import kafka, pubsublite
 from sources.catalog import BROWSING
@@ -27,6 +25,7 @@ from tests.jobs import frames
 from tests.jobs.process import JobProcess
 from tests.jobs.runs import said
 from tests.kafka_broker import KafkaBroker
+from tests.lite import copy_authority
 from tests.publishing import publish_all
 from tests.pubsublite.test_restart import Served
 from tests.sources.test_contract import options_of
@@ -46,9 +45,7 @@ def broker() -> Iterator[KafkaBroker]:
 
 @pytest.fixture
 def served(broker: KafkaBroker, tmp_path: Path) -> Iterator[Served]:
-    # gRPC reads the trusted authority once a process: this emulator takes that of the ones before it.
-    with Emulator() as lite:
-        shutil.copytree(lite.files.ca.parent, tmp_path / "lite")
+    copy_authority(tmp_path / "lite")
     served = Served(broker, tmp_path / "lite")
     yield served
     served.kill()
