@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,9 @@ EXTENSIONS: tuple[tuple[str, ...], dict[str, str]] = (
 )
 
 pytest_plugins = ["tests.loud_skips", "tests.stuck_tasks", "pytester"]
+
+# A JVM of a test lives for seconds: the compiler that is ready at once.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sources.catalog import PRODUCT
+from tests.jobs.runtime.test_events import BAD, FINE
 from tests.kafka_broker import KafkaBroker
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -16,13 +19,19 @@ USERS, PRODUCTS = 2000, 200
 
 
 def publish(broker: KafkaBroker, count: int, partitions: int = 2, seed: int = 1) -> None:
-    """Make the product stream's topic and put `count` orders of ten minutes on it, in order of event time."""
+    """Make the product stream's topic and put `count` messages on it: orders of ten minutes, by event time.
+
+    The first ones are the tests' bad input and good input of unusual spelling.
+    """
     broker.create_topic(PRODUCT.topic, partitions=partitions)
     producer = Producer(
         {"bootstrap.servers": broker.bootstrap, "linger.ms": 50, "batch.num.messages": 100_000, "acks": "1"}
     )
+    unusual = [value for value, _ in (*BAD.values(), *FINE.values()) if value and len(value) < 2**20]
+    for number, one in enumerate(unusual):
+        producer.produce(PRODUCT.topic, one.replace(b'"e-1"', b'"unusual-%d"' % number), partition=0)
     random = Random(seed)
-    for number in range(count):
+    for number in range(len(unusual), count):
         time = START + timedelta(seconds=600 * number / count)
         value = (
             f'{{"event_id":"{random.getrandbits(64):016x}","user_id":"user-{random.randrange(USERS)}",'
@@ -39,12 +48,32 @@ def publish(broker: KafkaBroker, count: int, partitions: int = 2, seed: int = 1)
 
 
 def discounts(file: Path) -> Path:
-    """A discounts file for one user and product in a hundred."""
+    """A discounts file for one user and product in a hundred, each once."""
     random = Random(2)
-    lines = [
-        f"user-{user},product-{random.randrange(PRODUCTS)},{random.randrange(1, 101)}"
+    percents = {
+        (user, random.randrange(PRODUCTS)): random.randrange(1, 101)
         for user in range(USERS)
         for _ in range(2)
-    ]
-    file.write_text("\n".join(["user_id,product_id,discount_percent", *dict.fromkeys(lines)]) + "\n")
+    }
+    lines = [f"user-{user},product-{product},{percent}" for (user, product), percent in percents.items()]
+    file.write_text("\n".join(["user_id,product_id,discount_percent", *lines]) + "\n")
     return file
+
+
+def insights(broker: KafkaBroker, topic: str) -> dict[tuple[datetime, str], list[Decimal]]:
+    """What a job wrote to a result topic, by window and product."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": topic})
+    place = TopicPartition(topic, 0, 0)
+    _, end = consumer.get_watermark_offsets(place)
+    consumer.assign([place])
+    found = {}
+    for _ in range(end):
+        message = consumer.poll(30)
+        assert message is not None
+        row = json.loads(message.value() or b"", parse_float=Decimal)
+        numbers = ("orders", "discounted_orders", "units", "gross_revenue", "discount_amount")
+        key = datetime.fromisoformat(row["window_start"]), row["product_id"]
+        assert key not in found, f"{topic}: {key} twice"
+        found[key] = [Decimal(row[name]) for name in numbers]
+    consumer.close()
+    return found

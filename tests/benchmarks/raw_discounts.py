@@ -1,8 +1,9 @@
 """The discounts job as one writes it by hand, without twinstream: what throughput is measured against.
 
 `--style usual`: `from_json`, `select("e.*")`, `filter`. `--style tuned`: the same behind a generator, so that
-JSON is parsed once. Both validate as far as Spark's own functions do it in a line, drop duplicates, join,
-aggregate and write to Kafka; neither keeps dead letters. `--settings default` leaves Spark's own.
+JSON is parsed once. `--checks strict` refuses what the job refuses (`throughput` compares the rows);
+`--checks lax` what Spark's own functions tell in a line. All drop duplicates, join, aggregate and write to
+Kafka; none keeps dead letters. `--settings default` leaves Spark's own.
 """
 
 from __future__ import annotations
@@ -12,19 +13,36 @@ import os
 import sys
 import tempfile
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime.java import java_home
 from jobs.runtime.session import LOOPBACK, local_settings, session
 
-SCHEMA = (
+NAMES = ("event_id", "user_id", "product_id")
+LAX_SCHEMA = (
     "event_id string, user_id string, product_id string, event_time timestamp, quantity int,"
     " unit_price decimal(18,2)"
 )
-VALID = (
+LAX = (
     "event_id <> '' and user_id <> '' and product_id <> '' and event_time is not null and quantity >= 1"
     " and unit_price >= 0 and event_time <= timestamp + interval 10 minutes"
+)
+STRICT_SCHEMA = (
+    "event_id string, user_id string, product_id string, event_time string, quantity int, unit_price string"
+)
+STRICT = " and ".join(
+    (
+        "values = 2 and decode(value, 'UTF-8') = text",
+        *(rf"""{name} <> '' and text rlike r'"{name}"\s*:\s*"'""" for name in NAMES),
+        r"event_time rlike r'^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\z'",
+        "try_cast(upper(event_time) as timestamp) >= timestamp '1970-01-01T00:00:00Z'",
+        "try_cast(upper(event_time) as timestamp) <= timestamp + interval 10 minutes",
+        r"unit_price rlike r'^-?(\d{1,16}(\.\d{1,2}0*)?|\d(\.\d{1,14})?E\d{1,2})\z'",
+        "try_cast(unit_price as decimal(38,18)) = try_cast(unit_price as decimal(18,2))",
+        "try_cast(unit_price as decimal(18,2)) >= 0",
+        "quantity >= 1 and cast(unit_price as double) * quantity < 1e13",
+    )
 )
 
 
@@ -40,20 +58,39 @@ def spark_session(settings: str) -> SparkSession:
     return builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
 
 
-def insights(raw: DataFrame, discounts: DataFrame, style: str) -> DataFrame:
-    """The job's query."""
-    text = F.col("value").cast("string")
-    if style == "tuned":
-        parsed = raw.select("timestamp", F.inline(F.array(F.from_json(text, SCHEMA))))
-    else:
-        parsed = raw.select("timestamp", F.from_json(text, SCHEMA).alias("e")).select("timestamp", "e.*")
-    once = (
-        parsed.filter(VALID)
-        .withWatermark("event_time", "10 seconds")
-        .dropDuplicatesWithinWatermark(["event_id"])
-    )
-    gross = (F.col("unit_price") * F.col("quantity")).cast("decimal(18,2)")
+def parsed(raw: DataFrame, style: str, schema: str, **others: Column) -> DataFrame:
+    """`raw`, the fields of the JSON in `value`, and what else is found by reading it."""
+    event = F.from_json(F.col("value").cast("string"), schema, {"allowSingleQuotes": "false"})
+    columns = [event.alias("e"), *(column.alias(name) for name, column in others.items())]
+    if style == "usual":
+        return raw.select("timestamp", "value", *columns).select("timestamp", "value", *others, "e.*")
+    once = raw.select("timestamp", "value", F.inline(F.array(F.struct(*columns))))
+    return once.select("timestamp", "value", *others, "e.*")
+
+
+def lax(raw: DataFrame, style: str) -> DataFrame:
+    """The events, as far as Spark's own types tell."""
+    return parsed(raw, style, LAX_SCHEMA).filter(LAX)
+
+
+def strict(raw: DataFrame, style: str) -> DataFrame:
+    """The events by the job's rules."""
+    values = F.expr("json_array_length(concat('[', cast(value as string), ',0]'))")
+    read = parsed(raw, style, STRICT_SCHEMA, values=values)
     return (
+        read.withColumn("text", F.col("value").cast("string"))
+        .filter(STRICT)
+        .withColumn("event_time", F.expr("cast(upper(event_time) as timestamp)"))
+        .withColumn("unit_price", F.col("unit_price").cast("decimal(18,2)"))
+    )
+
+
+def insights(raw: DataFrame, discounts: DataFrame, style: str, checks: str) -> DataFrame:
+    """The job's query."""
+    events = strict(raw, style) if checks == "strict" else lax(raw, style)
+    once = events.withWatermark("event_time", "10 seconds").dropDuplicatesWithinWatermark(["event_id"])
+    gross = (F.col("unit_price") * F.col("quantity")).cast("decimal(18,2)")
+    totals = (
         once.join(F.broadcast(discounts), ["user_id", "product_id"], "left")
         .withColumn("gross", gross)
         .withColumn("discount", F.round(F.coalesce(F.col("gross") * F.col("percent") / 100, F.lit(0)), 2))
@@ -66,12 +103,13 @@ def insights(raw: DataFrame, discounts: DataFrame, style: str) -> DataFrame:
             F.sum("discount").alias("discount_amount"),
         )
     )
+    return totals.select(F.col("window.start").alias("window_start"), "*").drop("window")
 
 
 def main() -> int:
     """Run to the end of the topic; says the seconds in batches as the jobs do."""
     parser = argparse.ArgumentParser()
-    for flag in ("--bootstrap", "--discounts", "--topic", "--style", "--settings", "--batch"):
+    for flag in ("--bootstrap", "--discounts", "--topic", "--style", "--checks", "--settings", "--batch"):
         parser.add_argument(flag, required=True)
     options = parser.parse_args()
     spark = spark_session(options.settings)
@@ -83,11 +121,12 @@ def main() -> int:
         .load()
     )
     schema = "user_id string, product_id string, percent decimal(5,2)"
-    rows = insights(raw, spark.read.csv(options.discounts, schema, header=True), options.style)
+    discounts = spark.read.csv(options.discounts, schema, header=True)
+    rows = insights(raw, discounts, options.style, options.checks)
     with tempfile.TemporaryDirectory() as checkpoint:
         query = (
             rows.select(
-                F.concat_ws("|", "window.start", "product_id").alias("key"),
+                F.concat_ws("|", "window_start", "product_id").alias("key"),
                 F.to_json(F.struct(*rows.columns)).alias("value"),
             )
             .writeStream.format("kafka")

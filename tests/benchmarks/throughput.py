@@ -1,9 +1,10 @@
 """Throughput and catch-up of the discounts job against hand-written Spark, side by side on one broker.
 
-    python -m tests.benchmarks.throughput [--events 2000000] [--rounds 3]
+    python -m tests.benchmarks.throughput [--events 2000000] [--rounds 3] [--only ours tuned]
 
-Every job reads the same topic and writes to Kafka; `batches` is the time inside batches, `cpu` that of the
-whole process, Spark's start included. A ratio above 1 means that ours is faster.
+Every job reads the same topic, the tests' bad input first, and writes to Kafka; those that refuse the same
+input must write the same rows. `batches` is the time inside batches, `cpu` that of the whole process, Spark's
+start included. A ratio above 1 means that ours is faster.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ from tests.kafka_broker import KafkaBroker
 
 BATCH = 1_000_000
 """The most events of a batch, ours and theirs: the jobs' default."""
+BY_HAND = {
+    "tuned": ("tuned", "strict", "tuned"),
+    "usual": ("usual", "strict", "tuned"),
+    "usual-defaults": ("usual", "strict", "default"),
+    "tuned-lax": ("tuned", "lax", "tuned"),
+    "usual-lax": ("usual", "lax", "tuned"),
+    "usual-lax-defaults": ("usual", "lax", "default"),
+}
+"""How it parses, what it refuses, with whose settings; the jobs' settings are the tuned ones."""
 
 
 def main() -> None:
@@ -26,15 +36,21 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=["ours", *BY_HAND], default=["ours", *BY_HAND])
     options = parser.parse_args()
+    results: dict[str, list[Measured]] = {name: [] for name in options.only}
     with KafkaBroker(heap="1g") as broker, tempfile.TemporaryDirectory() as folder:
         orders.publish(broker, options.events)
         table = orders.discounts(Path(folder, "discounts.csv"))
         runners = contestants(broker, str(table), Path(folder))
-        results: dict[str, list[Measured]] = {name: [] for name in runners}
         for number in range(options.rounds):
-            for name, runner in runners.items():
-                results[name].append(runner(f"{name}-{number}"))
+            for name in options.only:
+                broker.create_topic(f"{name}-{number}", partitions=1)
+                results[name].append(runners[name](f"{name}-{number}"))
+            strict = [name for name in options.only if "lax" not in name]
+            first, *others = (orders.insights(broker, f"{name}-{number}") for name in strict)
+            assert first, "no rows"
+            assert all(rows == first for rows in others), f"{', '.join(strict)}: their rows differ"
     report(results)
 
 
@@ -42,38 +58,21 @@ def contestants(broker: KafkaBroker, table: str, folder: Path) -> dict[str, Call
     """Every job, by name, to be run with the name of its own result topic."""
 
     def ours(topic: str) -> Measured:
-        broker.create_topic(topic, partitions=1)
         return measure(
-            *(
-                "-m",
-                "jobs",
-                "run",
-                "streaming_product_discounts",
-                "--source=kafka",
-                "--trigger=available-now",
-            ),
-            *(f"--kafka-bootstrap-servers={broker.bootstrap}", f"--discounts={table}", "--sink=kafka"),
-            *(f"--sink-topic={topic}", f"--checkpoint-root={folder / topic}"),
-            f"--kafka-max-events-per-batch={BATCH}",
+            *("-m", "jobs", "run", "streaming_product_discounts", "--source=kafka"),
+            *("--trigger=available-now", "--sink=kafka", f"--sink-topic={topic}"),
+            *(f"--kafka-bootstrap-servers={broker.bootstrap}", f"--kafka-max-events-per-batch={BATCH}"),
+            *(f"--discounts={table}", f"--checkpoint-root={folder / topic}"),
         )
 
-    def raw(style: str, settings: str) -> Callable[[str], Measured]:
-        def run(topic: str) -> Measured:
-            broker.create_topic(topic, partitions=1)
-            return measure(
-                *("-m", "tests.benchmarks.raw_discounts", f"--bootstrap={broker.bootstrap}"),
-                *(f"--discounts={table}", f"--topic={topic}", f"--style={style}", f"--settings={settings}"),
-                f"--batch={BATCH}",
-            )
+    def by_hand(style: str, checks: str, settings: str) -> Callable[[str], Measured]:
+        return lambda topic: measure(
+            *("-m", "tests.benchmarks.raw_discounts", f"--style={style}", f"--checks={checks}"),
+            *(f"--settings={settings}", f"--topic={topic}", f"--bootstrap={broker.bootstrap}"),
+            *(f"--discounts={table}", f"--batch={BATCH}"),
+        )
 
-        return run
-
-    return {
-        "ours": ours,
-        "tuned": raw("tuned", "tuned"),
-        "usual": raw("usual", "tuned"),
-        "usual-defaults": raw("usual", "default"),
-    }
+    return {"ours": ours, **{name: by_hand(*how) for name, how in BY_HAND.items()}}
 
 
 def report(results: dict[str, list[Measured]]) -> None:
@@ -83,9 +82,10 @@ def report(results: dict[str, list[Measured]]) -> None:
     for name in results:
         print(line(f"{name}: batches", batches[name]))
         print(line(f"{name}: cpu", cpu[name], "s cpu"))
-    for name in list(results)[1:]:
-        print(ratios(f"{name} / ours: batches", batches[name], batches["ours"]))
-        print(ratios(f"{name} / ours: cpu", cpu[name], cpu["ours"]))
+    first, *others = results
+    for name in others:
+        print(ratios(f"{name} / {first}: batches", batches[name], batches[first]))
+        print(ratios(f"{name} / {first}: cpu", cpu[name], cpu[first]))
 
 
 if __name__ == "__main__":
