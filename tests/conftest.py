@@ -1,6 +1,5 @@
 """What every test may ask for."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,9 +21,6 @@ EXTENSIONS: tuple[tuple[str, ...], dict[str, str]] = (
 )
 
 pytest_plugins = ["tests.loud_skips", "tests.stuck_tasks", "pytester"]
-
-# A JVM of a test lives for seconds: the compiler that is ready at once.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture(scope="session")

@@ -79,15 +79,16 @@ def _where_it_stands(condition: str) -> Column:
 
     `good` and `dead_letters` each name every column here: only equal exchanges are shared.
     """
-    return F.expr(f"({condition}) or rand() = -1")
+    return F.expr(f"({condition}) or spark_partition_id() = -1")
 
 
 def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
-    """The envelope, the fields as text (`quantity int`), `time`, `price` of orders, and what the value is.
+    """The envelope, the fields as text (`quantity int`), `time`, `price` of orders, `now`, what the value is.
 
     Spark compiles no generator with a JSON parser in it; the other functions that it does not compile stand
     there too, so that everything around it is compiled. What it does compile stands before, for in the
-    generator it is interpreted.
+    generator it is interpreted. The batch's time is there because elsewhere it is a constant of the compiled
+    code, which would be compiled anew for each batch; so would a seed (`rand`).
     """
     types = {"quantity": "int"}
     names = (*NAMES, "event_time", *stream.order_fields)
@@ -95,8 +96,10 @@ def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
     parsed = F.from_json(_text(), schema, {"allowSingleQuotes": "false"}).alias("parsed")
     is_text = (F.decode("value", "UTF-8").cast("binary") == F.col("value")).alias("is_text")
     looked_at = envelopes.select("*", is_text, _one_brace().alias("one_brace"))
-    once = looked_at.select("*", F.inline(F.array(F.struct(parsed, _alone().alias("alone")))))
-    fields = once.select(*envelopes.columns, "is_text", "alone", "parsed.*").withColumn("time", _time())
+    found = F.struct(parsed, _alone().alias("alone"), F.current_timestamp().alias("now"))
+    once = looked_at.select("*", F.inline(F.array(found)))
+    fields = once.select(*envelopes.columns, "is_text", "alone", "now", "parsed.*")
+    fields = fields.withColumn("time", _time())
     return fields.withColumn("price", _price()) if stream.order_fields else fields
 
 
@@ -182,7 +185,7 @@ def _name_checks(name: str) -> list[tuple[Column, str]]:
 def _time_checks(max_future_skew: timedelta) -> list[tuple[Column, str]]:
     text, time = F.col("event_time"), F.col("time")
     # A producer that stamps its messages with a wrong clock must not vouch for its own events.
-    now = F.least(F.coalesce("published_at", F.current_timestamp()), F.current_timestamp())
+    now = F.least("published_at", "now")
     seconds = int(max_future_skew.total_seconds())
     return [
         (text.isNull(), "event_time is missing or null"),
