@@ -93,7 +93,8 @@ class BigQueryTable:
     def make(self, rows: DataFrame) -> None:
         """Make the table for such rows, a partition a day, where it does not exist.
 
-        Raises SinkError where that fails, and where the table lacks a column or has one of another type.
+        Raises SinkError where that fails, where the table lacks a column or has one of another type, and
+        where the rows have a type that this sink does not write.
         """
         columns = _columns(rows)
         with self._refusals():
@@ -219,8 +220,17 @@ def _parts(name: str) -> tuple[str | None, str, str]:
 
 
 def _columns(rows: DataFrame) -> dict[str, str]:
-    """BigQuery's type of each column."""
-    return {name: TYPES[kind.partition("(")[0]] for name, kind in rows.dtypes}
+    """BigQuery's type of each column; raises SinkError for one that this sink does not write."""
+    if others := [f"{name} is {kind}" for name, kind in rows.dtypes if _plain(kind) not in TYPES]:
+        raise SinkError(
+            f"--sink bigquery: {', '.join(others)}; expected {', '.join(TYPES)}; remedy: cast it in the job"
+        )
+    return {name: TYPES[_plain(kind)] for name, kind in rows.dtypes}
+
+
+def _plain(kind: str) -> str:
+    """A type without its parameters."""
+    return kind.partition("(")[0]
 
 
 def _span(rows: DataFrame) -> tuple[str, str]:

@@ -26,7 +26,6 @@ BY_HAND = {
     "usual-defaults": ("usual", "strict", "default"),
     "tuned-lax": ("tuned", "lax", "tuned"),
     "usual-lax": ("usual", "lax", "tuned"),
-    "usual-lax-defaults": ("usual", "lax", "default"),
 }
 """How it parses, what it refuses, with whose settings; the jobs' settings are the tuned ones."""
 

@@ -217,6 +217,16 @@ def test_a_batch_that_is_refused_says_why_in_one_line(
     )
 
 
+def test_a_column_of_a_type_that_is_not_written_is_refused(spark: SparkSession, service: BigQuery) -> None:
+    write = bigquery.open_sink(spark, OPTIONS, FINAL)
+    with pytest.raises(SinkError) as refused:
+        write(frame(spark, row(0, "mug", 1)).selectExpr("*", "1.5D as share", "array(1) as ranks"), 0)
+    assert str(refused.value) == (
+        "--sink bigquery: share is double, ranks is array<int>; expected string, int, bigint, decimal, "
+        "timestamp; remedy: cast it in the job"
+    )
+
+
 def test_a_table_with_other_columns_is_refused_in_one_line(
     spark: SparkSession, service: BigQuery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
