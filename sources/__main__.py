@@ -24,7 +24,7 @@ def usage() -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a command: 0 done, 1 failed, 2 not understood; a failure is one line on standard error."""
+    """Run a command: 0 done, 1 failed, 2 not understood, 130 interrupted; each but 0 says why in one line."""
     if not argv or argv[0] in ("-h", "--help"):
         print(usage(), file=sys.stdout if argv else sys.stderr)
         return 0 if argv else 2
@@ -38,6 +38,9 @@ def main(argv: Sequence[str]) -> int:
     except SourceError as error:
         print(f"python -m sources {argv[0]}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"python -m sources {argv[0]}: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

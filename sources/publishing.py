@@ -6,7 +6,6 @@ import math
 import time
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from sources.progress import Progress
 from sources.scenarios import SCENARIOS
 from sources.source import Publisher, load, names
 from sources.source_flags import above_zero, parse, whole
+from sources.stopping import stopping
 
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 REAL_TIME = "real-time"
@@ -34,8 +34,9 @@ def command(argv: Sequence[str]) -> int:
     publisher = source.publisher(options)
     progress = Progress("published", options.alive_file)
     try:
-        with suppress(KeyboardInterrupt):
-            _publish(_batches(options, source.BOUNDED), publisher, progress, options.rate, source.BOUNDED)
+        with stopping() as stop:
+            pace = _Pace(options.rate, stop)
+            _publish(_batches(options, source.BOUNDED), publisher, progress, pace, source.BOUNDED)
     finally:
         publisher.close()
     progress.finish(progress.acknowledgements())
@@ -46,20 +47,21 @@ def _publish(
     batches: Iterable[Batch],
     publisher: Publisher,
     progress: Progress,
-    rate: str | float | None,
+    pace: _Pace,
     flush_each: bool,
 ) -> None:
     def meanwhile() -> None:
         publisher.publish([], progress.acknowledge)
         progress.show()
 
-    pace = _Pace(rate)
     for batch in batches:
         for part in pace.parts(batch, meanwhile):
             publisher.publish([arrival.message for arrival in part], progress.acknowledge)
             progress.add(len(part))
         if flush_each:
             publisher.flush()
+        if pace.stop():
+            return
 
 
 def _parser() -> Parser:
@@ -137,26 +139,29 @@ def _history(options: Namespace) -> timedelta:
 
 
 class _Pace:
-    """When each message is due, whatever became of those before it."""
+    """When each message is due, whatever became of those before it; after `stop`, none is."""
 
-    def __init__(self, rate: str | float | None) -> None:
+    def __init__(self, rate: str | float | None, stop: Callable[[], bool]) -> None:
         self._rate = rate
+        self.stop = stop
         self._started = time.monotonic()
         self._sent = 0
 
     def parts(self, batch: Batch, meanwhile: Callable[[], None]) -> Iterator[Batch]:
         """The batch in parts, each given when it is due; `meanwhile` is called while waiting."""
-        if self._rate is None:
-            yield from (batch[at : at + 1000] for at in range(0, len(batch), 1000))
-            return
-        for arrival in batch:
-            while (wait := self._wait(arrival)) > 0:
+        size = 1000 if self._rate is None else 1
+        for part in (batch[at : at + size] for at in range(0, len(batch), size)):
+            while not self.stop() and (wait := self._wait(part[0])) > 0:
                 time.sleep(min(wait, 0.2))
                 meanwhile()
+            if self.stop():
+                return
             self._sent += 1
-            yield [arrival]
+            yield part
 
     def _wait(self, arrival: Arrival) -> float:
+        if self._rate is None:
+            return 0
         if isinstance(self._rate, float):
             return self._started + self._sent / self._rate - time.monotonic()
         return (arrival.at - datetime.now(UTC)).total_seconds()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sources import replay_files
@@ -13,6 +12,7 @@ from sources.flags import Parser, add_flag
 from sources.progress import Progress
 from sources.source import Record, SourceError, load, names
 from sources.source_flags import above_zero, parse, whole
+from sources.stopping import stopping
 
 
 def command(argv: Sequence[str]) -> int:
@@ -23,8 +23,8 @@ def command(argv: Sequence[str]) -> int:
     progress = Progress("recorded")
     records = load(options.source).records(STREAMS[options.stream], options)
     file: list[Record] = []
-    with suppress(KeyboardInterrupt):
-        for record in _until_enough(records, options, progress):
+    with stopping() as stop:
+        for record in _until_enough(records, options, progress, stop):
             file.append(record)
             if len(file) == options.messages_per_file:
                 _write(folder, file)
@@ -65,9 +65,9 @@ def _empty_folder(directory: Path, stream: Stream) -> Path:
 
 
 def _until_enough(
-    records: Iterator[Record | None], options: Namespace, progress: Progress
+    records: Iterator[Record | None], options: Namespace, progress: Progress, stop: Callable[[], bool]
 ) -> Iterator[Record]:
-    """The records until `--count` or `--idle-seconds`; a None among them is a second without one."""
+    """The records until `--count`, `--idle-seconds` or `stop`; a None among them is a second without one."""
     idle = 0
     for record in records:
         progress.show()
@@ -75,7 +75,8 @@ def _until_enough(
         if record is not None:
             progress.add(1)
             yield record
-        if progress.count == options.count or (options.idle_seconds and idle >= options.idle_seconds):
+        idled = options.idle_seconds and idle >= options.idle_seconds
+        if stop() or idled or progress.count == options.count:
             return
 
 

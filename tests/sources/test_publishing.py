@@ -112,6 +112,42 @@ def test_real_time_begins_with_a_history_where_nothing_is_there(servers: str, tm
     assert published[1] < 200  # events are there: no history again
 
 
+INTERRUPTED = """
+import itertools, os, signal, sys
+from sources.__main__ import main
+from sources.progress import Progress
+
+def interrupted(self, *arguments, counted=getattr(Progress, sys.argv[1]), calls=itertools.count(1)):
+    counted(self, *arguments)
+    if next(calls) == 1000:
+        os.kill(os.getpid(), signal.SIGINT)
+
+setattr(Progress, sys.argv[1], interrupted)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def interrupted(method: str, *arguments: str) -> str:
+    """What a command says that hears Ctrl-C while it counts its thousandth message."""
+    command = [sys.executable, "-c", INTERRUPTED, method, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_ctrl_c_ends_is_counted_to_the_last_message(servers: str, tmp_path: Path) -> None:
+    arguments = ["--source=kafka", servers, "--scenario=tumbling", "--start=2026-01-01T12:00:00Z"]
+    said = interrupted("acknowledge", "publish", *arguments, "--count=unlimited")
+    published = int(said.split()[0].replace(",", ""))
+    assert said == f"{published:,} published, {published:,} acknowledged, 0 failed\n"
+    source = kafka.records(STREAMS["browsing-stream"], options(servers))
+    assert sum(1 for _ in iter(lambda: next(source), None)) == published
+
+    said = interrupted("add", "record", servers, "--stream=browsing-stream", f"--replay-dir={tmp_path}")
+    assert said == f"1,000 recorded, files in {tmp_path / 'browsing-stream'}: 1\n"
+    assert len(lines(tmp_path)) == 1000
+
+
 def test_all_events_on_a_broker_are_past(servers: str) -> None:
     arguments = ["--scenario", "browse-and-buy", "--count", "200"]
     began = datetime.now(UTC)
