@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -98,6 +100,25 @@ def test_certificates_outlive_a_restart_and_only_the_owner_reads_keys(tmp_path: 
         assert {path.name: path.read_bytes() for path in tmp_path.glob("*.pem")} == before
     for name in ("server.key", "credentials.json", "token"):
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+
+def test_clients_read_their_credentials_while_it_starts_again(tmp_path: Path) -> None:
+    told, stop = set[str](), Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            told.add(json.loads((tmp_path / "credentials.json").read_bytes())["token_uri"])
+
+    with serving(tmp_path) as ready:
+        expected = {f"http://{ready['address']}/token"}
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(read)
+        for _ in range(2):
+            with serving(tmp_path) as ready:
+                expected.add(f"http://{ready['address']}/token")
+        stop.set()
+        reading.result()
+    assert told and told <= expected
 
 
 def java_homes() -> list[Path]:

@@ -77,7 +77,7 @@ class Files:
         return self.directory / "emulator.json"
 
 
-def prepare(directory: Path, host: str, token_uri: str) -> Files:
+def prepare(directory: Path, host: str) -> Files:
     """Make what is missing in ``directory``; the server's certificate also names ``host``."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = Files(directory.resolve())
@@ -85,8 +85,13 @@ def prepare(directory: Path, host: str, token_uri: str) -> Files:
         _make_certificates(files, host)
     if not files.token.exists():
         _write(files.token, b"local-emulator-token")
-    _write_credentials(files, token_uri)
     return files
+
+
+def announce(files: Files, ready: dict[str, str]) -> None:
+    """Tell clients where the emulator answers; ``ready`` is what ``serve`` prints."""
+    _write_credentials(files, f"http://{ready['address']}/token")
+    _write(files.ready, json.dumps(ready).encode() + b"\n")
 
 
 def _names(certificate: Path, host: str) -> bool:
@@ -96,8 +101,11 @@ def _names(certificate: Path, host: str) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+    """All at once: clients read on while an emulator starts again."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.touch(mode=0o600)
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
 
 
 def _private(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import ssl
 from pathlib import Path
@@ -15,7 +14,7 @@ from pubsublite_emulator.admin import Admin
 from pubsublite_emulator.assignment import Assignment
 from pubsublite_emulator.cursor import Cursor
 from pubsublite_emulator.faults import Faults
-from pubsublite_emulator.files import Files, prepare
+from pubsublite_emulator.files import Files, announce, prepare
 from pubsublite_emulator.front import Front
 from pubsublite_emulator.http1 import HttpServer
 from pubsublite_emulator.publisher import Publisher
@@ -65,7 +64,7 @@ class Server:
     async def start(self, host: str, port: int, advertised: str = "") -> Files:
         """Listen on ``host`` and ``port`` (0: any); clients are told ``advertised`` instead of ``host``."""
         public = advertised or ("127.0.0.1" if host in ("0.0.0.0", "::") else host)  # noqa: S104
-        files = await asyncio.to_thread(prepare, self._directory, public, "")
+        files = await asyncio.to_thread(prepare, self._directory, public)
         await self._state.storage.start()
         await self._state.catalog.load()
         if not self._state.storage.durable:
@@ -80,8 +79,7 @@ class Server:
         )
         await self._front.start(host, port)
         self.address = f"{public}:{self._front.port}"
-        prepare(self._directory, public, f"http://{self.address}/token")
-        files.ready.write_text(json.dumps(self.ready()) + "\n")
+        announce(files, self.ready())
         return files
 
     def ready(self) -> dict[str, str]:
