@@ -190,7 +190,7 @@ def _compile(folder: Path) -> Path:
     command += ["org.codehaus.commons.compiler.samples.CompilerDemo", "-d", str(target)]
     done = subprocess.run(
         [*command, "-classpath", str(kafka), str(source)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (target / "tests" / "GoogleTokens.class").is_file(), done.stdout + done.stderr

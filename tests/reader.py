@@ -41,7 +41,7 @@ class Shell:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._shell.communicate(timeout=60)
+        self._shell.communicate(timeout=120)
 
     def type(self, commands: str, seconds: float = 240) -> str:
         """What the commands print; fails with that at the first one that fails."""

@@ -25,7 +25,7 @@ def read(broker: KafkaBroker, topic: str, expected: int) -> list[bytes | None]:
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": topic, **QUIET})
     consumer.assign([TopicPartition(topic, 0, 0)])
     try:
-        return [message.value() for message in consumer.consume(expected, timeout=30)]
+        return [message.value() for message in consumer.consume(expected, timeout=120)]
     finally:
         consumer.close()
 

@@ -114,9 +114,9 @@ def test_gcloud_submits_to_the_dataproc_beside_it(stack: Stack, tmp_path: Path) 
 
 
 def run_all_cells(page: Page) -> None:
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
     # Without its kernel JupyterLab runs nothing and says nothing.
-    page.get_by_role("button", name=re.compile(r"\| Idle$")).wait_for(timeout=60_000)
+    page.get_by_role("button", name=re.compile(r"\| Idle$")).wait_for(timeout=120_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 

@@ -43,10 +43,10 @@ def served(folder: Path) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+def _wait_for(address: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, "the dashboard has ended"

@@ -37,7 +37,7 @@ def address(shop: Shop) -> Iterator[str]:
         yield one
 
 
-def eventually(read: Callable[[], object], expected: object, seconds: float = 30) -> None:
+def eventually(read: Callable[[], object], expected: object, seconds: float = 120) -> None:
     """Read until it is as expected: the page looks every two seconds."""
     deadline = time.monotonic() + seconds
     while (actual := read()) != expected and time.monotonic() < deadline:

@@ -35,7 +35,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def shown(page: AppTest | None = None) -> str:
     """All that the page says, its figures as `label: value`."""
-    page = page or AppTest.from_file(PAGE, default_timeout=60).run()
+    page = page or AppTest.from_file(PAGE, default_timeout=120).run()
     assert not page.exception
     texts = [one.value for kind in (page.markdown, page.info, page.warning, page.caption) for one in kind]
     return "\n".join([*texts, *(f"{one.label}: {one.value}" for one in page.metric)])
@@ -119,7 +119,7 @@ def test_a_table_without_rows_yet(places: Path) -> None:
 
 def test_a_picked_product_stays_picked_where_it_has_no_rows(places: Path) -> None:
     append(places / "results" / "streaming_product_discounts", insight(0, "cup"), insight(50, gross="12.00"))
-    page = AppTest.from_file(PAGE, default_timeout=60).run()
+    page = AppTest.from_file(PAGE, default_timeout=120).run()
     page.multiselect(key="products").select("cup").run()
     assert "Gross revenue: 10.00" in shown(page)
     page.session_state["span"] = "15 min"

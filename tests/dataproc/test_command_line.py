@@ -44,7 +44,7 @@ class Served:
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def processes(self) -> list[str]:
         """What runs below the directory: master, worker, drivers, executors."""
@@ -131,4 +131,4 @@ def test_nothing_outlives_the_server(served: Served, tmp_path: Path, number: sig
 
     eventually(busy)
     served.end(number)
-    eventually(lambda: not served.processes(), 20)
+    eventually(lambda: not served.processes(), 120)

@@ -48,7 +48,7 @@ class JobProcess:
     ) -> None:
         self.kill()
 
-    def wait_for(self, pattern: str, seconds: float = 90) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 180) -> re.Match[str]:
         """The first new line on standard error that matches; fails at the deadline or the process's end."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
@@ -60,7 +60,7 @@ class JobProcess:
                 break
         raise AssertionError(f"no line like {pattern!r}; exit code {self._process.poll()}\n" + self.said)
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = 240) -> int:
         """The exit code, when the process has ended by itself and all it said is in `lines` and `output`."""
         code = self._process.wait(seconds)
         for reader in self._readers:
@@ -86,7 +86,7 @@ class JobProcess:
         """SIGKILL to the driver, Python and JVM at once."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(30)
+        self._process.wait(120)
         for reader in self._readers:
             reader.join(10)
         for pipe in (self._process.stdout, self._process.stderr):

@@ -60,7 +60,7 @@ def rewind() -> None:
     with admin_client(options) as admin:
         for stream in STREAMS.values():
             tail = {"name": subscription_path(stream, options), "named_target": "TAIL"}
-            admin.seek_subscription(tail).result(30)  # type: ignore[no-untyped-call]
+            admin.seek_subscription(tail).result(120)  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")

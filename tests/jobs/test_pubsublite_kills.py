@@ -86,7 +86,7 @@ def test_a_job_outlives_its_service(
 ) -> None:
     added = environment(served.files, served.address, os.environ)
     create = [sys.executable, "-m", "sources", "create", "--source", "pubsublite"]
-    subprocess.run(create, env={**os.environ, **added}, cwd=CHECKOUT, timeout=60, check=True)
+    subprocess.run(create, env={**os.environ, **added}, cwd=CHECKOUT, timeout=120, check=True)
     publish(broker)
     random = Random(1)
     flags = (

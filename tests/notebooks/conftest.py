@@ -45,12 +45,12 @@ def traffic(environment: Mapping[str, str]) -> Iterator[None]:
     sources = [sys.executable, "-m", "sources"]
     variables = {**os.environ, **environment}
     source = ["--source", environment["TWINSTREAM_SOURCE"]]
-    subprocess.run([*sources, "create", *source], cwd=CHECKOUT, env=variables, check=True, timeout=60)
+    subprocess.run([*sources, "create", *source], cwd=CHECKOUT, env=variables, check=True, timeout=120)
     shop = [*sources, "publish", *source, "--scenario", "shop"]
-    subprocess.run([*shop, "--count", "600"], cwd=CHECKOUT, env=variables, check=True, timeout=60)
+    subprocess.run([*shop, "--count", "600"], cwd=CHECKOUT, env=variables, check=True, timeout=120)
     endless = subprocess.Popen([*shop, "--count", "unlimited", "--rate", "5"], cwd=CHECKOUT, env=variables)
     try:
         yield
     finally:
         endless.terminate()
-        endless.wait(30)
+        endless.wait(120)

@@ -73,7 +73,7 @@ def make(lite: Emulator) -> Resources:
     return Resources()
 
 
-def eventually(reached: Callable[[], bool], seconds: float = 30) -> None:
+def eventually(reached: Callable[[], bool], seconds: float = 120) -> None:
     """Wait until a condition holds; fails when the time is over."""
     deadline = time.monotonic() + seconds
     while not reached():

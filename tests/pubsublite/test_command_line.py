@@ -53,7 +53,7 @@ def serving(directory: Path, *more: str) -> Iterator[dict[str, Any]]:
         yield {**ready, "pid": process.pid, "seconds": time.monotonic() - began}
     finally:
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=120)
         (directory / "log").write_text(log)
         assert process.returncode == 0, log
 
@@ -69,7 +69,7 @@ def test_an_unchanged_program_runs_by_eval(tmp_path: Path) -> None:
             env={**environment(), "PROGRAM": PROGRAM, "PYTHONWARNINGS": ""},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     assert (done.returncode, done.stdout.strip()) == (0, "0,0"), done.stderr
@@ -138,7 +138,7 @@ def test_every_java_reads_the_trust_store(tmp_path: Path) -> None:
             [*command, "-keystore", str(tmp_path / "truststore.p12")],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert "trustedCertEntry" in done.stdout, done.stdout + done.stderr

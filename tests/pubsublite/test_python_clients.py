@@ -38,7 +38,7 @@ Eventually = Callable[..., None]
 def publish(topic: TopicPath, messages: list[bytes], **more: str) -> list[MessageMetadata]:
     with PublisherClient() as publisher:
         futures = [publisher.publish(topic, data, **more) for data in messages]
-        return [MessageMetadata.decode(future.result(30)) for future in futures]
+        return [MessageMetadata.decode(future.result(120)) for future in futures]
 
 
 class Received:
@@ -200,7 +200,7 @@ def test_seek_while_subscribed(make: Any, eventually: Eventually) -> None:
     with subscribed(subscription) as (received, _):
         eventually(lambda: len(received.data) == 3)
         operation = make.admin.seek_subscription(subscription, BacklogLocation.BEGINNING)
-        operation.result(30)
+        operation.result(120)
         eventually(lambda: received.data == [b"1", b"2", b"3"] * 2)
 
 
@@ -209,10 +209,10 @@ def test_seek_while_nobody_reads(make: Any, lite: Emulator) -> None:
     subscription = make.subscription(topic)
     publish(topic, [b"1", b"2", b"3"])
     operation = make.admin.seek_subscription(subscription, BacklogLocation.END)
-    operation.result(30)
+    operation.result(120)
     assert operation.metadata.target == str(subscription)
     assert committed(lite, subscription) == {0: 3}
-    make.admin.seek_subscription(subscription, PublishTime(datetime(2020, 1, 1, tzinfo=UTC))).result(30)
+    make.admin.seek_subscription(subscription, PublishTime(datetime(2020, 1, 1, tzinfo=UTC))).result(120)
     assert committed(lite, subscription) == {0: 0}
 
 
@@ -291,7 +291,7 @@ def test_subscribing_to_nothing_fails_for_good(make: Any) -> None:
     topic = make.topic()
     missing = SubscriptionPath(topic.project, topic.location, "missing")
     with subscribed(missing) as (_, streaming), pytest.raises(exceptions.NotFound):
-        streaming.result(20)
+        streaming.result(120)
 
 
 def test_publish_outlives_faults(make: Any, lite: Emulator, eventually: Eventually) -> None:

@@ -93,7 +93,7 @@ class Served:
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         self._process.send_signal(how)
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=120)
         self._log.close()
 
     def resident(self) -> int:
@@ -191,7 +191,7 @@ def test_nothing_acknowledged_is_lost_under_a_publisher(
     served: Served, kafka_broker: KafkaBroker, eventually: Callable[..., None]
 ) -> None:
     first = served.client(PUBLISH, "killed-publish", "0")
-    first.communicate(timeout=60)
+    first.communicate(timeout=120)
     publishers = [
         Publisher(served, "killed-publish", partition, list(range(partition, MESSAGES, 2)))
         for partition in (0, 1)
@@ -231,7 +231,7 @@ def test_a_subscriber_goes_on_after_a_kill(served: Served, eventually: Callable[
         eventually(lambda: len(seen) > 500)
         served.kill()
         served.start()
-        eventually(lambda: set(seen) >= wanted, 60)
+        eventually(lambda: set(seen) >= wanted, 120)
         assert set(seen) == wanted
     finally:
         subscriber.kill()
@@ -255,7 +255,7 @@ def test_a_restart_keeps_subscriptions_and_cursors(served: Served, eventually: C
 @pytest.mark.slow
 def test_memory_is_bounded_by_what_is_in_flight(served: Served) -> None:
     """100 MB through Kafka, four subscribers that do not read: the process grows by far less."""
-    served.client(PUBLISH, "bounded", "0").communicate(timeout=60)
+    served.client(PUBLISH, "bounded", "0").communicate(timeout=120)
     topic = "projects/1/locations/us-central1-a/topics/bounded"
     before = served.resident()
     with Channel(served) as channel:

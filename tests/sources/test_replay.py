@@ -144,7 +144,7 @@ def test_processes_at_once_stage_the_same(tmp_path: Path) -> None:
         subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=CHECKOUT, text=True)
         for _ in range(4)
     ]
-    staged = {process.communicate(timeout=60)[0].strip() for process in running}
+    staged = {process.communicate(timeout=120)[0].strip() for process in running}
     assert len(staged) == 1
     copies = sorted(Path(staged.pop()).glob("*.jsonl"), key=lambda copy: copy.stat().st_mtime)
     assert [copy.name[:4] for copy in copies] == [f"{number:04}" for number in range(40)]

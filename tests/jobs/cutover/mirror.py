@@ -29,7 +29,7 @@ class Mirror(Background):
 
     def wait_for(self, count: int) -> None:
         """Until that many messages are on Kafka."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while self.copied < count:
             self.check()
             assert time.monotonic() < deadline, f"{self.copied} of {count} messages copied"

@@ -227,7 +227,7 @@ def test_a_topic_that_lacks_events_is_refused(moved: Moved) -> None:
     anew(*sent)
     cut = [TopicPartition(PRODUCT.topic, partition, 50) for partition in range(KAFKA_PARTITIONS)]
     for deleted in admin.delete_records(cut).values():
-        deleted.result(30)
+        deleted.result(120)
     (why,) = refusals(moved)
     assert why.startswith(
         "topic product-stream-topic, partition 0, 1, 2: retention has taken events; expected"

@@ -260,7 +260,7 @@ def test_a_shell_reads_the_very_commands(tmp_path: Path, capsys: pytest.CaptureF
     gcloud.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     script = capsys.readouterr().out
-    subprocess.run(["bash", "-euc", script], env=environment, capture_output=True, check=True, timeout=60)
+    subprocess.run(["bash", "-euc", script], env=environment, capture_output=True, check=True, timeout=120)
     heard = [json.loads(line) for line in (tmp_path / "gcloud.heard").read_text().splitlines()]
     steps = [step.command[1:] for section in made.sections for step in section.steps]
     assert heard == [["job-1" if word == f"${JOB_ID}" else word for word in words] for words in steps]
@@ -288,7 +288,7 @@ def test_gcloud_takes_every_command(
 
 def run_plan(*flags: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "jobs", "plan", *flags]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_a_refused_plan_ends_with_code_1_and_prints_no_command(tmp_path: Path) -> None:
