@@ -6,6 +6,8 @@ Append mode adds final rows; update mode upserts running totals by the results' 
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -48,10 +50,11 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
             return
         same = " and ".join(f"new.{column} <=> old.{column}" for column in results.key)
         rows.createOrReplaceTempView("new_rows")
-        rows.sparkSession.sql(
-            f"merge into delta.`{path}` old using new_rows new on {same}"
-            " when matched then update set * when not matched then insert *"
-        )
+        with _interpreted(rows.sparkSession):
+            rows.sparkSession.sql(
+                f"merge into delta.`{path}` old using new_rows new on {same}"
+                " when matched then update set * when not matched then insert *"
+            )
 
     return upsert if results.upsert else append
 
@@ -60,6 +63,20 @@ def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
     """The table's rows; None where there is no table yet."""
     path = required(options, PATH, "delta")
     return None if files.is_empty(spark, path) else spark.read.format("delta").load(path)
+
+
+@contextmanager
+def _interpreted(spark: SparkSession) -> Iterator[None]:
+    """Without compiled code: to compile a merge, anew for each, takes longer than to merge a batch's rows."""
+    settings = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+    before = {name: str(spark.conf.get(name)) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
 
 
 def _goes_on(spark: SparkSession, options: Namespace, results: Results) -> bool:
