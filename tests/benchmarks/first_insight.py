@@ -9,12 +9,13 @@ import subprocess
 import tempfile
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Browser, Error
 
 from tests.containers.stack import Stack
-from tests.dashboard.served import chromium
+from tests.dashboard.served import chromium, note
 from tests.dashboard.test_page import figures
 
 DEADLINE = 300
@@ -38,13 +39,14 @@ def main() -> None:
 
 
 def first_orders(browser: Browser, address: str) -> str:
-    """The orders that the page shows first; it is opened anew until it answers."""
+    """The orders that the page shows first; it is opened anew until it answers and loads without a failure."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
-        page = browser.new_page()
+        page, failed = browser.new_page(), list[str]()
+        page.on("requestfailed", partial(note, failed))
         with suppress(Error):
             page.goto(address, timeout=3000)
-            while time.monotonic() < deadline:
+            while not failed and time.monotonic() < deadline:
                 orders = figures(page).get("Orders", "")
                 if orders.strip("0,") and orders.replace(",", "").isdecimal():
                     return orders

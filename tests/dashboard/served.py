@@ -68,7 +68,8 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def _note(failed: list[str], request: Request) -> None:
+def note(failed: list[str], request: Request) -> None:
+    """Keep what could not be loaded."""
     failed.append(request.url)
 
 
@@ -82,7 +83,7 @@ def opened(browser: Browser, address: str, width: int = 1280, height: int = 800)
     while True:
         page = browser.new_page(viewport={"width": width, "height": height})
         failed: list[str] = []
-        page.on("requestfailed", partial(_note, failed))
+        page.on("requestfailed", partial(note, failed))
         with suppress(TimeoutError):
             page.goto(address)
             page.get_by_role("heading", name="Dead letters").wait_for(timeout=45_000)
