@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def first_orders(browser: Browser, address: str) -> str:
-    """The orders that the page shows first; it is opened anew until it answers and loads without a failure."""
+    """The orders that the page shows first; it is opened anew until it answers and all of it loads."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         page, failed = browser.new_page(), list[str]()
