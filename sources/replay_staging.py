@@ -45,6 +45,7 @@ def _stage(folder: Path) -> Path:
     home.mkdir(exist_ok=True)
     with _alone_in(home):
         generation = _continued(home, list(originals)) or _new(home, list(originals))
+        os.utime(generation)
         for position, (name, file) in enumerate(originals.items()):
             if not (generation / name).exists():
                 _copy(file, generation / name, _FIRST_MODIFIED + position, folder.name)
@@ -76,10 +77,10 @@ def _alone_in(home: Path) -> Iterator[None]:
 
 
 def _continued(home: Path, names: list[str]) -> Path | None:
-    """The fullest directory whose copies are the first ones of `names`."""
+    """Of the directories whose copies are the first ones of `names`, the one that was used last."""
     staged = {path: {file.name for file in path.glob(f"*{replay_files.SUFFIX}")} for path in home.glob("*-*")}
     fitting = [path for path, found in staged.items() if found == set(names[: len(found)])]
-    return max(fitting, key=lambda path: (len(staged[path]), path.name), default=None)
+    return max(fitting, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def _new(home: Path, names: list[str]) -> Path:

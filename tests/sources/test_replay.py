@@ -123,7 +123,10 @@ def test_a_file_that_is_taken_away_is_no_addition(tmp_path: Path) -> None:
     added = write(tmp_path / "in", PRODUCT, "0002", "b")
     both = stage(folder)
     added.unlink()
-    assert stage(folder) != both
+    one = stage(folder)
+    assert one != both
+    write(tmp_path / "in", PRODUCT, "0002", "b")
+    assert stage(folder) == one  # what reads the one file may go on, as it could with any other second file
 
 
 def test_the_same_files_elsewhere_are_another_stream(tmp_path: Path) -> None:
