@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from sources import kafka, replay
+from sources import kafka, publishing, replay
 from sources.__main__ import COMMANDS, main
 from sources.catalog import PRODUCT, STREAMS
 from sources.source import Message
@@ -146,6 +146,17 @@ def test_what_ctrl_c_ends_is_counted_to_the_last_message(servers: str, tmp_path:
     said = interrupted("add", "record", servers, "--stream=browsing-stream", f"--replay-dir={tmp_path}")
     assert said == f"1,000 recorded, files in {tmp_path / 'browsing-stream'}: 1\n"
     assert len(lines(tmp_path)) == 1000
+
+
+def test_what_is_interrupted_before_it_begins_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted_at_once(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(publishing, "command", interrupted_at_once)
+    assert main(["publish"]) == 130
+    assert capsys.readouterr().err == "python -m sources publish: interrupted\n"
 
 
 def test_all_events_on_a_broker_are_past(servers: str) -> None:
