@@ -57,9 +57,11 @@ def test_a_scenario_in_files_is_the_same_every_time(tmp_path: Path) -> None:
 
 def test_count_start_and_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--scenario", "tumbling", "--count", "300", "--start", "2030-05-01T10:00:00+02:00"]
-    for seed in ("1", "2"):
-        assert main(["publish", *arguments, "--seed", seed, "--replay-dir", str(tmp_path / seed)]) == 0
-    assert capsys.readouterr().out == "300 published, 300 acknowledged, 0 failed\n" * 2
+    for seed, place in (("1", "1"), ("2", "2"), ("1", "again")):
+        assert main(["publish", *arguments, "--seed", seed, "--replay-dir", str(tmp_path / place)]) == 0
+    assert capsys.readouterr().out == "300 published, 300 acknowledged, 0 failed\n" * 3
+    values = [[line["value"] for line in lines(tmp_path / place)] for place in ("1", "again")]
+    assert values[0] == values[1]
     first, second = lines(tmp_path / "1"), lines(tmp_path / "2")
     assert (len(first), len(second)) == (300, 300)
     assert first[0]["event_at"] == second[0]["event_at"] == "2030-05-01T08:00:00Z"
