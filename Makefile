@@ -1,7 +1,9 @@
 # The work is done by Python and by .ci/environment; here are only the names.
 python := .venv/bin/python
-# More for pytest: make test ARGS="--slow -k kafka"
+# More for pytest: make test ARGS="--slow -k kafka"; ARGS=-n0 runs in one process, for a debugger.
 ARGS :=
+# Compiled once, not at each of the hundreds of starts: some machines tell Python to keep nothing.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test lint clean
@@ -22,7 +24,7 @@ down: ## the containers and all they keep: topics, checkpoints, results
 
 test: lint ## the whole suite: ruff, mypy, pytest
 	@$(python) -m jobs jars --all
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest -n 2 $(ARGS)
 
 lint: .venv/in-step ## ruff and mypy only
 	@$(python) -m ruff check . && $(python) -m ruff format --check . && $(python) -m mypy

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,15 @@ EXTENSIONS: tuple[tuple[str, ...], dict[str, str]] = (
     else (("kafka", "delta", "pubsublite", "bigquery"), delta.SETTINGS)
 )
 
-pytest_plugins = ["tests.loud_skips", "tests.stuck_tasks", "pytester"]
+pytest_plugins = ["tests.workers", "tests.loud_skips", "tests.stuck_tasks", "pytester"]
+
+
+def pytest_configure() -> None:
+    """Take Java's quick compiler: no JVM of a test lives long enough for the better one to pay.
+
+    Its code cache is 48 MB by default, too little for the session that all tests of a process share.
+    """
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Generator, Iterable
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[_slow] = [item.nodeid for item in slow]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that shares the tests out, if there is one: it collects none itself."""
+    if (told := getattr(session.config, "workeroutput", None)) is not None:
+        told["slow"] = session.config.stash[_slow]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_slow] = getattr(node, "workeroutput", {}).get("slow", [])
 
 
 @pytest.hookimpl(tryfirst=True)

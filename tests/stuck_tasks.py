@@ -1,4 +1,4 @@
-"""Of a test that runs out of time while Spark works the run says at its end what the tasks waited for."""
+"""The report of a test that runs out of time while Spark works says what Spark's tasks were waiting for."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from pyspark.sql import SparkSession
 
 FRAMES, LINES = 30, 30
 """How much is shown of a task's stack and of the test's log."""
-_seen = pytest.StashKey[list[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_seen] = []
 
 
 @pytest.hookimpl(wrapper=True)
@@ -23,14 +18,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     report = yield
     spark = SparkSession._instantiatedSession  # asking the JVM here could wait for ever
     if spark and call.excinfo and str(call.excinfo.value).startswith("Timeout"):
-        item.config.stash[_seen] += [item.nodeid, *report.caplog.splitlines()[-LINES:], *in_time(spark)]
+        lines = [*report.caplog.splitlines()[-LINES:], *in_time(spark)]
+        report.sections.append(("stuck tasks", "\n".join(lines)))
     return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if lines := terminalreporter.config.stash[_seen]:
-        terminalreporter.section("stuck tasks", sep="-")
-        terminalreporter.line("\n".join(lines))
 
 
 def in_time(spark: SparkSession, seconds: float = 20) -> list[str]:
