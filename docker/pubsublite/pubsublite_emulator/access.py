@@ -63,8 +63,8 @@ def is_loopback(name: str) -> bool:
 def may_reach(address: str, client: str) -> bool:
     """Whether the proxy leads a client to an address: a public one, or loopback from loopback itself.
 
-    So nobody comes by the proxy where he could not go himself: neither to the emulator's network, nor to what
-    else listens on its machine.
+    The proxy takes nobody further than they could go directly: neither to other machines of the emulator's
+    network, nor to what else listens on its own.
     """
     wanted = _address(address)
     return wanted.is_global or (wanted.is_loopback and is_loopback(client))
