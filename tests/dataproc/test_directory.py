@@ -30,6 +30,7 @@ def test_what_it_has_not_made_stays(
     refused = tmp_path / place.split("/")[0]
     assert capsys.readouterr().err == f"dataproc_emulator: {FOREIGN.format(refused)}\n"
     assert mine.read_text() == "mine"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
 
 
 def test_what_took_the_place_of_its_own_stays(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ class DataprocEmulator:
     ) -> None:
         self._directory = directory
         self._listen = (host, port)
-        self._advertise = advertise or ("127.0.0.1" if host in ("0.0.0.0", "::") else host)  # noqa: S104
+        reached = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+        self._advertise = advertise or (f"[{reached}]" if ":" in reached else reached)
         self._allow_hosts = (self._advertise, *allow_hosts)
         self._environment = dict(os.environ if environment is None else environment)
         self._grace = grace
@@ -120,7 +121,8 @@ class DataprocEmulator:
         access = Access(self.files.token.read_text(), port, self._allow_hosts)
         application = Application(routes, access, self.files.uploads, self._patience)
         cleanup.enter_context(serving(application, listening))
-        self.address = self._advertise if ":" in self._advertise else f"{self._advertise}:{port}"
+        has_port = ":" in self._advertise.rpartition("]")[2]
+        self.address = self._advertise if has_port else f"{self._advertise}:{port}"
 
 
 def _publish_connectors(files: Files) -> None:

@@ -65,10 +65,12 @@ def claimed(directory: Path) -> Iterator[Files]:
     Raises FileExistsError while another emulator runs over it, and where something that no emulator made lies
     in a place that it needs: jobs, spark and uploads are cleared away.
     """
+    wanted = Files(directory.resolve())
+    _refuse_foreign(wanted.buckets, wanted.uploads, wanted.jobs, wanted.spark)
     files = prepare_client(directory)
     with _locked(files):
         for folder in (files.buckets, files.uploads, files.jobs, files.spark):
-            _own(folder)
+            _make(folder)
         for folder in (files.uploads, files.jobs, files.spark):
             _clear(folder)
         try:
@@ -85,16 +87,15 @@ def prepare_client(directory: Path, token: str = "") -> Files:
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = Files(directory.resolve())
+    _refuse_foreign(files.gcloud)
     if not (files.directory / _MARK).exists():
-        for place in (files.token, files.ready):
-            if place.exists():
-                raise FileExistsError(_foreign(place))
+        _refuse_foreign(files.token, files.ready)
         (files.directory / _MARK).touch()
-    _own(files.gcloud)
+    _make(files.gcloud)
     if token:
         with _locked(files):
             _write_secret(files.token, token)
-    elif not files.token.exists():
+    elif not files.token.exists() or not files.token.stat().st_size:
         _write_secret(files.token, secrets.token_urlsafe(32))
     return files
 
@@ -110,20 +111,21 @@ def _locked(files: Files) -> Iterator[None]:
         yield
 
 
-def _own(folder: Path) -> None:
-    """Make the folder, or take one that an emulator made or that is empty."""
+def _refuse_foreign(*places: Path) -> None:
+    """Raise FileExistsError for what no emulator made, an empty folder aside."""
+    for place in places:
+        if place.is_dir() and ((place / _MARK).exists() or not any(place.iterdir())):
+            continue
+        if place.exists():
+            raise FileExistsError(
+                f"{place} is not a Dataproc emulator's; expected nothing there, or what an emulator has "
+                "made; remedy: another --directory"
+            )
+
+
+def _make(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    if not (folder / _MARK).exists():
-        if any(folder.iterdir()):
-            raise FileExistsError(_foreign(folder))
-        (folder / _MARK).touch()
-
-
-def _foreign(place: Path) -> str:
-    return (
-        f"{place} is not a Dataproc emulator's; expected nothing there, or what an emulator has made; "
-        "remedy: another --directory"
-    )
+    (folder / _MARK).touch()
 
 
 def _taken(files: Files) -> str:
@@ -146,6 +148,9 @@ def _write_secret(path: Path, content: str) -> None:
     """All at once, for the owner alone."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(content)
-    fresh.replace(path)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(content)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -138,7 +138,8 @@ class Front:
         self, head: bytes, target: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         if target not in self._behind:
-            target = await _allowed(target, writer.get_extra_info("peername")[0])
+            peer = writer.get_extra_info("peername") or ("gone",)
+            target = await _allowed(target, peer[0])
         try:
             async with asyncio.timeout(_HELLO_SECONDS):
                 far_reader, far_writer = await asyncio.open_connection(*target, limit=_CHUNK)
