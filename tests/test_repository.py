@@ -187,3 +187,11 @@ def closure(asked: list[Requirement]) -> Iterator[Requirement]:
 def _applies(requirement: Requirement, extras: set[str]) -> bool:
     marker = requirement.marker
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras})
+
+
+def test_every_test_that_the_security_page_names_is_there() -> None:
+    page = (ROOT / ".github" / "SECURITY.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    assert [one for one in named if f"def {one[1]}(" not in text_of(Path(one[0]))] == []
+    refused = page.split("## Refused", 1)[1].split("\n## ", 1)[0]
+    assert [row for row in refused.splitlines()[4:] if row and "`tests/" not in row] == []

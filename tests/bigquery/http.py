@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from dataproc_emulator.web import Routes
@@ -29,7 +30,7 @@ def serve(routes: Routes) -> ThreadingHTTPServer:
             body = self._body()
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            answer = routes.answer(self.command, self.path, self.headers, body)
+            answer = routes.answer(self.command, self.path, dict(self.headers), io.BytesIO(body))
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +18,7 @@ import pytest
 import yaml
 
 from jobs.doctor.machine import PORTS
+from tests.dashboard.served import served
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -18,6 +27,8 @@ DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 README = (ROOT / "README.md").read_text()
 ALLOWED = re.compile(r"(python|apache/kafka|ghcr\.io/kafbat/kafka-ui):v?\d+\.\d+[\w.-]*")
 ENDS_BY_ITSELF = {"topics", "tests"}
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
+FOREIGN = ("evil.example", "localhost.evil.example", "192.168.1.1")
 
 
 def table(header: str) -> dict[str, list[str]]:
@@ -65,6 +76,75 @@ def test_a_service_that_stays_says_whether_it_is_well_and_has_a_limit(name: str)
     assert SERVICES[name]["healthcheck"]["test"]
     assert SERVICES[name]["mem_limit"]
     assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@contextmanager
+def jupyter(folder: Path) -> Iterator[int]:
+    """Jupyter's server with compose's flags, on a port of the system's and without JupyterLab's pages."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    flags = SERVICES["jupyter"]["command"].removeprefix("jupyter lab ").split()
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter_server",
+        *flags,
+        "--ServerApp.jpserver_extensions=jupyterlab=False",
+    ]
+    folders = {name: str(folder) for name in ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    process = subprocess.Popen(
+        [*command, f"--port={port}", "--ServerApp.port_retries=0", "--allow-root"],
+        cwd=folder,
+        env={**os.environ, **folders},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while status(port, "/api", "localhost") is None:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def status(port: int, path: str, host: str, **headers: str) -> int | None:
+    """A request's status, or None where nobody answers yet."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path, headers={"Host": f"{host}:{port}", **headers})
+        return connection.getresponse().status
+    except ConnectionError:
+        return None
+    finally:
+        connection.close()
+
+
+def test_jupyter_answers_to_this_machines_names_only(tmp_path: Path) -> None:
+    with jupyter(tmp_path) as port:
+        answers = {host: status(port, "/api/kernels", host) for host in (*LOCAL, *FOREIGN)}
+    assert answers == dict.fromkeys(LOCAL, 200) | dict.fromkeys(FOREIGN, 403)
+
+
+def test_the_page_answers_to_this_machines_names_only(tmp_path: Path) -> None:
+    socket_wanted = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    with served(tmp_path) as address:
+        port = int(address.rsplit(":", 1)[1])
+
+        def answer(host: str, origin: str) -> int | None:
+            """To the request for what carries all data of the page."""
+            return status(port, "/_stcore/stream", host, Origin=f"http://{origin}", **socket_wanted)
+
+        own = {host: answer(host, f"{host}:{port}") for host in (*LOCAL, *FOREIGN)}
+        assert answer("localhost", "evil.example") == 403
+    assert own == dict.fromkeys(LOCAL, 101) | dict.fromkeys(FOREIGN, 403)
 
 
 def test_the_readme_lists_every_service_with_its_port() -> None:

@@ -29,6 +29,13 @@ def dataproc(lite: Emulator) -> Iterator[DataprocEmulator]:
 
 
 @pytest.fixture(scope="session")
+def idle() -> Iterator[DataprocEmulator]:
+    """One without a Spark, as long as no job is submitted."""
+    with DataprocEmulator(patience=1) as dataproc:
+        yield dataproc
+
+
+@pytest.fixture(scope="session")
 def gcloud(dataproc: DataprocEmulator) -> Gcloud:
     return Gcloud({**os.environ, "https_proxy": "http://127.0.0.1:9", **dataproc.env})
 

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.timeout(600)]
 
 ENTRY = """
 import os, sys
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 from pyspark.sql import SparkSession
 from shipped import greeting  # in the zip
 
@@ -33,7 +33,7 @@ print("property", spark.conf.get("spark.rehearsed"), spark.conf.get("spark.cores
 print("variables", [name for name in os.environ if name.startswith("TWINSTREAM")])
 spark.range(5).write.parquet(sys.argv[1] + "/rows")
 print("rows", spark.read.parquet(sys.argv[1] + "/rows").count())
-urlopen(sys.argv[2], b'{"name": "made-meanwhile"}').close()
+urlopen(Request(sys.argv[2], b'{"name": "made-meanwhile"}', {"Authorization": sys.argv[4]})).close()
 spark.range(3).write.parquet("gs://made-meanwhile/rows")
 print("rows meanwhile", spark.read.parquet("gs://made-meanwhile/rows").count())
 """
@@ -93,7 +93,13 @@ def test_a_job_runs_on_the_cluster_with_all_that_it_ships(
         f"--archives={folder / 'data.zip'}",
         "--driver-log-levels=root=ERROR,org.apache.spark.SparkContext=INFO",
         "--labels=app=test",
-        *("--", f"{bucket}/out", f"http://{dataproc.address}/storage/v1/b", "--flag=with space"),
+        *(
+            "--",
+            f"{bucket}/out",
+            f"http://{dataproc.address}/storage/v1/b",
+            "--flag=with space",
+            bearer(dataproc),
+        ),
     )
     said = done.stderr.splitlines()
     assert "master spark" in said
@@ -217,6 +223,10 @@ def output(dataproc: DataprocEmulator, identity: str) -> str:
         f"*/google-cloud-dataproc-metainfo/*/jobs/{identity}/driveroutput.*"
     )
     return "".join(file.read_text() for file in sorted(objects))
+
+
+def bearer(dataproc: DataprocEmulator) -> str:
+    return f"Bearer {dataproc.files.token.read_text()}"
 
 
 def driver(dataproc: DataprocEmulator, identity: str) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from pubsublite_emulator import Emulator
 from pubsublite_emulator.__main__ import main
 
 SOURCE = Path(__file__).parents[2] / "docker" / "pubsublite"
@@ -153,6 +154,73 @@ def test_java_options_are_set_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     twice = environment(Files(tmp_path), "127.0.0.1:99", {"JAVA_TOOL_OPTIONS": once})["JAVA_TOOL_OPTIONS"]
     assert once == twice
     assert once.startswith("-Xmx1g -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=99 ")
+
+
+BLANKS = "-Dgiven='two words' -Dmixed=\"it's\"' \"ok\"'  -Dhttps.proxyHost='an old one' -Xmx16m"
+
+
+def test_java_options_with_blanks_reach_java_as_they_were_meant(tmp_path: Path) -> None:
+    from pubsublite_emulator.exports import environment
+    from pubsublite_emulator.files import Files
+
+    files = Files(tmp_path / "a blank, an ü and a 'quote'")
+    once = environment(files, "127.0.0.1:99", {"JAVA_TOOL_OPTIONS": BLANKS})["JAVA_TOOL_OPTIONS"]
+    assert environment(files, "127.0.0.1:99", {"JAVA_TOOL_OPTIONS": once})["JAVA_TOOL_OPTIONS"] == once
+    shown = subprocess.run(
+        [str(java_homes()[0] / "bin" / "java"), "-XshowSettings:properties", "-version"],
+        env={"JAVA_TOOL_OPTIONS": once, "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    properties = dict(line.strip().partition(" = ")[::2] for line in shown.splitlines())
+    assert properties["given"] == "two words"
+    assert properties["mixed"] == 'it\'s "ok"'
+    assert properties["https.proxyHost"] == "127.0.0.1"
+    assert properties["javax.net.ssl.trustStore"] == f"{tmp_path}/a blank, an ü and a 'quote'/truststore.p12"
+
+
+def test_java_options_that_no_java_takes_are_said(tmp_path: Path) -> None:
+    from pubsublite_emulator.exports import environment
+    from pubsublite_emulator.files import Files
+
+    with pytest.raises(ValueError, match="JAVA_TOOL_OPTIONS has a quote without its other half: -Da='b c;"):
+        environment(Files(tmp_path), "127.0.0.1:99", {"JAVA_TOOL_OPTIONS": "-Da='b c"})
+
+
+def test_a_local_dataproc_keeps_its_token(tmp_path: Path) -> None:
+    from pubsublite_emulator.exports import environment
+    from pubsublite_emulator.files import Files
+
+    variable, token = "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", tmp_path / "dataproc"
+    existing = {variable: str(token), "DATAPROC_EMULATOR_HOST": "127.0.0.1:98"}
+    assert environment(Files(tmp_path), "127.0.0.1:99", existing)[variable] == str(tmp_path / "token")
+    token.touch()
+    assert environment(Files(tmp_path), "127.0.0.1:99", existing)[variable] == str(token)
+    del existing["DATAPROC_EMULATOR_HOST"]
+    assert environment(Files(tmp_path), "127.0.0.1:99", existing)[variable] == str(tmp_path / "token")
+
+
+def test_two_cannot_share_a_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Emulator(directory=tmp_path) as first:
+        ready = first.files.ready.read_bytes()
+        assert main(["serve", "--directory", str(tmp_path)]) == 1
+        assert first.files.ready.read_bytes() == ready
+    taken = f"pubsublite_emulator: an emulator runs over {tmp_path}; remedy: another directory\n"
+    assert capsys.readouterr().err == taken
+    with Emulator(directory=tmp_path) as second:
+        assert second.address
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "credentials.json", "emulator.json", "server.key", "token"])
+def test_what_it_has_not_made_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    assert main(["serve", "--directory", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        f"pubsublite_emulator: {tmp_path / name} is not a Pub/Sub Lite emulator's; expected nothing there, "
+        "or what an emulator has made; remedy: another --directory\n"
+    )
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from pubsublite_emulator import Emulator
+from pubsublite_emulator import Emulator, front
 from pubsublite_emulator.schema import message
 from tests.pubsublite.raw import Channel
 
@@ -94,8 +94,10 @@ def test_other_hosts_are_passed_on(lite: Emulator) -> None:
         tunnel.sendall(b"hello")
         assert tunnel.recv(65536) == b"hello"
     with echo_server() as port, connect(lite) as plain:
-        plain.sendall(b"GET http://127.0.0.1:%d/path?x=1 HTTP/1.1\r\nHost: a\r\n\r\n" % port)
-        assert plain.recv(65536) == b"GET /path?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"
+        asked = b"GET http://127.0.0.1:%d/path?x=1 HTTP/1.1\r\nHost: a\r\nAccept: b\r\n" % port
+        plain.sendall(asked + b"Connection: keep-alive\r\n\r\n")
+        passed_on = b"GET /path?x=1 HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\nAccept: b\r\n\r\n"
+        assert plain.recv(65536) == passed_on % port
     with connect(lite) as tunnel:
         tunnel.sendall(b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n")
         assert tunnel.recv(65536).startswith(b"HTTP/1.1 502 ")
@@ -115,9 +117,64 @@ def test_other_hosts_are_passed_on(lite: Emulator) -> None:
 )
 def test_bad_http(lite: Emulator, request_: bytes, status: int) -> None:
     with connect(lite) as connection:
-        answer = exchange(connection, request_)
+        named = request_.replace(b"\r\n", b"\r\nHost: %s\r\n" % lite.address.encode(), 1)
+        answer = exchange(connection, named)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["code"] == status
+
+
+def told(lite: Emulator, *asked: bytes) -> bytes:
+    """What the emulator says last to these, sent one after the other."""
+    with connect(lite) as connection:
+        answer = b""
+        for request in asked:
+            connection.sendall(request)
+            answer = connection.recv(65536)
+        while more := connection.recv(65536):
+            answer += more
+    return answer
+
+
+def test_a_tunnel_to_the_emulator_leads_nowhere_else(lite: Emulator) -> None:
+    refused = b"a tunnel to the emulator leads nowhere else\n"
+    here = b"CONNECT pubsublite.googleapis.com:443 HTTP/1.1\r\n\r\n"
+    itself = b"CONNECT %s HTTP/1.1\r\n\r\n" % lite.address.encode()
+    for tunnel in (here, itself):
+        for nested in (
+            here,
+            itself,
+            b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n",
+            b"GET http://127.0.0.1:1/ HTTP/1.1\r\n\r\n",
+        ):
+            answer = told(lite, tunnel, nested)
+            assert answer.startswith(b"HTTP/1.1 403 ")
+            assert answer.endswith(refused)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "10.255.255.1:80",
+        "169.254.169.254:80",
+        "172.17.0.1:9092",
+        "[fd00::1]:443",
+        "[::ffff:10.0.0.1]:80",
+        "0.0.0.0:22",
+    ],
+)
+def test_the_proxy_does_not_lead_into_a_private_network(lite: Emulator, place: str) -> None:
+    for request in (f"CONNECT {place} HTTP/1.1\r\n\r\n", f"GET http://{place}/ HTTP/1.1\r\nHost: a\r\n\r\n"):
+        answer = told(lite, request.encode()).decode()
+        assert answer.startswith("HTTP/1.1 403 ")
+        assert answer.endswith(" is in a private network, where this proxy does not lead\n")
+
+
+def test_connections_have_a_limit(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "CONNECTIONS", 3)
+    with Emulator(storage) as lite, ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(connect(lite))
+        assert told(lite).startswith(b"HTTP/1.1 503 ")
 
 
 def h2_frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:

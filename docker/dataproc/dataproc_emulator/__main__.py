@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _serve(options) if options.command == "serve" else _env(options)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"dataproc_emulator: {error}", file=sys.stderr)
         return 1
 
@@ -36,11 +36,21 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run until interrupted; print one JSON line when ready")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     serve.add_argument("--port", type=int, default=0, help="port to listen on (default 0: any free one)")
-    serve.add_argument("--advertise", default="", help="host name that clients are told (default: --host)")
+    serve.add_argument(
+        "--advertise", default="", help="HOST or HOST:PORT that clients are told (default: --host)"
+    )
+    serve.add_argument(
+        "--allow-host", action="append", default=[], help="another HOST or HOST:PORT that requests may name"
+    )
     serve.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     env = commands.add_parser("env", help='print shell exports: eval "$(python -m dataproc_emulator env)"')
     env.add_argument(
         "--address", help="host:port of an emulator in a container (default: that of --directory)"
+    )
+    env.add_argument(
+        "--token-file",
+        default="",
+        help="the token of the emulator at --address; -: standard input (default: the one in --directory)",
     )
     for command in (serve, env):
         command.add_argument(
@@ -51,11 +61,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _env(options: argparse.Namespace) -> int:
     if options.address:
-        files, address = elsewhere(options.directory, options.address), options.address
+        token = _read(options.token_file).strip()
+        files, address = elsewhere(options.directory, options.address, token), options.address
     else:
         files, address = running(options.directory)
     print(shell(environment(files, address, os.environ)))
     return 0
+
+
+def _read(path: str) -> str:
+    if path == "-":
+        return sys.stdin.read()
+    return Path(path).read_text() if path else ""
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -66,8 +83,13 @@ def _serve(options: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    where = {"host": options.host, "port": options.port, "advertise": options.advertise}
-    with DataprocEmulator(directory=options.directory, **where) as dataproc:
+    with DataprocEmulator(
+        directory=options.directory,
+        host=options.host,
+        port=options.port,
+        advertise=options.advertise,
+        allow_hosts=options.allow_host,
+    ) as dataproc:
         print(json.dumps(dataproc.ready), flush=True)
         stop.wait()
     return 0

@@ -7,11 +7,12 @@ import functools
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 from dataproc_emulator import hadoop
 from dataproc_emulator.errors import ApiError
@@ -42,8 +43,12 @@ class Buckets:
             if (self._files.buckets / name).exists():
                 raise ApiError("ALREADY_EXISTS", f"The requested bucket name is not available: {name}")
             (self._files.buckets / name).mkdir()
+            try:
+                hadoop.mount(self._files, self.names())
+            except OSError:
+                (self._files.buckets / name).rmdir()
+                raise
             self._locations[name] = location
-            hadoop.mount(self._files, self.names())
 
     def delete(self, name: str) -> None:
         """Remove an empty bucket."""
@@ -68,7 +73,7 @@ class Buckets:
     def path(self, bucket: str, name: str) -> Path:
         """The file of an object that may not exist; raises ApiError for names that files cannot have."""
         if not _is_file_name(name):
-            raise ApiError("INVALID_ARGUMENT", f"Object name '{name}' cannot be the name of a file here.")
+            raise ApiError("INVALID_ARGUMENT", f"Object name {name!r} cannot be the name of a file here.")
         return self.folder(bucket) / name
 
     def existing(self, bucket: str, name: str) -> Path:
@@ -86,8 +91,10 @@ class Buckets:
     def objects(self, bucket: str, prefix: str) -> Iterator[str]:
         """The names of the bucket's objects that begin with ``prefix``, in no order."""
         root = self.folder(bucket)
-        top = root / prefix.rpartition("/")[0]
-        for folder, _, names in os.walk(top):
+        inside, slash, _ = prefix.rpartition("/")
+        if slash and not _is_file_name(inside):
+            return  # no object has such a name, and the folder it leads to is not the bucket's
+        for folder, _, names in os.walk(root / inside):
             for name in names:
                 known = str(Path(folder, name).relative_to(root))
                 if known.startswith(prefix):
@@ -99,15 +106,14 @@ class Buckets:
             raise ApiError("PERMISSION_DENIED", f"gs://{PUBLIC} is Google's: it can only be read.")
         return self.path(bucket, name)
 
-    def write(self, bucket: str, name: str, content: bytes) -> Path:
-        """Store an object whole: nobody sees half of it."""
+    def write(self, bucket: str, name: str, content: BinaryIO) -> Path:
+        """Store an object whole: nobody sees half of it, and a failure leaves nothing."""
         path = self.writable(bucket, name)
         handle, temporary = tempfile.mkstemp(dir=self._files.uploads)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Path(temporary).replace(path)
+            with os.fdopen(handle, "wb") as file:
+                shutil.copyfileobj(content, file, 1 << 20)
+            self._put(Path(temporary), path, self.folder(bucket))
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise ApiError(
                 "INVALID_ARGUMENT", f"{name}: an object and a folder of one name cannot both be files here."
@@ -116,18 +122,37 @@ class Buckets:
             Path(temporary).unlink(missing_ok=True)
         return path
 
+    def _put(self, temporary: Path, path: Path, root: Path) -> None:
+        with self._lock:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary.replace(path)
+            except OSError:
+                _drop_empty_folders(path, root)
+                raise
+
     def remove(self, bucket: str, name: str) -> None:
         """Delete an object, and the folders that held nothing else."""
         self.writable(bucket, name)
         path = self.existing(bucket, name)
-        path.unlink()
-        with suppress(OSError):  # the first folder that holds something else ends it
-            for folder in path.relative_to(self.folder(bucket)).parents[:-1]:
-                (self.folder(bucket) / folder).rmdir()
+        with self._lock:
+            path.unlink()
+            _drop_empty_folders(path, self.folder(bucket))
+
+
+def _drop_empty_folders(path: Path, root: Path) -> None:
+    for folder in path.relative_to(root).parents[:-1]:
+        try:
+            (root / folder).rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return  # the first folder that holds something else ends it
 
 
 def _is_file_name(name: str) -> bool:
-    return not any(part in ("", ".", "..") for part in name.split("/"))
+    parts = name.split("/")
+    return not any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > 255 for part in parts)
 
 
 def md5(path: Path) -> str:

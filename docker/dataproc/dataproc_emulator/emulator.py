@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from threading import Thread
 from types import TracebackType
 from typing import Self
 
 from dataproc_emulator import hadoop
+from dataproc_emulator.access import Access
+from dataproc_emulator.application import Application
 from dataproc_emulator.buckets import PUBLIC, Buckets
 from dataproc_emulator.dataproc_api import DataprocApi
-from dataproc_emulator.exports import environment, running
-from dataproc_emulator.files import Files, prepare
+from dataproc_emulator.exports import environment
+from dataproc_emulator.files import Files, claimed
+from dataproc_emulator.http_server import listen, serving
 from dataproc_emulator.job import Machine
 from dataproc_emulator.processes import Processes
 from dataproc_emulator.services_api import ServicesApi
 from dataproc_emulator.spark import IMAGE, SparkCluster
 from dataproc_emulator.storage_api import StorageApi
-from dataproc_emulator.web import Routes, serve
+from dataproc_emulator.web import Routes
 
 CLUSTER, REGION = "spark-streaming", "us-central1"
 _CONNECTORS = "pubsublite/pubsublite-spark-sql-streaming-{}-with-dependencies.jar"
@@ -35,7 +37,11 @@ class DataprocEmulator:
     ``dataproc.files`` says where objects, jobs and logs lie. Without a ``directory`` all is below a temporary
     one. Drivers and executors get ``environment``, the process's own where none is given: what leads Google's
     clients to a Pub/Sub Lite emulator leads the jobs there. A driver that is told to stop is killed after
-    ``grace`` seconds. Raises OSError where Spark, Java, a jar or the port cannot be had.
+    ``grace`` seconds.
+
+    A request must bear the token of ``dataproc.files`` and name loopback, ``advertise`` (HOST or HOST:PORT,
+    which clients are told) or one of ``allow_hosts``; one that stands still is ended after ``patience``
+    seconds. Raises OSError where Spark, Java, a jar, the port or the directory cannot be had.
     """
 
     def __init__(
@@ -45,14 +51,19 @@ class DataprocEmulator:
         host: str = "127.0.0.1",
         port: int = 0,
         advertise: str = "",
+        allow_hosts: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         grace: float = 10.0,
+        patience: float = 30.0,
     ) -> None:
         self._directory = directory
         self._listen = (host, port)
-        self._advertise = advertise or host
+        reached = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+        self._advertise = advertise or (f"[{reached}]" if ":" in reached else reached)
+        self._allow_hosts = (self._advertise, *allow_hosts)
         self._environment = dict(os.environ if environment is None else environment)
         self._grace = grace
+        self._patience = patience
         self._cleanup = ExitStack()
         self.address = ""
         self.files = Files(Path())
@@ -64,12 +75,10 @@ class DataprocEmulator:
                     tempfile.TemporaryDirectory(prefix="dataproc-emulator-", ignore_cleanup_errors=True)
                 )
             )
-            _refuse_a_second(directory)
-            self.files = prepare(directory)
+            self.files = cleanup.enter_context(claimed(directory))
             processes = Processes()
             cleanup.callback(processes.close)
             self._serve(self._interface(processes, cleanup), cleanup)
-            cleanup.callback(self.files.ready.unlink, missing_ok=True)
             self.files.ready.write_text(json.dumps(self.ready))
             self._cleanup = cleanup.pop_all()
         return self
@@ -102,26 +111,18 @@ class DataprocEmulator:
         dataproc.clusters.create("local-project", REGION, {"clusterName": CLUSTER, "config": image})
         dataproc.clusters.enter("local-project", REGION, CLUSTER, "RUNNING")
         routes = Routes()
-        for interface in (dataproc, StorageApi(buckets), ServicesApi()):
+        for interface in (dataproc, StorageApi(buckets, self.files.uploads), ServicesApi()):
             interface.add_to(routes)
         return routes
 
     def _serve(self, routes: Routes, cleanup: ExitStack) -> None:
-        server = serve(routes, *self._listen)
-        cleanup.callback(server.server_close)
-        self.address = f"{self._advertise}:{server.server_address[1]}"
-        thread = Thread(target=server.serve_forever, args=(0.05,), name="dataproc-emulator", daemon=True)
-        thread.start()
-        cleanup.callback(thread.join)
-        cleanup.callback(server.shutdown)
-
-
-def _refuse_a_second(directory: Path) -> None:
-    try:
-        _, address = running(directory)
-    except ConnectionError:
-        return
-    raise FileExistsError(f"an emulator runs over {directory} at {address}; remedy: another directory")
+        listening = cleanup.enter_context(listen(*self._listen))
+        port = listening.getsockname()[1]
+        access = Access(self.files.token.read_text(), port, self._allow_hosts)
+        application = Application(routes, access, self.files.uploads, self._patience)
+        cleanup.enter_context(serving(application, listening))
+        has_port = ":" in self._advertise.rpartition("]")[2]
+        self.address = self._advertise if has_port else f"{self._advertise}:{port}"
 
 
 def _publish_connectors(files: Files) -> None:

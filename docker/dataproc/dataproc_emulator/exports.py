@@ -1,7 +1,7 @@
 """The environment that makes gcloud, unmodified, reach a running emulator and nothing else.
 
 It goes together with the Pub/Sub Lite emulator's exports, whichever comes first: that one's proxy passes on
-what is meant for this address, and either token is accepted by both.
+what is meant for this address, takes any token, and leaves this one's to gcloud.
 """
 
 from __future__ import annotations
@@ -11,8 +11,14 @@ import shlex
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.request import ProxyHandler, Request, build_opener
 
 from dataproc_emulator.files import Files, prepare_client
+
+_REMEDY = (
+    "remedy: docker compose --profile dataproc exec -T dataproc cat /var/lib/twinstream/dataproc/token | "
+    "python -m dataproc_emulator env --address HOST:PORT --token-file -"
+)
 
 
 def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict[str, str]:
@@ -46,19 +52,27 @@ def running(directory: Path) -> tuple[Files, str]:
     return files, address
 
 
-def elsewhere(directory: Path, address: str) -> Files:
+def elsewhere(directory: Path, address: str, token: str = "") -> Files:
     """What gcloud needs on this machine, made in ``directory``, to reach an emulator in a container.
 
-    Raises ConnectionError where none answers at ``address`` (host:port).
+    The ``token`` is that emulator's, or else the one that ``directory`` has from an earlier time. Raises
+    ConnectionError where none answers at ``address`` (host:port), or not to this token.
     """
     _connect(address, "docker compose --profile dataproc up --wait dataproc")
-    return prepare_client(directory)
+    files = prepare_client(directory, token)
+    asked = Request(f"http://{address}/storage/v1/b")
+    asked.add_header("Authorization", f"Bearer {files.token.read_text()}")
+    try:
+        build_opener(ProxyHandler({})).open(asked, timeout=5).close()
+    except OSError as error:
+        raise ConnectionError(f"the emulator at {address} refuses ({error}); {_REMEDY}") from None
+    return files
 
 
 def _connect(address: str, remedy: str) -> None:
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=5).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
     except (OSError, ValueError) as error:
         raise ConnectionError(f"no emulator answers at {address} ({error}); {remedy}") from None
 

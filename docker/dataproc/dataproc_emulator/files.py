@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+# Whatever lies in a folder without this file was not made here, and is left alone.
+_MARK = ".made-by-dataproc-emulator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class Files:
 
     @property
     def token(self) -> Path:
-        """A token for gcloud, which takes one from a file."""
+        """The token that every request must bear, which gcloud takes from a file; made once."""
         return self.directory / "token"
 
     @property
@@ -49,21 +58,99 @@ class Files:
         return self.directory / "emulator.json"
 
 
-def prepare(directory: Path) -> Files:
-    """Make what is missing in ``directory``, and clear away what the last run left besides its objects."""
+@contextmanager
+def claimed(directory: Path) -> Iterator[Files]:
+    """The directory for one emulator alone, within the block; its objects and token are kept from run to run.
+
+    Raises FileExistsError while another emulator runs over it, and where something that no emulator made lies
+    in a place that it needs: jobs, spark and uploads are cleared away.
+    """
+    wanted = Files(directory.resolve())
+    _refuse_foreign(wanted.buckets, wanted.uploads, wanted.jobs, wanted.spark)
     files = prepare_client(directory)
-    for folder in (files.uploads, files.jobs, files.spark):
-        shutil.rmtree(folder, ignore_errors=True)
-    for folder in (files.buckets, files.uploads, files.jobs, files.spark):
-        folder.mkdir(exist_ok=True)
-    return files
+    with _locked(files):
+        for folder in (files.buckets, files.uploads, files.jobs, files.spark):
+            _make(folder)
+        for folder in (files.uploads, files.jobs, files.spark):
+            _clear(folder)
+        try:
+            yield files
+        finally:
+            files.ready.unlink(missing_ok=True)
 
 
-def prepare_client(directory: Path) -> Files:
-    """Make what gcloud needs, which is all there is where the emulator is in a container."""
+def prepare_client(directory: Path, token: str = "") -> Files:
+    """Make what gcloud needs, which is all there is where the emulator is in a container.
+
+    A ``token`` takes the place of one that is there. Raises FileExistsError where something that no emulator
+    made is in the way.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = Files(directory.resolve())
-    files.gcloud.mkdir(exist_ok=True)
-    files.token.touch(mode=0o600)
-    files.token.write_text("local-emulator-token")
+    _refuse_foreign(files.gcloud)
+    if not (files.directory / _MARK).exists():
+        _refuse_foreign(files.token, files.ready)
+        (files.directory / _MARK).touch()
+    _make(files.gcloud)
+    if token:
+        with _locked(files):
+            _write_secret(files.token, token)
+    elif not files.token.exists() or not files.token.stat().st_size:
+        _write_secret(files.token, secrets.token_urlsafe(32))
     return files
+
+
+@contextmanager
+def _locked(files: Files) -> Iterator[None]:
+    """Hold the directory; the lock is gone with the process, however it ends."""
+    with (files.directory / _MARK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileExistsError(_taken(files)) from None
+        yield
+
+
+def _refuse_foreign(*places: Path) -> None:
+    """Raise FileExistsError for what no emulator made, an empty folder aside."""
+    for place in places:
+        if place.is_dir() and ((place / _MARK).exists() or not any(place.iterdir())):
+            continue
+        if place.exists():
+            raise FileExistsError(
+                f"{place} is not a Dataproc emulator's; expected nothing there, or what an emulator has "
+                "made; remedy: another --directory"
+            )
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / _MARK).touch()
+
+
+def _taken(files: Files) -> str:
+    try:
+        where = f" at {json.loads(files.ready.read_bytes())['address']}"
+    except (OSError, ValueError, KeyError):
+        where = ""  # it does not answer yet
+    return f"an emulator runs over {files.directory}{where}; remedy: another directory"
+
+
+def _clear(folder: Path) -> None:
+    for left in folder.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        elif left.name != _MARK:
+            left.unlink(missing_ok=True)
+
+
+def _write_secret(path: Path, content: str) -> None:
+    """All at once, for the owner alone."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(content)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,14 +17,15 @@ from dataproc_emulator.web import Request, Response, Routes
 
 _BUCKET = "/storage/v1/b/{bucket}"
 _OBJECT = f"{_BUCKET}/o/{{object}}"
+_CHUNK = 1 << 20
 
 
 class StorageApi:
-    """Answers from what is in ``buckets`` now."""
+    """Answers from what is in ``buckets`` now; uploads on their way lie in ``uploads``."""
 
-    def __init__(self, buckets: Buckets) -> None:
+    def __init__(self, buckets: Buckets, uploads: Path) -> None:
         self._buckets = buckets
-        self._uploads = Uploads(buckets)
+        self._uploads = Uploads(buckets, uploads)
 
     def add_to(self, routes: Routes) -> None:
         """Answer the interface's paths."""
@@ -38,8 +40,8 @@ class StorageApi:
         routes.add("DELETE", _OBJECT, self._delete_object)
         routes.add("POST", f"{_OBJECT}/rewriteTo/b/{{bucket}}/o/{{object}}", self._rewrite)
         for prefix in ("/upload", "/resumable/upload"):
-            routes.add("POST", f"{prefix}{_BUCKET}/o", self._upload)
-            routes.add("PUT", f"{prefix}{_BUCKET}/o", self._continue_upload)
+            routes.add("POST", f"{prefix}{_BUCKET}/o", self._upload, limit=None)
+            routes.add("PUT", f"{prefix}{_BUCKET}/o", self._continue_upload, limit=None)
 
     def _list_buckets(self, _: Request) -> dict[str, Any]:
         own = [self._bucket(name) for name in self._buckets.names() if name != PUBLIC]
@@ -87,7 +89,7 @@ class StorageApi:
         path = self._buckets.existing(bucket, name)
         if request.query.get("alt") != "media":
             return _resource(request, bucket, name, path)
-        return _content(path, request.headers.get("Range", ""))
+        return _content(path, request.headers.get("range", ""))
 
     def _delete_object(self, _: Request, bucket: str, name: str) -> Response:
         self._buckets.remove(bucket, name)
@@ -96,9 +98,9 @@ class StorageApi:
     def _rewrite(
         self, request: Request, bucket: str, name: str, to_bucket: str, to_name: str
     ) -> dict[str, Any]:
-        content = self._buckets.existing(bucket, name).read_bytes()
-        path = self._buckets.write(to_bucket, to_name, content)
-        size = str(len(content))
+        with self._buckets.existing(bucket, name).open("rb") as content:
+            path = self._buckets.write(to_bucket, to_name, content)
+        size = str(path.stat().st_size)
         return {
             "kind": "storage#rewriteResponse",
             "done": True,
@@ -109,20 +111,20 @@ class StorageApi:
 
     def _upload(self, request: Request, bucket: str) -> Response | dict[str, Any]:
         if request.query.get("uploadType") == "resumable":
-            where = f"http://{request.headers['Host']}/upload/storage/v1/b/{bucket}/o"
+            where = f"http://{request.headers['host']}/upload/storage/v1/b/{bucket}/o"
             return Response(headers={"Location": f"{where}?upload_id={self._uploads.begin(request, bucket)}"})
         return _resource(request, bucket, *self._uploads.at_once(request, bucket))
 
     def _continue_upload(self, request: Request, bucket: str) -> Response | dict[str, Any]:
-        upload = self._uploads.existing(request.query.get("upload_id", ""))
-        if not upload.take(request):
+        upload, whole = self._uploads.take(request)
+        if not whole:
             return Response(status=308, headers=upload.so_far)
         return _resource(request, bucket, *self._uploads.finish(upload))
 
 
 def _resource(request: Request, bucket: str, name: str, path: Path) -> dict[str, Any]:
     """An object's description; its link leads where the request came to."""
-    media = f"http://{request.headers['Host']}/download/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
+    media = f"http://{request.headers['host']}/download/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
     status = path.stat()
     generation = str(status.st_mtime_ns // 1000)
     return {
@@ -147,11 +149,20 @@ def _content(path: Path, wanted: str) -> Response:
     size = path.stat().st_size
     headers = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
     if not (match := re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)):
-        return Response(path.read_bytes(), headers=headers)
+        headers["Content-Length"] = str(size)
+        return Response(headers=headers, chunks=_chunks(path, 0, size))
     first, last = int(match[1]), min(int(match[2] or size), size - 1)
     if first > last:
         raise ApiError("RANGE_NOT_SATISFIABLE", f"The object has {size} bytes; asked for {wanted}.")
+    headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    headers["Content-Length"] = str(last - first + 1)
+    return Response(status=206, headers=headers, chunks=_chunks(path, first, last - first + 1))
+
+
+def _chunks(path: Path, first: int, size: int) -> Iterator[bytes]:
+    """That many bytes of a file, which may grow meanwhile."""
     with path.open("rb") as file:
         file.seek(first)
-        content = file.read(last - first + 1)
-    return Response(content, 206, {**headers, "Content-Range": f"bytes {first}-{last}/{size}"})
+        while size and (chunk := file.read(min(size, _CHUNK))):
+            yield chunk
+            size -= len(chunk)

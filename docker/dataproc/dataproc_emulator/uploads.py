@@ -4,91 +4,140 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from dataproc_emulator.buckets import Buckets
 from dataproc_emulator.errors import ApiError
 from dataproc_emulator.web import Request
 
+_CHUNK = 1 << 20
+_DESCRIPTION_BYTES = 1 << 16
 
-@dataclass
+
+@dataclass(frozen=True)
 class Upload:
-    """A resumable upload."""
+    """A resumable upload; what has come of it is in ``file``."""
 
     bucket: str
     name: str
-    identity: str = field(default_factory=lambda: uuid4().hex)
-    content: bytearray = field(default_factory=bytearray)
+    identity: str
+    file: Path
 
     def take(self, request: Request) -> bool:
         """Take in a request's part; whether that was the last."""
-        match = re.fullmatch(
-            r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", request.headers.get("Content-Range", "bytes 0-0/*")
-        )
+        sent = request.headers.get("content-range")
+        match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", sent or "bytes 0-0/*")
         if not match:
             raise ApiError("INVALID_ARGUMENT", "Content-Range must be like 'bytes 0-99/1000'.")
         if match[1] is not None:
-            del self.content[int(match[1]) :]  # a part that was sent again
-            self.content += request.body
-        whole = "Content-Range" not in request.headers
-        return whole or match[2] == str(len(self.content))
+            if int(match[1]) > self._size:
+                return False  # a part is missing; the answer says from where on
+            with self.file.open("r+b") as file:
+                file.truncate(int(match[1]))  # a part that was sent again
+                file.seek(0, 2)
+                shutil.copyfileobj(request.body, file, _CHUNK)
+        return sent is None or match[2] == str(self._size)
 
     @property
     def so_far(self) -> dict[str, str]:
         """The header that says what has come."""
-        return {"Range": f"bytes=0-{len(self.content) - 1}"} if self.content else {}
+        return {"Range": f"bytes=0-{self._size - 1}"} if self._size else {}
+
+    @property
+    def _size(self) -> int:
+        return self.file.stat().st_size
 
 
 class Uploads:
-    """Uploads into ``buckets``. What has not ended is kept in memory and forgotten with the process."""
+    """Uploads into ``buckets``. What has not ended lies in ``folder`` and is forgotten with the process."""
 
-    def __init__(self, buckets: Buckets) -> None:
+    def __init__(self, buckets: Buckets, folder: Path) -> None:
         self._buckets = buckets
+        self._folder = folder
         self._open: dict[str, Upload] = {}
 
     def at_once(self, request: Request, bucket: str) -> tuple[str, Path]:
         """Store what one request brings, ``multipart`` or ``media``; gives the object's name and file."""
-        metadata, content = _parts(request)
+        metadata = _description(request)
         name = str(metadata.get("name") or request.query.get("name", ""))
-        return name, self._buckets.write(bucket, name, content)
+        return name, self._buckets.write(bucket, name, request.body)
 
     def begin(self, request: Request, bucket: str) -> str:
         """Begin a resumable upload; gives its identity."""
         name = str(request.json.get("name") or request.query.get("name", ""))
         self._buckets.writable(bucket, name)
-        upload = Upload(bucket, name)
-        self._open[upload.identity] = upload
-        return upload.identity
+        identity = uuid4().hex
+        upload = Upload(bucket, name, identity, self._folder / f"{identity}.part")
+        upload.file.touch()
+        self._open[identity] = upload
+        return identity
 
-    def existing(self, identity: str) -> Upload:
-        """The upload of that identity."""
+    def take(self, request: Request) -> tuple[Upload, bool]:
+        """Take in a part; gives the upload and whether it is whole. One that fails is forgotten."""
+        identity = request.query.get("upload_id", "")
+        upload = self._open.get(identity)
+        if upload is None:
+            raise ApiError("NOT_FOUND", f"No such upload: {identity}")
         try:
-            return self._open[identity]
-        except KeyError:
-            raise ApiError("NOT_FOUND", f"No such upload: {identity}") from None
+            return upload, upload.take(request)
+        except OSError:
+            self._forget(upload)
+            raise
 
     def finish(self, upload: Upload) -> tuple[str, Path]:
         """Store it; gives the object's name and file."""
-        del self._open[upload.identity]
-        return upload.name, self._buckets.write(upload.bucket, upload.name, bytes(upload.content))
+        try:
+            with upload.file.open("rb") as content:
+                return upload.name, self._buckets.write(upload.bucket, upload.name, content)
+        finally:
+            self._forget(upload)
+
+    def _forget(self, upload: Upload) -> None:
+        self._open.pop(upload.identity, None)
+        upload.file.unlink(missing_ok=True)
 
 
-def _parts(request: Request) -> tuple[dict[str, object], bytes]:
-    """The metadata and the content of a ``multipart/related`` body; any other body is content only."""
-    kind = request.headers.get("Content-Type", "")
+def _description(request: Request) -> dict[str, object]:
+    """What a ``multipart/related`` body says of the object; leaves ``request.body`` as its content alone."""
+    kind = request.headers.get("content-type", "")
     match = re.fullmatch(r"multipart/related;.*boundary=(['\"]?)(.+?)\1", kind)
     if not match:
-        return {}, request.body
+        return {}
+    boundary = b"--" + match[2].encode()
+    head = request.body.read(_DESCRIPTION_BYTES)
     try:
-        _, described, stored, _ = request.body.split(b"--" + match[2].encode())
-        return json.loads(_after_headers(described)), _after_headers(stored)
-    except (ValueError, IndexError):
+        _, described, stored = head.split(boundary, 2)
+        begin = len(head) - len(stored) + _after_headers(stored)
+        metadata = json.loads(described[_after_headers(described) :])
+        line_end = b"\r\n" if stored.startswith(b"\r\n") else b"\n"
+        _keep(request.body, begin, _end(request.body, line_end + boundary))
+    except ValueError:
         raise ApiError("INVALID_ARGUMENT", "A multipart upload has two parts: JSON and content.") from None
+    if not isinstance(metadata, dict):
+        raise ApiError("INVALID_ARGUMENT", "A multipart upload's first part is a JSON object.")
+    return metadata
 
 
-def _after_headers(part: bytes) -> bytes:
-    """A part's content: after its headers, and without the line end that belongs to the next boundary."""
+def _after_headers(part: bytes) -> int:
+    """Where a part's content begins; raises ValueError where it has none."""
     line_end = b"\r\n" if part.startswith(b"\r\n") else b"\n"
-    return part.split(line_end * 2, 1)[1].removesuffix(line_end)
+    return part.index(line_end * 2) + 2 * len(line_end)
+
+
+def _end(body: BinaryIO, closing: bytes) -> int:
+    """Where the content ends: before the line that closes the last part; raises ValueError without one."""
+    tail_begin = max(0, body.seek(0, 2) - len(closing) - 64)
+    body.seek(tail_begin)
+    return tail_begin + body.read().rindex(closing)
+
+
+def _keep(body: BinaryIO, begin: int, end: int) -> None:
+    """Cut a body down to these bytes, from which on it is then read."""
+    if end < begin:
+        raise ValueError("no content")
+    body.truncate(end)
+    body.seek(begin)

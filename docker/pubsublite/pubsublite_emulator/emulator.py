@@ -33,7 +33,7 @@ class Emulator:
     ``lite.env`` holds the variables that lead Google's clients here; ``lite.address`` is ``host:port``.
     Without a ``directory`` all emulators of the process share a temporary one, for gRPC reads the trusted
     authorities once a process: set ``lite.env`` before the first client is made. Raises ``LiteError`` if the
-    storage cannot be reached.
+    storage cannot be reached, OSError if the directory is another's.
     """
 
     def __init__(
@@ -63,7 +63,13 @@ class Emulator:
             thread.start()
             cleanup.callback(thread.join)
             cleanup.callback(self._loop.call_soon_threadsafe, self._loop.stop)
-            server = Server(self._storage, directory, self._faults, any_retention=self._any_retention)
+            server = Server(
+                self._storage,
+                directory,
+                self._faults,
+                any_retention=self._any_retention,
+                shared=self._directory is None,
+            )
             cleanup.callback(lambda: asyncio.run_coroutine_threadsafe(server.stop(), self._loop).result())
             self.files = asyncio.run_coroutine_threadsafe(server.start(*self._listen), self._loop).result()
             self.address = server.address

@@ -7,19 +7,23 @@ Each client is redirected by what it alone reads, so that other traffic of the s
 * ``JAVA_TOOL_OPTIONS``: every JVM started from the shell, Spark's too.
 
 ``https_proxy`` is deliberately not set: it would lead every program of the shell through the emulator. The
-proxy passes any other host on, so what does come by still arrives. The variables that replace a client's
+proxy passes other public hosts on, so what does come by still arrives. The variables that replace a client's
 trusted authorities name a bundle of the system's and the local one.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 from pubsublite_emulator.files import TRUSTSTORE_PASSWORD, Files
+
+_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_OPTION = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
 
 
 def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict[str, str]:
@@ -34,9 +38,10 @@ def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict
     }
     kept = [
         option
-        for option in existing.get("JAVA_TOOL_OPTIONS", "").split()
-        if option.removeprefix("-D").partition("=")[0] not in java
+        for option in _java_options(existing.get("JAVA_TOOL_OPTIONS", ""))
+        if _QUOTED.sub(r"\1\2", option).removeprefix("-D").partition("=")[0] not in java
     ]
+    ours = [shlex.quote(f"-D{name}={value}") for name, value in java.items()]
     loopback = "localhost,127.0.0.1"
     return {
         "PUBSUBLITE_EMULATOR_HOST": address,
@@ -54,10 +59,28 @@ def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict
         "CLOUDSDK_PROXY_TYPE": "http",
         "CLOUDSDK_PROXY_ADDRESS": host,
         "CLOUDSDK_PROXY_PORT": port,
-        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(files.token),
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": _token(files, existing),
         "CLOUDSDK_CORE_PROJECT": existing.get("CLOUDSDK_CORE_PROJECT", "1"),
-        "JAVA_TOOL_OPTIONS": " ".join([*kept, *(f"-D{name}={value}" for name, value in java.items())]),
+        "JAVA_TOOL_OPTIONS": " ".join([*kept, *ours]),
     }
+
+
+def _java_options(text: str) -> list[str]:
+    """The options in a JAVA_TOOL_OPTIONS, each as it is written, quotes and all.
+
+    Java splits at white space outside of quotes, takes both kinds of them anywhere, and knows no backslash
+    (hotspot's Arguments::parse_options_buffer), so it reads what ``shlex`` quotes. Raises ValueError for a
+    quote without its other half, with which no Java starts.
+    """
+    if re.search("[\"']", _QUOTED.sub("", text)):
+        raise ValueError(f"JAVA_TOOL_OPTIONS has a quote without its other half: {text}; remedy: unset it")
+    return [match[0] for match in _OPTION.finditer(text)]
+
+
+def _token(files: Files, existing: Mapping[str, str]) -> str:
+    """The file of gcloud's token: a local Dataproc's, which takes no other, or any."""
+    kept = existing.get("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", "")
+    return kept if "DATAPROC_EMULATOR_HOST" in existing and Path(kept).is_file() else str(files.token)
 
 
 def running(directory: Path) -> tuple[Files, str]:

@@ -6,10 +6,11 @@ the directory, whose files only the owner may read.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -28,6 +29,8 @@ TRUSTSTORE_PASSWORD = "changeit"  # noqa: S105
 # One label, as in us-central1-pubsublite.googleapis.com; gcloud also asks cloudresourcemanager.
 _NAMES = ("*.googleapis.com", "localhost", "pubsublite")
 _DAYS = 3650
+# Known, for none is asked for. It also tells a directory that an emulator has made.
+_TOKEN = b"local-emulator-token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,47 @@ class Files:
         return self.directory / "emulator.json"
 
 
-def prepare(directory: Path, host: str) -> Files:
-    """Make what is missing in ``directory``; the server's certificate also names ``host``."""
+@contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Hold the directory, for one emulator alone; the lock is gone with the process, however it ends.
+
+    Raises FileExistsError while another has it.
+    """
+    with _own(directory).token.open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileExistsError(f"an emulator runs over {directory}; remedy: another directory") from None
+        yield
+
+
+def _own(directory: Path) -> Files:
+    """Make the directory, or take one that an emulator made; raises FileExistsError for what is another's."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = Files(directory.resolve())
+    if not files.token.exists():
+        wanted = (files.ca, files.bundle, files.truststore, files.certificate, files.key, files.credentials)
+        for path in (*wanted, files.ready):
+            if path.exists():
+                raise FileExistsError(_foreign(path))
+        _write(files.token, _TOKEN)
+    elif files.token.read_bytes() != _TOKEN:
+        raise FileExistsError(_foreign(files.token))
+    return files
+
+
+def _foreign(path: Path) -> str:
+    return (
+        f"{path} is not a Pub/Sub Lite emulator's; expected nothing there, or what an emulator has made; "
+        "remedy: another --directory"
+    )
+
+
+def prepare(directory: Path, host: str) -> Files:
+    """Make what is missing in ``directory``; the server's certificate also names ``host``."""
+    files = _own(directory)
     if not (files.ca.exists() and files.certificate.exists() and _names(files.certificate, host)):
         _make_certificates(files, host)
-    if not files.token.exists():
-        _write(files.token, b"local-emulator-token")
     return files
 
 

@@ -1,8 +1,9 @@
 """The one port: whatever a client speaks first decides where it goes.
 
 * a TLS ClientHello that offers ``h2``: gRPC; any other: REST over HTTP/1.1
-* ``CONNECT`` to a host the emulator stands for: the tunnel is a new connection; to any other: passed on
-* plain HTTP: the token endpoint, REST, and requests that a proxy passes on
+* ``CONNECT`` to a host the emulator stands for: the tunnel is a new connection, and leads nowhere else
+* ``CONNECT`` to any other host: passed on, as far as :func:`pubsublite_emulator.access.may_reach` allows
+* plain HTTP: the token endpoint, REST, and requests that a proxy passes on, one a connection
 
 Bytes are copied, never decrypted here: TLS ends in the server behind.
 """
@@ -10,23 +11,35 @@ Bytes are copied, never decrypted here: TLS ends in the server behind.
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import logging
+import socket
 from contextlib import suppress
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from pubsublite_emulator.access import emulated, is_loopback, may_reach
 
 log = logging.getLogger("pubsublite_emulator")
 
-_EMULATED = (
-    "*-pubsublite.googleapis.com",
-    "pubsublite.googleapis.com",
-    "cloudresourcemanager.googleapis.com",
-)
 _CHUNK = 1 << 18
-_HEAD_LIMIT = 1 << 16
 _HELLO_SECONDS = 30
 _HANDSHAKE = 0x16
+# One query of Spark's opens a hundred and more.
+CONNECTIONS = 1_000
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_OF_THE_HOP = (b"host", b"connection", b"proxy-connection", b"keep-alive", b"proxy-authorization")
 
 Address = tuple[str, int]
+
+
+class _Refused(Exception):
+    """What the proxy does not do; the client is told."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        body = f"{reason}\n".encode()
+        head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+        self.answer = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 class Front:
@@ -36,6 +49,7 @@ class Front:
         self._grpc = grpc
         self._rest_tls = rest_tls
         self._rest = rest
+        self._behind = (grpc, rest_tls, rest)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -60,7 +74,12 @@ class Front:
             self._open.add(task)
             task.add_done_callback(self._open.discard)
         try:
+            if len(self._open) > CONNECTIONS:
+                raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"more than {CONNECTIONS} connections")
             await self._route(reader, writer)
+        except _Refused as refused:
+            log.info("proxy: %s", refused)
+            writer.write(refused.answer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ValueError):
             pass  # a client that went away or spoke nonsense: nothing to answer
         except asyncio.CancelledError:
@@ -70,12 +89,17 @@ class Front:
             with suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
 
-    async def _route(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _route(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, inside: bool = False
+    ) -> None:
+        """Lead a connection on; ``inside`` a tunnel to the emulator there is nothing but the emulator."""
         async with asyncio.timeout(_HELLO_SECONDS):
             head, target = await self._first(reader)
+        if inside and (target is None or target not in self._behind):
+            raise _Refused(HTTPStatus.FORBIDDEN, "a tunnel to the emulator leads nowhere else")
         if target is None:
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await self._route(reader, writer)
+            writer.write(_ESTABLISHED)
+            await self._route(reader, writer, inside=True)
         else:
             await self._splice(head, target, reader, writer)
 
@@ -86,34 +110,46 @@ class Front:
             hello = await _client_hello(first, reader)
             return hello, self._grpc if offers_h2(hello) else self._rest_tls
         head = first + await reader.readuntil(b"\r\n\r\n")
-        return (head, _tunnel(head)) if head.startswith(b"CONNECT ") else self._plain(head)
+        if not head.startswith(b"CONNECT "):
+            return self._plain(head)
+        place = urlsplit("//" + head.split(b" ", 2)[1].decode("ascii"))
+        name, port = place.hostname or "", place.port or 443
+        return head, None if self._is_here(name, port) else (name, port)
 
     def _plain(self, head: bytes) -> tuple[bytes, Address]:
+        """A request for REST, or one to pass on: alone, for the next may be for another host."""
         method, _, after = head.partition(b" ")
         target, _, rest = after.partition(b" ")
         if not target.startswith(b"http://"):
             return head, self._rest
         host, slash, path = target[len(b"http://") :].partition(b"/")
-        name, _, port = host.decode("ascii").partition(":")
-        line = b"%s %s%s %s" % (method, slash or b"/", path, rest)
-        if _emulated(name):
-            return line, self._rest
-        return line, (name, int(port or 80))
+        version, *fields = rest.removesuffix(b"\r\n\r\n").split(b"\r\n")
+        kept = [field for field in fields if field.split(b":")[0].lower() not in _OF_THE_HOP]
+        line = b"%s %s%s %s" % (method, slash or b"/", path, version)
+        own = [line, b"Host: " + host, b"Connection: close", *kept]
+        place = urlsplit("//" + host.decode("ascii"))
+        name, port = place.hostname or "", place.port or 80
+        return b"\r\n".join(own) + b"\r\n\r\n", self._rest if self._is_here(name, port) else (name, port)
+
+    def _is_here(self, name: str, port: int) -> bool:
+        return emulated(name) or (port == self.port and is_loopback(name))
 
     async def _splice(
         self, head: bytes, target: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        connect = head.startswith(b"CONNECT ")
+        if target not in self._behind:
+            peer = writer.get_extra_info("peername") or ("gone",)
+            target = await _allowed(target, peer[0])
         try:
             async with asyncio.timeout(_HELLO_SECONDS):
                 far_reader, far_writer = await asyncio.open_connection(*target, limit=_CHUNK)
         except (OSError, TimeoutError) as error:
-            log.info("proxy: %s:%d cannot be reached: %s", *target, error)
-            writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-            return
+            raise _Refused(
+                HTTPStatus.BAD_GATEWAY, f"{target[0]}:{target[1]} cannot be reached: {error}"
+            ) from None
         try:
-            if connect:
-                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            if head.startswith(b"CONNECT "):
+                writer.write(_ESTABLISHED)
             else:
                 far_writer.write(head)
             async with asyncio.TaskGroup() as tasks:
@@ -127,14 +163,20 @@ class Front:
                 await far_writer.wait_closed()
 
 
-def _tunnel(head: bytes) -> Address | None:
-    """Where a CONNECT leads; None for a host the emulator stands for."""
-    host, _, port = head.split(b" ", 2)[1].decode("ascii").rpartition(":")
-    return None if _emulated(host) else (host.strip("[]"), int(port))
-
-
-def _emulated(host: str) -> bool:
-    return any(fnmatch.fnmatch(host.lower(), name) for name in _EMULATED)
+async def _allowed(target: Address, client: str) -> Address:
+    """An address of the host that the client may be led to, looked up once so that it stays that one."""
+    name, port = target
+    try:
+        async with asyncio.timeout(_HELLO_SECONDS):
+            found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except (OSError, TimeoutError, UnicodeError) as error:
+        raise _Refused(HTTPStatus.BAD_GATEWAY, f"{name}:{port} cannot be reached: {error}") from None
+    for *_, place in found:
+        if may_reach(str(place[0]), client):
+            return str(place[0]), port
+    raise _Refused(
+        HTTPStatus.FORBIDDEN, f"{name}:{port} is in a private network, where this proxy does not lead"
+    )
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 from google.protobuf import json_format
 
 from pubsublite_emulator.errors import Code, LiteError, invalid
-from pubsublite_emulator.http1 import Answer, Request
 from pubsublite_emulator.rpc import Router
 from pubsublite_emulator.schema import POOL, Message
+from pubsublite_emulator.web import Answer, Request
 
 _PARENT = r"(?P<parent>projects/[^/]+/locations/[^/]+)"
 _ITEM = r"(?P<name>projects/[^/]+/locations/[^/]+/%s/[^/:]+)"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from pubsublite_emulator.access import Access
 from pubsublite_emulator.admin import Admin
 from pubsublite_emulator.assignment import Assignment
 from pubsublite_emulator.cursor import Cursor
 from pubsublite_emulator.faults import Faults
-from pubsublite_emulator.files import Files, announce, prepare
+from pubsublite_emulator.files import Files, announce, claimed, prepare
 from pubsublite_emulator.front import Front
-from pubsublite_emulator.http1 import HttpServer
+from pubsublite_emulator.http_server import HttpServer
 from pubsublite_emulator.publisher import Publisher
 from pubsublite_emulator.rest import Rest
 from pubsublite_emulator.rpc import Router
@@ -24,6 +25,7 @@ from pubsublite_emulator.state import State
 from pubsublite_emulator.storage import open_storage
 from pubsublite_emulator.subscriber import Subscriber
 from pubsublite_emulator.topic_stats import TopicStats
+from pubsublite_emulator.web import Application
 
 log = logging.getLogger("pubsublite_emulator")
 
@@ -40,11 +42,25 @@ _OPTIONS = [
 
 
 class Server:
-    """The emulator as coroutines: ``start``, then ``stop``."""
+    """The emulator as coroutines: ``start``, then ``stop``.
 
-    def __init__(self, storage: str, directory: Path, faults: Faults, *, any_retention: bool = False) -> None:
+    It has its directory alone, unless that is ``shared`` by emulators of one process.
+    """
+
+    def __init__(
+        self,
+        storage: str,
+        directory: Path,
+        faults: Faults,
+        *,
+        any_retention: bool = False,
+        shared: bool = False,
+    ) -> None:
         self._state = State(open_storage(storage), any_retention=any_retention)
         self._directory = directory
+        self._shared = shared
+        self._claim = ExitStack()
+        self._access = Access()
         assignment = Assignment(self._state)
         services = [
             Admin(self._state, assignment).service,
@@ -56,7 +72,7 @@ class Server:
             self._state.operations.service,
         ]
         self._router = Router(services, faults)
-        self._http = HttpServer(Rest(self._router).handle)
+        self._http = HttpServer(Application(Rest(self._router).handle, self._access))
         self._grpc: Any = None
         self._front: Front | None = None
         self.address = ""
@@ -64,20 +80,20 @@ class Server:
     async def start(self, host: str, port: int, advertised: str = "") -> Files:
         """Listen on ``host`` and ``port`` (0: any); clients are told ``advertised`` instead of ``host``."""
         public = advertised or ("127.0.0.1" if host in ("0.0.0.0", "::") else host)  # noqa: S104
+        if not self._shared:
+            self._claim.enter_context(claimed(self._directory))
         files = await asyncio.to_thread(prepare, self._directory, public)
         await self._state.storage.start()
         await self._state.catalog.load()
         if not self._state.storage.durable:
             log.warning("storage memory: everything is forgotten when the emulator stops")
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(files.certificate, files.key)
-        tls.set_alpn_protocols(["http/1.1"])
         self._front = Front(
             ("127.0.0.1", await self._start_grpc(files)),
-            await self._http.listen(tls),
+            await self._http.listen(ssl_certfile=files.certificate, ssl_keyfile=files.key),
             await self._http.listen(),
         )
         await self._front.start(host, port)
+        self._access.name, self._access.port = public.lower(), self._front.port
         self.address = f"{public}:{self._front.port}"
         announce(files, self.ready())
         return files
@@ -103,3 +119,4 @@ class Server:
             await self._front.stop()
         await self._http.stop()
         await self._state.storage.close()
+        self._claim.close()

@@ -1,0 +1,38 @@
+"""Requests to a local Dataproc as a program sends them that is not gcloud."""
+
+from __future__ import annotations
+
+import json
+import socket
+from http.client import HTTPConnection
+from typing import Any
+
+from dataproc_emulator import DataprocEmulator
+
+
+def connect(dataproc: DataprocEmulator) -> socket.socket:
+    host, port = dataproc.address.rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def bearer(dataproc: DataprocEmulator) -> str:
+    return f"Bearer {dataproc.files.token.read_text()}"
+
+
+def call(
+    dataproc: DataprocEmulator, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, Any]:
+    """A request with the token, unless a header says otherwise; its status and JSON."""
+    connection = HTTPConnection(dataproc.address, timeout=30)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        connection.request(method, path, body, {"Authorization": bearer(dataproc), **named})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or b"null")
+    finally:
+        connection.close()
+
+
+def said(answer: tuple[int, Any]) -> tuple[int, str]:
+    """Status and message of a refusal."""
+    return answer[0], answer[1]["error"]["message"]
