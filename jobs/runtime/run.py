@@ -14,8 +14,15 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime import command_line, events
-from jobs.runtime.checkpoint import Checkpoint, CheckpointError, Contract, open_checkpoint, query_shape
+from jobs.runtime import command_line, events, files
+from jobs.runtime.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Contract,
+    open_checkpoint,
+    path_of,
+    query_shape,
+)
 from jobs.runtime.checkpoint_lock import held
 from jobs.runtime.connectors import MissingJars
 from jobs.runtime.jar_sets import jar_sets
@@ -24,6 +31,7 @@ from jobs.runtime.job import Inputs, Job, TableError
 from jobs.runtime.progress_file import ProgressDirError
 from jobs.runtime.query import Query, failure
 from jobs.runtime.session import session
+from jobs.runtime.stream_guard import StreamGuard, refuse_loss
 from jobs.runtime.watched_tables import WatchedTables
 from jobs.sinks import sink as sinks
 from jobs.sinks.sink import Results, SinkError
@@ -50,38 +58,50 @@ def run(job: Job, arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(job: Job, options: Namespace) -> int:
+    spark = session(job.name, jar_sets(options), sinks.load(options.sink).SETTINGS)
+    path = path_of(options.checkpoint_root, job.name, options.source)
+    try:
+        files.make_parent(spark, path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be written ({error}); expected a writable folder, see --checkpoint-root"
+        ) from None
+    with held(path):
+        return _run_alone(job, options, spark)
+
+
+def _run_alone(job: Job, options: Namespace, spark: SparkSession) -> int:
     source, sink = sources.load(options.source), sinks.load(options.sink)
-    spark = session(job.name, jar_sets(options), sink.SETTINGS)
-    streams = {stream.name: stream for stream in job.streams(options)}
-    identities = source.check(spark, list(streams.values()), options)
+    streams = job.streams(options)
+    found = source.check(spark, streams, options)
     tables = WatchedTables(spark, job, options)
     output = _output(job, source, spark, options, tables)
-    contract = Contract(
-        job.name,
-        options.source,
-        dict(identities),
-        command_line.state_settings(job, options),
-        query_shape(output),
-    )
+    settings = command_line.state_settings(job, options)
+    contract = Contract(job.name, options.source, dict(found), settings, query_shape(output))
     checkpoint = open_checkpoint(spark, options.checkpoint_root, contract)
-    upsert = options.output_mode == "update"
-    results = Results(
+    refuse_loss(spark, source, options, checkpoint)
+    write = sink.open_sink(spark, options, _results(job, options, checkpoint))
+    query = Query(job, options, checkpoint, write, _dead_letter_folder(job, options, checkpoint))
+    with source.watch(spark, streams, options) as identities:
+        guard = StreamGuard(identities, checkpoint, contract, query.stop)
+        with guard, _stopped_by_signals(query), _reported(spark, query):
+            while query.run(output, guard.before(tables.changed)):
+                query.progress.say(table="changed", note="continuing with the new one")
+                output = _output(job, source, spark, options, tables)
+    query.progress.say_totals()
+    return 0
+
+
+def _results(job: Job, options: Namespace, checkpoint: Checkpoint) -> Results:
+    return Results(
         job.name,
         checkpoint.application,
         job.key,
         job.order or job.key,
-        upsert,
+        options.output_mode == "update",
         checkpoint.fresh,
         options.windows_after,
     )
-    write = sink.open_sink(spark, options, results)
-    query = Query(job, options, checkpoint, write, _dead_letter_folder(job, options, checkpoint))
-    with held(checkpoint.path), _stopped_by_signals(query), _reported(spark, query):
-        while query.run(output, tables.changed):
-            query.progress.say(table="changed", note="continuing with the new one")
-            output = _output(job, source, spark, options, tables)
-    query.progress.say_totals()
-    return 0
 
 
 @contextmanager
