@@ -78,7 +78,7 @@ def reset(arguments: list[str]) -> int:
     from jobs.runtime.checkpoint import CheckpointError, delete
     from jobs.runtime.checkpoint_lock import held
     from jobs.runtime.java import NoJava
-    from jobs.runtime.session import session
+    from jobs.runtime.session import ForeignSpark, session
 
     parser = Parser(prog="python -m jobs reset")
     parser.add_argument("job", choices=modules())
@@ -89,7 +89,7 @@ def reset(arguments: list[str]) -> int:
     try:
         with held(path):
             deleted = delete(session("reset"), path)
-    except (CheckpointError, NoJava, OSError) as fault:
+    except (CheckpointError, ForeignSpark, NoJava, OSError) as fault:
         print(f"python -m jobs reset: {fault}", file=sys.stderr)
         return 1
     print(f"{path}: {'deleted' if deleted else 'there was none'}")

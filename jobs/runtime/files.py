@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -94,6 +95,11 @@ def is_empty(spark: SparkSession, path: str) -> bool:
         return not system.exists(hadoop_path) or system.getContentSummary(hadoop_path).getFileCount() == 0
     except Py4JJavaError as error:
         raise OSError(reason(error)) from None
+
+
+def literal(path: str) -> str:
+    """Return the glob pattern that matches this path alone: Spark reads by patterns."""
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
 
 
 def matching(spark: SparkSession, pattern: str) -> list[str]:

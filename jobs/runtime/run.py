@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import StreamingQueryException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,23 +20,35 @@ from jobs.runtime.checkpoint import (
     open_checkpoint,
     path_of,
     query_shape,
+    reset_command,
 )
 from jobs.runtime.checkpoint_lock import held
 from jobs.runtime.connectors import MissingJars
+from jobs.runtime.failure import failure
 from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.java import NoJava
 from jobs.runtime.job import Inputs, Job, TableError
 from jobs.runtime.progress_file import ProgressDirError
-from jobs.runtime.query import Query, failure
-from jobs.runtime.session import session
+from jobs.runtime.query import Query
+from jobs.runtime.session import ForeignSpark, session
 from jobs.runtime.stream_guard import StreamGuard, refuse_loss
+from jobs.runtime.terminal import printable
 from jobs.runtime.watched_tables import WatchedTables
 from jobs.sinks import sink as sinks
 from jobs.sinks.sink import Results, SinkError
 from sources import source as sources
 from sources.source import Source, SourceError
 
-FAULTS = (CheckpointError, MissingJars, NoJava, ProgressDirError, SinkError, SourceError, TableError)
+FAULTS = (
+    CheckpointError,
+    ForeignSpark,
+    MissingJars,
+    NoJava,
+    ProgressDirError,
+    SinkError,
+    SourceError,
+    TableError,
+)
 
 
 def run(job: Job, arguments: Sequence[str] | None = None) -> int:
@@ -50,9 +60,9 @@ def run(job: Job, arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(job, options)
     except FAULTS as fault:
-        message = str(fault)
-    except (StreamingQueryException, Py4JJavaError) as error:
-        message = failure(error)
+        message = printable(str(fault))
+    except Exception as error:  # whatever it is, its trace belongs into a file
+        message = failure(error, reset_command(options.checkpoint_root, job.name, options.source))
     print(f"{job.name}: {message}", file=sys.stderr, flush=True)
     return 1
 
@@ -81,7 +91,7 @@ def _run_alone(job: Job, options: Namespace, spark: SparkSession) -> int:
     checkpoint = open_checkpoint(spark, options.checkpoint_root, contract)
     refuse_loss(spark, source, options, checkpoint)
     write = sink.open_sink(spark, options, _results(job, options, checkpoint))
-    query = Query(job, options, checkpoint, write, _dead_letter_folder(job, options, checkpoint))
+    query = Query(job, options, checkpoint, write, _dead_letter_folder(spark, job, options, checkpoint))
     with source.watch(spark, streams, options) as identities:
         guard = StreamGuard(identities, checkpoint, contract, query.stop)
         with guard, _stopped_by_signals(query), _reported(spark, query):
@@ -155,7 +165,16 @@ def _null(frame: DataFrame, name: str) -> Column:
     return F.lit(None).cast(frame.schema).alias(name)
 
 
-def _dead_letter_folder(job: Job, options: Namespace, checkpoint: Checkpoint) -> str:
+def _dead_letter_folder(spark: SparkSession, job: Job, options: Namespace, checkpoint: Checkpoint) -> str:
+    """Return the folder, made and proved to be writable; raises SinkError if it cannot be."""
     if not options.dead_letter_dir:
         return f"{checkpoint.path}/dead-letters"
-    return f"{options.dead_letter_dir}/{job.name}/{options.source}/{checkpoint.application}"
+    folder = f"{options.dead_letter_dir}/{job.name}/{options.source}/{checkpoint.application}"
+    try:
+        files.make_folder(spark, folder)
+    except OSError as error:
+        raise SinkError(
+            f"--dead-letter-dir {options.dead_letter_dir}: cannot be written ({error}); expected a writable "
+            "folder; remedy: another one, or leave it out: dead letters then lie in the checkpoint"
+        ) from None
+    return folder

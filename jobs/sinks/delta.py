@@ -5,10 +5,13 @@ Append mode adds final rows; update mode upserts running totals by the results' 
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.runtime import files
@@ -29,6 +32,9 @@ SETTINGS = {
 }
 
 
+LEFT_BEHIND = re.compile(r"_delta_log|\.?part-.*")
+
+
 def jars(options: Namespace) -> tuple[str, ...]:
     """Delta Lake."""
     return ("delta",)
@@ -38,21 +44,23 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     """Write to the table at `--sink-path`, made at the first rows."""
     path = required(options, PATH, "delta")
     if not _goes_on(spark, options, results):
-        claim(spark, path, results)
+        claim(spark, path, results, _holds_rows)
+    table = _Table(spark, path)
 
     def append(rows: DataFrame, batch: int) -> None:
+        table.prove_fit(rows)
         once = {"txnAppId": results.application, "txnVersion": str(batch)}
         rows.write.format("delta").mode("append").options(**once).save(path)
 
     def upsert(rows: DataFrame, batch: int) -> None:
-        if files.is_empty(spark, path):
+        if not table.prove_fit(rows):
             rows.write.format("delta").save(path)
             return
         same = " and ".join(f"new.{column} <=> old.{column}" for column in results.key)
         rows.createOrReplaceTempView("new_rows")
         with _interpreted(rows.sparkSession):
             rows.sparkSession.sql(
-                f"merge into delta.`{path}` old using new_rows new on {same}"
+                f"merge into delta.`{path.replace('`', '``')}` old using new_rows new on {same}"
                 " when matched then update set * when not matched then insert *"
             )
 
@@ -62,7 +70,52 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
 def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
     """The table's rows; None where there is no table yet."""
     path = required(options, PATH, "delta")
-    return None if files.is_empty(spark, path) else spark.read.format("delta").load(path)
+    return spark.read.format("delta").load(path) if _is_table(spark, path) else None
+
+
+class _Table:
+    """The table at a path, which the first batch with rows makes."""
+
+    def __init__(self, spark: SparkSession, path: str) -> None:
+        self._spark, self._path = spark, path
+        self._fits = False
+
+    def prove_fit(self, rows: DataFrame) -> bool:
+        """Return whether there is a table; raises SinkError if its columns are not the rows'."""
+        if self._fits or not _is_table(self._spark, self._path):
+            return self._fits
+        there, wanted = dict(self._spark.read.format("delta").load(self._path).dtypes), dict(rows.dtypes)
+        if there != wanted:
+            raise SinkError(
+                f"--sink-path {self._path}: a table with {_columns(there, wanted)}; expected "
+                f"{_columns(wanted, there)}; remedy: the path that this checkpoint's results went to, or "
+                "another --sink-path with another --checkpoint-root"
+            )
+        self._fits = True
+        return True
+
+
+def _columns(columns: dict[str, str], others: dict[str, str]) -> str:
+    """The columns that are not the same among the others."""
+    found = [f"{name} {kind}" for name, kind in columns.items() if others.get(name) != kind]
+    return f"the columns {', '.join(found)}" if found else "no other columns"
+
+
+def _is_table(spark: SparkSession, path: str) -> bool:
+    """Whether a table's log at this path has a commit: without one, data files are a killed write's."""
+    jvm: Any = spark._jvm
+    try:
+        return bool(jvm.io.delta.tables.DeltaTable.isDeltaTable(spark._jsparkSession, path))
+    except Py4JJavaError as error:
+        raise SinkError(
+            f"--sink-path {path}: the table's log cannot be read ({files.reason(error)}); expected a Delta "
+            "table, or none; remedy: another --sink-path with another --checkpoint-root"
+        ) from None
+
+
+def _holds_rows(spark: SparkSession, path: str) -> bool:
+    """Whether there is a table, or a file that is not what a killed first write leaves of one."""
+    return _is_table(spark, path) or not all(map(LEFT_BEHIND.fullmatch, files.names(spark, path)))
 
 
 @contextmanager
