@@ -75,7 +75,7 @@ def test_a_pyspark_of_pythonpath_is_refused_with_what_to_unset(monkeypatch: pyte
 
     home = Path(pyspark.__file__).parent
     monkeypatch.setenv("PYTHONPATH", f"/nowhere{os.pathsep}{home.parent}")
-    with pytest.raises(ForeignSpark, match="pyspark comes from PYTHONPATH .*; remedy: unset PYTHONPATH"):
+    with pytest.raises(ForeignSpark, match=r"pyspark comes from PYTHONPATH .*; remedy: unset PYTHONPATH"):
         session._local_environment()
     monkeypatch.setenv("PYTHONPATH", f"{home.parents[2]}{os.pathsep}.")
     assert session._local_environment()["SPARK_HOME"] == str(home)
