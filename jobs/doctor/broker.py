@@ -63,7 +63,11 @@ def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
         return
     ids = _topic_ids(address)
     for file in found:
-        contract = json.loads(file.read_text())["contract"]
+        try:
+            contract = json.loads(file.read_text())["contract"]
+        except (OSError, ValueError, KeyError) as error:
+            yield fault(f"checkpoint {file.parent}: {CONTRACT} is broken ({error!r})", f"rm -r {file.parent}")
+            continue
         reset = reset_command(str(root), contract["job"], contract["source"])
         stale = [name for name, identity in contract["streams"].items() if _is_another(ids, name, identity)]
         if stale:
@@ -84,7 +88,7 @@ def _is_another(ids: Mapping[str, str], stream: str, identity: str) -> bool:
 
 def _lost(checkpoint: Path, address: str) -> str:
     """What retention has taken before the checkpoint has read it."""
-    from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
 
     going_on = next_offsets(
         positions(
@@ -102,6 +106,8 @@ def _lost(checkpoint: Path, address: str) -> str:
             }
             for topic, partitions in going_on.items()
         }
+    except KafkaException:
+        return ""
     finally:
         consumer.close()
     return gone(going_on, oldest)

@@ -53,9 +53,7 @@ def cause(text: str) -> str:
 
 
 def _text(error: BaseException) -> str:
-    if isinstance(error, Py4JJavaError):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if not str(error).startswith("[") else str(error)
+    return str(error) if isinstance(error, Py4JJavaError) else f"{type(error).__name__}: {error}"
 
 
 def _before_plan(text: str) -> str:

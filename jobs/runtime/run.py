@@ -61,6 +61,8 @@ def run(job: Job, arguments: Sequence[str] | None = None) -> int:
         return _run(job, options)
     except FAULTS as fault:
         message = printable(str(fault))
+    except KeyboardInterrupt:
+        message = "interrupted before the first batch; the same command starts again"
     except Exception as error:  # whatever it is, its trace belongs into a file
         message = failure(error, reset_command(options.checkpoint_root, job.name, options.source))
     print(f"{job.name}: {message}", file=sys.stderr, flush=True)
