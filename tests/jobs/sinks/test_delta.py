@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.sinks import delta
+from jobs.sinks import delta, delta_rs
 from jobs.sinks.sink import Results, SinkError
 from tests.jobs import frames
 
@@ -28,6 +30,28 @@ def frame(spark: SparkSession, *rows: tuple[str | None, int]) -> DataFrame:
     return cached
 
 
+@pytest.fixture(params=["delta-rs", "Spark", "too large for delta-rs"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What works on the table: the rows must be the same."""
+    if request.param == "Spark":
+        monkeypatch.setitem(sys.modules, "deltalake", None)
+    if request.param == "too large for delta-rs":
+        monkeypatch.setattr(delta_rs, "LARGEST", 1)
+
+
+@contextmanager
+def no_history(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> Iterator[None]:
+    """Let a version of a new table be deleted as soon as it is not the newest."""
+    monkeypatch.setattr(delta_rs, "RETENTION", timedelta(0))
+    names = [name for name in delta.SETTINGS if "RetentionDuration" in name]
+    for name in names:
+        spark.conf.set(name, "interval 0 seconds")
+    yield
+    for name in names:
+        spark.conf.set(name, delta.SETTINGS[name])
+
+
+@pytest.mark.usefixtures("engine")
 def test_an_upsert_replaces_the_rows_of_its_keys_and_compiles_nothing(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -45,6 +69,39 @@ def test_an_upsert_replaces_the_rows_of_its_keys_and_compiles_nothing(
     rows = delta.written(spark, options)
     assert rows is not None
     assert frames.rows(rows) == [(NOON, "cup", 1), (NOON, "mug", 3), (NOON, "pot", 1), (NOON, None, 2)]
+
+
+@pytest.mark.parametrize("engine", ["delta-rs", "Spark"], indirect=True)
+@pytest.mark.parametrize("upsert", [True, False])
+@pytest.mark.usefixtures("engine")
+def test_a_table_stays_small_and_a_batch_that_comes_again_after_that_counts_once(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upsert: bool
+) -> None:
+    monkeypatch.setattr(delta, "TIDY_EVERY", 4)
+    options = Namespace(sink_path=str(tmp_path / "rows"))
+    with no_history(monkeypatch, spark):
+        write = delta.open_sink(spark, options, replace(RUNNING, upsert=upsert))
+        for batch in range(4):
+            write(frame(spark, (f"mug{batch % 2 if upsert else batch}", batch)), batch)
+    assert len(list((tmp_path / "rows").glob("*.parquet"))) == 1
+    write(frame(spark, (f"mug{1 if upsert else 3}", 3)), 3)
+    rows = delta.written(spark, options)
+    assert rows is not None
+    every = [(NOON, f"mug{batch}", batch) for batch in range(4)]
+    assert frames.rows(rows) == ([(NOON, "mug0", 2), (NOON, "mug1", 3)] if upsert else every)
+
+
+def test_the_log_is_shortened(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta, "TIDY_EVERY", 5)
+    options = Namespace(sink_path=str(tmp_path / "rows"))
+    with no_history(monkeypatch, spark):
+        write = delta.open_sink(spark, options, RUNNING)
+        for batch in range(5):
+            write(frame(spark, ("mug", batch)), batch)
+    assert len(list((tmp_path / "rows" / "_delta_log").glob("*.json"))) == 1
+    rows = delta.written(spark, options)
+    assert rows is not None
+    assert frames.rows(rows) == [(NOON, "mug", 4)]
 
 
 def nothing(table: Path) -> None:
