@@ -75,8 +75,10 @@ def demo(arguments: list[str]) -> int:
 
 def reset(arguments: list[str]) -> int:
     """Delete the checkpoint of a job reading a source, dead letters in it included."""
-    from jobs.runtime import files
-    from jobs.runtime.session import session
+    from jobs.runtime.checkpoint import CheckpointError, delete
+    from jobs.runtime.checkpoint_lock import held
+    from jobs.runtime.java import NoJava
+    from jobs.runtime.session import ForeignSpark, session
 
     parser = Parser(prog="python -m jobs reset")
     parser.add_argument("job", choices=modules())
@@ -84,7 +86,12 @@ def reset(arguments: list[str]) -> int:
     Flag("--checkpoint-root", ".checkpoints", "folder of all checkpoints").add_to(parser)
     options = parser.parse_args(arguments)
     path = path_of(options.checkpoint_root, options.job, options.source)
-    deleted = files.delete(session("reset"), path)
+    try:
+        with held(path):
+            deleted = delete(session("reset"), path)
+    except (CheckpointError, ForeignSpark, NoJava, OSError) as fault:
+        print(f"python -m jobs reset: {fault}", file=sys.stderr)
+        return 1
     print(f"{path}: {'deleted' if deleted else 'there was none'}")
     return 0
 

@@ -18,7 +18,7 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import SparkSession
 
-from jobs.runtime import query
+from jobs.runtime.failure import failure
 from jobs.runtime.run import FAULTS
 from jobs.runtime.session import session
 from sources import instants
@@ -122,5 +122,5 @@ def tell_faults_in_one_line() -> None:
 def reason(error: BaseException) -> str:
     """What went wrong, in one line."""
     if isinstance(error, StreamingQueryException | Py4JJavaError):
-        return query.failure(error)
+        return failure(error)
     return " ".join(str(error).split())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace, _ArgumentGroup
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
@@ -15,10 +16,19 @@ from sources import instants, kafka_login
 from sources.catalog import TOPIC_SUFFIX, Stream
 from sources.envelope import conform
 from sources.flags import add_flag
-from sources.kafka_connection import client_properties, topic_ids
+from sources.kafka_connection import (
+    COMMITTED,
+    client_properties,
+    oldest_offsets,
+    topic_ids,
+    watched_topics,
+)
+from sources.kafka_offsets import gone, next_offsets
 from sources.source import Publisher, Record, SourceError
 
 BOUNDED = False
+WATCH_SECONDS = 2
+"""How long a look at the topics of a running job may take: whoever gets no answer looks again."""
 
 
 def add_arguments(group: _ArgumentGroup) -> None:
@@ -61,6 +71,26 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
     return {stream.name: ids[stream.topic] for stream in streams}
 
 
+@contextmanager
+def watch(
+    spark: SparkSession, streams: Sequence[Stream], options: Namespace
+) -> Iterator[Callable[[], Mapping[str, str]]]:
+    """The topics' ids again; raises SourceError if the broker does not answer within `WATCH_SECONDS`."""
+    with watched_topics(spark, [stream.topic for stream in streams], options, WATCH_SECONDS) as ids:
+
+        def identities() -> Mapping[str, str]:
+            now = ids()
+            return {stream.name: now[stream.topic] for stream in streams}
+
+        yield identities
+
+
+def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
+    """What retention has taken before the checkpoint has read it."""
+    going_on = next_offsets(positions)
+    return gone(going_on, oldest_offsets(spark, going_on, options))
+
+
 def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
     """The topic's records, from `--starting` on; a batch ends with what is there now."""
     settings = {
@@ -69,7 +99,7 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Na
         "failOnDataLoss": "true",
         # Kafka's 500 ms is how long a fetch waits for more when a partition has little: pure latency here.
         "kafka.fetch.max.wait.ms": "10",
-        **{f"kafka.{name}": value for name, value in client_properties(options).items()},
+        **{f"kafka.{name}": value for name, value in {**client_properties(options), **COMMITTED}.items()},
         **_starting_options(options.starting),
     }
     if isinstance(reader, DataStreamReader):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -15,6 +15,8 @@ from sources.source import SourceError
 
 ANSWER_SECONDS = 10
 """How long a broker may take to answer before it counts as unreachable."""
+COMMITTED = {"isolation.level": "read_committed"}
+"""What every consumer is told, by Java's name and librdkafka's: an aborted transaction holds no events."""
 
 
 def client_properties(options: Namespace) -> dict[str, str]:
@@ -24,25 +26,74 @@ def client_properties(options: Namespace) -> dict[str, str]:
 
 def topic_ids(spark: SparkSession, topics: Sequence[str], options: Namespace) -> Mapping[str, str]:
     """The ids of topics by name; raises SourceError as `check` does."""
+    with watched_topics(spark, topics, options) as ids:
+        return ids()
+
+
+@contextmanager
+def watched_topics(
+    spark: SparkSession, topics: Sequence[str], options: Namespace, seconds: int = ANSWER_SECONDS
+) -> Iterator[Callable[[], Mapping[str, str]]]:
+    """Yield how to ask for the topics' ids, by one client for all the questions: some 5 ms each.
+
+    Raises SourceError as `check` does, in `seconds`.
+    """
     jvm: Any = spark._jvm
     names = jvm.java.util.ArrayList()
     names.extend(topics)
-    try:
-        with _silent(jvm), _admin(jvm, options) as admin:
+
+    def ids() -> Mapping[str, str]:
+        with _told(jvm, options):
             answers = admin.describeTopics(names).topicNameValues()
             return {topic: _topic_id(answers[topic], topic, options) for topic in topics}
-    except Py4JJavaError as error:
-        raise _explained(jvm, options, error) from None
+
+    with ExitStack() as stack:
+        with _told(jvm, options):
+            admin = stack.enter_context(_admin(jvm, options, seconds))
+        yield ids
+
+
+def oldest_offsets(
+    spark: SparkSession, topics: Mapping[str, Iterable[int]], options: Namespace
+) -> dict[str, dict[int, int]]:
+    """The oldest offset that is kept, by topic and partition; raises SourceError as `check` does."""
+    jvm: Any = spark._jvm
+    kafka = jvm.org.apache.kafka
+    places = [(topic, partition) for topic, partitions in topics.items() for partition in partitions]
+    with _told(jvm, options), _admin(jvm, options) as admin:
+        wanted = jvm.java.util.HashMap()
+        for topic, partition in places:
+            wanted[kafka.common.TopicPartition(topic, partition)] = kafka.clients.admin.OffsetSpec.earliest()
+        answers = admin.listOffsets(wanted)
+        oldest: dict[str, dict[int, int]] = {topic: {} for topic in topics}
+        for topic, partition in places:
+            answer = answers.partitionResult(kafka.common.TopicPartition(topic, partition)).get()
+            oldest[topic][partition] = answer.offset()
+    return oldest
 
 
 def unreachable(options: Namespace, reason: object) -> SourceError:
     """What to raise when the broker does not answer, or not as its clients expect."""
-    if fault := kafka_tls.fault(options):
-        return SourceError(f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {fault}")
+    if fault := kafka_tls.fault(options) or _dead_end(options):
+        return led_away(options, fault)
     return SourceError(
         f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {reason}; expected a Kafka broker; "
         "remedy: start one there, give another address, or log in where it wants that (--kafka-auth)"
     )
+
+
+def led_away(options: Namespace, fault: str) -> SourceError:
+    """What to raise when the broker answers, but no client can work with it."""
+    return SourceError(f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {fault}")
+
+
+def _dead_end(options: Namespace) -> str | None:
+    """Where the broker leads its clients in vain: librdkafka tells it, Java's clients do not."""
+    try:
+        from sources.clients import kafka_addresses
+    except ImportError:
+        return None
+    return kafka_addresses.looked_up(options)
 
 
 def missing(topic: str, options: Namespace) -> SourceError:
@@ -56,9 +107,19 @@ def missing(topic: str, options: Namespace) -> SourceError:
 
 
 @contextmanager
-def _admin(jvm: Any, options: Namespace) -> Iterator[Any]:
+def _told(jvm: Any, options: Namespace) -> Iterator[None]:
+    """What the Java client raises, as a SourceError of one line."""
+    try:
+        with _silent(jvm):
+            yield
+    except Py4JJavaError as error:
+        raise _explained(jvm, options, error) from None
+
+
+@contextmanager
+def _admin(jvm: Any, options: Namespace, seconds: int = ANSWER_SECONDS) -> Iterator[Any]:
     properties = jvm.java.util.Properties()
-    wait = {"default.api.timeout.ms": str(ANSWER_SECONDS * 1000), "request.timeout.ms": "5000"}
+    wait = {"default.api.timeout.ms": str(seconds * 1000), "request.timeout.ms": str(seconds * 500)}
     for name, value in {**client_properties(options), **wait}.items():
         properties.setProperty(name, value)
     try:

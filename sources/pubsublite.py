@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import re
 from argparse import Namespace, _ArgumentGroup
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
@@ -79,6 +80,18 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
     has no such subscription.
     """
     return pubsublite_admin.topics(spark, streams, options)
+
+
+def watch(
+    spark: SparkSession, streams: Sequence[Stream], options: Namespace
+) -> AbstractContextManager[Callable[[], Mapping[str, str]]]:
+    """Nothing: a topic made again under a running job has no other identity."""
+    return nullcontext(dict)
+
+
+def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
+    """Nothing: what Pub/Sub Lite no longer keeps is not looked for."""
+    return ""
 
 
 def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace, _ArgumentGroup
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
@@ -67,6 +68,18 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
     Raises SourceError when a stream has no file or a line is no message, naming file and line.
     """
     return {stream.name: str(stage(_folder(stream, options))) for stream in streams}
+
+
+def watch(
+    spark: SparkSession, streams: Sequence[Stream], options: Namespace
+) -> AbstractContextManager[Callable[[], Mapping[str, str]]]:
+    """Nothing: a run reads copies, which stay as they are."""
+    return nullcontext(dict)
+
+
+def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
+    """Nothing: files have no retention."""
+    return ""
 
 
 def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:

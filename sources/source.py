@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 from argparse import Namespace, _ArgumentGroup
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, cast
@@ -84,6 +85,20 @@ class Source(Protocol):
         """A stable identity for each stream's data, by stream name: it changes when a topic is made anew.
 
         Raises SourceError within 30 seconds when a stream cannot be read.
+        """
+
+    def watch(
+        self, spark: SparkSession, streams: Sequence[Stream], options: Namespace
+    ) -> AbstractContextManager[Callable[[], Mapping[str, str]]]:
+        """Ask a running job's streams for their identities again, cheaply, and only if they can change.
+
+        What is asked raises SourceError if there is no answer.
+        """
+
+    def lost(self, spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
+        """Return which messages after these positions are no longer there, and how many; "" if none.
+
+        `positions` are Spark's own, as a checkpoint keeps them. Raises SourceError as `check` does.
         """
 
     def read(

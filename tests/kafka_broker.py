@@ -34,17 +34,22 @@ class BrokerFailed(RuntimeError):
 class KafkaBroker:
     """A broker of its own for a `with` block; the data is gone at the block's end.
 
-    `listeners`: more ways in. `classes`: a folder of classes that their settings name.
+    `listeners`: more ways in. `classes`: a folder of classes that their settings name. `advertised`: where it
+    leads its clients, if not to itself.
 
     `bootstrap` stays the same over `kill()`, `stop()` and `restart()`. Topics are never made by use, and
     nothing expires, so events may be as old as a test likes.
     """
 
     def __init__(
-        self, heap: str = "256m", listeners: Sequence[Listener] = (), classes: Path | None = None
+        self,
+        heap: str = "256m",
+        listeners: Sequence[Listener] = (),
+        classes: Path | None = None,
+        advertised: str = "",
     ) -> None:
         self.heap = heap
-        self._listeners, self._classes = listeners, classes
+        self._listeners, self._classes, self._advertised = listeners, classes, advertised
         self.bootstrap = ""
         self._cluster_id = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode()[:22]
         self._home: tempfile.TemporaryDirectory[str] | None = None
@@ -116,6 +121,8 @@ class KafkaBroker:
         properties = self._directory / "server.properties"
         settings = _properties(self._directory / "data", client, controller)
         settings |= secured(settings, dict(zip(others, self._listeners, strict=True)))
+        if self._advertised:
+            settings["advertised.listeners"] = f"PLAINTEXT://{self._advertised}"
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         command = self._java(
             "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(properties)

@@ -3,6 +3,7 @@ from itertools import count
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from sources.kafka_connection import COMMITTED
 from tests.kafka_broker import KafkaBroker
 
 _names = (f"kafka-broker-{number}" for number in count())
@@ -22,7 +23,7 @@ def publish(broker: KafkaBroker, topic: str, values: list[bytes]) -> None:
 
 
 def read(broker: KafkaBroker, topic: str, expected: int) -> list[bytes | None]:
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": topic, **QUIET})
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": topic, **COMMITTED, **QUIET})
     consumer.assign([TopicPartition(topic, 0, 0)])
     try:
         return [message.value() for message in consumer.consume(expected, timeout=120)]

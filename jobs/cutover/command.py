@@ -11,9 +11,9 @@ from jobs.cutover import report
 from jobs.cutover.cutover import plan
 from jobs.cutover.proof import prove
 from jobs.cutover.switch import switch
+from jobs.runtime.failure import failure
 from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.job import Job
-from jobs.runtime.query import failure
 from jobs.runtime.run import FAULTS
 from jobs.runtime.session import session
 from jobs.sinks import sink as sinks

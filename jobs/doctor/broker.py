@@ -9,7 +9,11 @@ from typing import Any
 
 from jobs.doctor.diagnosis import Diagnosis, fault, ok, unknown
 from jobs.runtime.checkpoint import CONTRACT, reset_command
+from jobs.runtime.positions import positions
+from jobs.runtime.stream_guard import overtaken
 from sources.catalog import Stream
+from sources.kafka_connection import COMMITTED
+from sources.kafka_offsets import gone, next_offsets
 
 SECONDS = 5
 INSIDE = "kafka:29092"
@@ -21,23 +25,21 @@ def outside(address: str) -> Iterator[Diagnosis]:
     try:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
+
+        from sources.clients import kafka_addresses
     except ImportError:
         yield unknown(f"{seen}: not asked", "pip install 'confluent-kafka~=2.16'")
         return
     try:
         admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
-        nodes = admin.list_topics(timeout=SECONDS).brokers
+        advertised = kafka_addresses.advertised(admin.list_topics(timeout=SECONDS))
     except KafkaException as error:
         yield unknown(f"{seen}: {error.args[0].str()}", "docker compose up --wait kafka, if it should run")
         return
-    advertised = [f"{node.host}:{node.port}" for node in nodes.values()]
     if address in advertised:
         yield ok(f"{seen}: answers, and leads clients back there")
     else:
-        yield fault(
-            f"{seen}: leads its clients to {', '.join(advertised)}",
-            "use that address, or set KAFKA_PORT in .env and make the containers anew",
-        )
+        yield fault(f"{seen}: {kafka_addresses.leads(advertised)}", kafka_addresses.REMEDY)
 
 
 def inside(container: Any | None) -> Iterator[Diagnosis]:
@@ -61,13 +63,18 @@ def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
         return
     ids = _topic_ids(address)
     for file in found:
-        contract = json.loads(file.read_text())["contract"]
+        try:
+            contract = json.loads(file.read_text())["contract"]
+        except (OSError, ValueError, KeyError) as error:
+            yield fault(f"checkpoint {file.parent}: {CONTRACT} is broken ({error!r})", f"rm -r {file.parent}")
+            continue
+        reset = reset_command(str(root), contract["job"], contract["source"])
         stale = [name for name, identity in contract["streams"].items() if _is_another(ids, name, identity)]
         if stale:
-            yield fault(
-                f"checkpoint {file.parent}: {', '.join(stale)} has been made anew since",
-                reset_command(str(root), contract["job"], contract["source"]),
-            )
+            yield fault(f"checkpoint {file.parent}: {', '.join(stale)} has been made anew since", reset)
+        elif ids and (lost := _lost(file.parent, address)):
+            found_out, _, remedy = overtaken(f"checkpoint {file.parent}", lost, reset).partition("; remedy: ")
+            yield fault(found_out, remedy)
         elif ids:
             yield ok(f"checkpoint {file.parent}: its topics are there")
         else:
@@ -77,6 +84,33 @@ def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
 def _is_another(ids: Mapping[str, str], stream: str, identity: str) -> bool:
     topic = Stream(stream).topic
     return topic in ids and ids[topic] != identity
+
+
+def _lost(checkpoint: Path, address: str) -> str:
+    """What retention has taken before the checkpoint has read it."""
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+    going_on = next_offsets(
+        positions(
+            lambda folder: [file.name for file in (checkpoint / folder).glob("*")],
+            lambda file: (checkpoint / file).read_text(errors="replace"),
+        )
+    )
+    settings = {"bootstrap.servers": address, "group.id": "twinstream-doctor", "log_level": 0, **COMMITTED}
+    consumer = Consumer(settings)
+    try:
+        oldest = {
+            topic: {
+                number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=SECONDS)[0]
+                for number in partitions
+            }
+            for topic, partitions in going_on.items()
+        }
+    except KafkaException:
+        return ""
+    finally:
+        consumer.close()
+    return gone(going_on, oldest)
 
 
 def _topic_ids(address: str) -> dict[str, str]:

@@ -51,11 +51,15 @@ class Contract:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that may be used. `application` is unique to it; `fresh`: no batch was ever planned."""
+    """A checkpoint that may be used. `application` is unique to it; `fresh`: no batch was ever planned.
+
+    `reset`: the command that deletes it.
+    """
 
     path: str
     application: str
     fresh: bool
+    reset: str
 
 
 def path_of(root: str, job: str, source: str) -> str:
@@ -83,25 +87,44 @@ def open_checkpoint(spark: SparkSession, root: str, contract: Contract) -> Check
     path = path_of(root, contract.job, contract.source)
     remedy = reset_command(root, contract.job, contract.source)
     try:
-        fresh = files.is_empty(spark, f"{path}/offsets")
+        fresh = not any(name.isdecimal() for name in files.names(spark, f"{path}/offsets"))
         if files.version(spark, f"{path}/{CONTRACT}") is None:
-            if not files.is_empty(spark, path):
+            if not all(map(_is_of_a_beginning, files.names(spark, path))):
                 raise CheckpointError(
                     f"{path}: not a checkpoint of twinstream (no {CONTRACT}); remedy: {remedy}"
                 )
-            return Checkpoint(path, _begin(spark, path, contract), fresh)
+            return Checkpoint(path, _begin(spark, path, contract), fresh, remedy)
         old, application = _read(spark, path, remedy)
         files.make_folder(spark, path)
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be written ({error}); expected a writable folder, see --checkpoint-root"
         ) from None
-    if differences := contract.differences(old):
+    refuse_differences(path, remedy, old, contract)
+    return Checkpoint(path, application, fresh, remedy)
+
+
+def refuse_differences(path: str, remedy: str, old: Contract, new: Contract) -> None:
+    """Raise CheckpointError if a checkpoint that was begun by `old` is not `new`'s."""
+    if differences := new.differences(old):
         raise CheckpointError(
             f"{path}: this run cannot continue the checkpoint: {'; '.join(differences)}; "
-            f"undo that, give another --checkpoint-root, or begin anew: {remedy}"
+            f"undo that, give another --checkpoint-root, or begin again: {remedy}"
         )
-    return Checkpoint(path, application, fresh)
+
+
+def delete(spark: SparkSession, path: str) -> bool:
+    """Delete a checkpoint that the caller holds; False if there was none. Raises OSError saying why not.
+
+    The contract goes first: what a killed deletion leaves must not look like a checkpoint.
+    """
+    files.delete(spark, f"{path}/{CONTRACT}")
+    return files.delete(spark, path)
+
+
+def _is_of_a_beginning(name: str) -> bool:
+    """Whether a run that was killed before its first batch leaves a file of that name."""
+    return name.lstrip(".").startswith((CONTRACT, "writable"))
 
 
 def _begin(spark: SparkSession, path: str, contract: Contract) -> str:

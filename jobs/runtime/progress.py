@@ -19,6 +19,7 @@ from pyspark.sql.streaming.listener import (
 )
 
 from jobs.runtime.progress_file import ProgressFile
+from jobs.runtime.terminal import printable
 
 DEDUPLICATION = "dedupeWithinWatermark"
 
@@ -89,12 +90,14 @@ def _event_time(progress: dict[str, Any], name: str) -> datetime | None:
 
 
 def logfmt(fields: dict[str, object]) -> str:
-    """`key=value` pairs; a value with a blank or a quote in it is quoted as JSON does."""
+    """`key=value` pairs; a value with a blank, a quote or a control character is quoted as JSON does."""
     return " ".join(f"{key}={_quoted(str(value))}" for key, value in fields.items())
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False) if not text or set(text) & set(' "=') else text
+    if text and text.isprintable() and not set(text) & set(' "='):
+        return text
+    return printable(json.dumps(text, ensure_ascii=False))
 
 
 def rfc_3339(time: datetime) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 from argparse import Namespace
 from collections.abc import Callable
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
@@ -125,9 +122,3 @@ def _count(batch: DataFrame) -> tuple[int, int]:
     counted = batch.observe(observation, F.count("row").alias("rows"), F.count("dead_letter").alias("dead"))
     counted.write.format("noop").mode("overwrite").save()
     return observation.get["rows"], observation.get["dead"]
-
-
-def failure(error: StreamingQueryException | Py4JJavaError) -> str:
-    """What made a query fail, in one line: the innermost cause that says something."""
-    causes = re.findall(r"^(?:Caused by: )?([\w.$]+(?:Exception|Error): .+)$", str(error), re.MULTILINE)
-    return f"the query failed: {(causes or str(error).splitlines())[-1]}"

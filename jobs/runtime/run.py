@@ -9,28 +9,46 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import StreamingQueryException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime import command_line, events
-from jobs.runtime.checkpoint import Checkpoint, CheckpointError, Contract, open_checkpoint, query_shape
+from jobs.runtime import command_line, events, files
+from jobs.runtime.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Contract,
+    open_checkpoint,
+    path_of,
+    query_shape,
+    reset_command,
+)
 from jobs.runtime.checkpoint_lock import held
 from jobs.runtime.connectors import MissingJars
+from jobs.runtime.failure import failure
 from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.java import NoJava
 from jobs.runtime.job import Inputs, Job, TableError
 from jobs.runtime.progress_file import ProgressDirError
-from jobs.runtime.query import Query, failure
-from jobs.runtime.session import session
+from jobs.runtime.query import Query
+from jobs.runtime.session import ForeignSpark, session
+from jobs.runtime.stream_guard import StreamGuard, refuse_loss
+from jobs.runtime.terminal import printable
 from jobs.runtime.watched_tables import WatchedTables
 from jobs.sinks import sink as sinks
 from jobs.sinks.sink import Results, SinkError
 from sources import source as sources
 from sources.source import Source, SourceError
 
-FAULTS = (CheckpointError, MissingJars, NoJava, ProgressDirError, SinkError, SourceError, TableError)
+FAULTS = (
+    CheckpointError,
+    ForeignSpark,
+    MissingJars,
+    NoJava,
+    ProgressDirError,
+    SinkError,
+    SourceError,
+    TableError,
+)
 
 
 def run(job: Job, arguments: Sequence[str] | None = None) -> int:
@@ -42,46 +60,60 @@ def run(job: Job, arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(job, options)
     except FAULTS as fault:
-        message = str(fault)
-    except (StreamingQueryException, Py4JJavaError) as error:
-        message = failure(error)
+        message = printable(str(fault))
+    except KeyboardInterrupt:
+        message = "interrupted before the first batch; the same command starts again"
+    except Exception as error:  # whatever it is, its trace belongs into a file
+        message = failure(error, reset_command(options.checkpoint_root, job.name, options.source))
     print(f"{job.name}: {message}", file=sys.stderr, flush=True)
     return 1
 
 
 def _run(job: Job, options: Namespace) -> int:
+    spark = session(job.name, jar_sets(options), sinks.load(options.sink).SETTINGS)
+    path = path_of(options.checkpoint_root, job.name, options.source)
+    try:
+        files.make_parent(spark, path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be written ({error}); expected a writable folder, see --checkpoint-root"
+        ) from None
+    with held(path):
+        return _run_alone(job, options, spark)
+
+
+def _run_alone(job: Job, options: Namespace, spark: SparkSession) -> int:
     source, sink = sources.load(options.source), sinks.load(options.sink)
-    spark = session(job.name, jar_sets(options), sink.SETTINGS)
-    streams = {stream.name: stream for stream in job.streams(options)}
-    identities = source.check(spark, list(streams.values()), options)
+    streams = job.streams(options)
+    found = source.check(spark, streams, options)
     tables = WatchedTables(spark, job, options)
     output = _output(job, source, spark, options, tables)
-    contract = Contract(
-        job.name,
-        options.source,
-        dict(identities),
-        command_line.state_settings(job, options),
-        query_shape(output),
-    )
+    settings = command_line.state_settings(job, options)
+    contract = Contract(job.name, options.source, dict(found), settings, query_shape(output))
     checkpoint = open_checkpoint(spark, options.checkpoint_root, contract)
-    upsert = options.output_mode == "update"
-    results = Results(
+    refuse_loss(spark, source, options, checkpoint)
+    write = sink.open_sink(spark, options, _results(job, options, checkpoint))
+    query = Query(job, options, checkpoint, write, _dead_letter_folder(spark, job, options, checkpoint))
+    with source.watch(spark, streams, options) as identities:
+        guard = StreamGuard(identities, checkpoint, contract, query.stop)
+        with guard, _stopped_by_signals(query), _reported(spark, query):
+            while query.run(output, guard.before(tables.changed)):
+                query.progress.say(table="changed", note="continuing with the new one")
+                output = _output(job, source, spark, options, tables)
+    query.progress.say_totals()
+    return 0
+
+
+def _results(job: Job, options: Namespace, checkpoint: Checkpoint) -> Results:
+    return Results(
         job.name,
         checkpoint.application,
         job.key,
         job.order or job.key,
-        upsert,
+        options.output_mode == "update",
         checkpoint.fresh,
         options.windows_after,
     )
-    write = sink.open_sink(spark, options, results)
-    query = Query(job, options, checkpoint, write, _dead_letter_folder(job, options, checkpoint))
-    with held(checkpoint.path), _stopped_by_signals(query), _reported(spark, query):
-        while query.run(output, tables.changed):
-            query.progress.say(table="changed", note="continuing with the new one")
-            output = _output(job, source, spark, options, tables)
-    query.progress.say_totals()
-    return 0
 
 
 @contextmanager
@@ -135,7 +167,16 @@ def _null(frame: DataFrame, name: str) -> Column:
     return F.lit(None).cast(frame.schema).alias(name)
 
 
-def _dead_letter_folder(job: Job, options: Namespace, checkpoint: Checkpoint) -> str:
+def _dead_letter_folder(spark: SparkSession, job: Job, options: Namespace, checkpoint: Checkpoint) -> str:
+    """Return the folder, made and proved to be writable; raises SinkError if it cannot be."""
     if not options.dead_letter_dir:
         return f"{checkpoint.path}/dead-letters"
-    return f"{options.dead_letter_dir}/{job.name}/{options.source}/{checkpoint.application}"
+    folder = f"{options.dead_letter_dir}/{job.name}/{options.source}/{checkpoint.application}"
+    try:
+        files.make_folder(spark, folder)
+    except OSError as error:
+        raise SinkError(
+            f"--dead-letter-dir {options.dead_letter_dir}: cannot be written ({error}); expected a writable "
+            "folder; remedy: another one, or leave it out: dead letters then lie in the checkpoint"
+        ) from None
+    return folder

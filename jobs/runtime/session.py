@@ -11,7 +11,8 @@ import pyspark
 from pyspark.sql import SparkSession
 
 from jobs.runtime import class_archive, connectors
-from jobs.runtime.java import java_home
+from jobs.runtime.failure import cause
+from jobs.runtime.java import OPTIONS, java_home
 
 ALWAYS = {
     "spark.sql.session.timeZone": "UTC",
@@ -25,7 +26,16 @@ CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+FOREIGN = (
+    *("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_DIST_CLASSPATH"),
+    *("HADOOP_CONF_DIR", "YARN_CONF_DIR"),
+)
+"""Another Spark's variables, which would change a local session."""
 BARE_FILE_SYSTEM = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
+
+
+class ForeignSpark(RuntimeError):
+    """The environment leads to another Spark; says what to unset."""
 
 
 def session(
@@ -34,17 +44,53 @@ def session(
     """The session, with these jar sets and settings.
 
     Under spark-submit master, jars and memory are the submitter's; otherwise a local session is made that
-    listens on loopback only. Raises MissingJars or NoJava, which name the remedy.
+    listens on loopback only. Raises MissingJars, NoJava or ForeignSpark, which name the remedy.
     """
     chosen = {**ALWAYS, **(settings or {})}
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
-        os.environ["JAVA_HOME"] = str(java_home())
-        os.environ["SPARK_LOCAL_IP"] = LOOPBACK
+        os.environ.update(_local_environment())
+        for name in FOREIGN:
+            os.environ.pop(name, None)
         chosen = {**local_settings(jar_sets), **chosen}
     builder = SparkSession.builder.appName(name)
     for key, value in chosen.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    try:
+        return builder.getOrCreate()
+    except Exception as error:
+        if given := [name for name in OPTIONS if os.environ.get(name)]:
+            raise ForeignSpark(
+                f"Spark's Java does not start ({cause(str(error))}) with {given[0]}={os.environ[given[0]]}; "
+                f"expected options that go with Spark's own; remedy: unset {' '.join(given)}"
+            ) from None
+        raise
+
+
+def _local_environment() -> dict[str, str]:
+    """What Spark's scripts and its Java are told, whatever other Spark and Python this machine has.
+
+    Raises NoJava, and ForeignSpark if this is not the environment's own pyspark.
+    """
+    home = Path(pyspark.__file__).parent
+    if home.parent in map(Path.absolute, map(Path, os.environ.get("PYTHONPATH", "").split(os.pathsep))):
+        raise ForeignSpark(
+            f"pyspark comes from PYTHONPATH ({home}); expected the one that was installed with twinstream; "
+            "remedy: unset PYTHONPATH"
+        )
+    return {
+        "JAVA_HOME": str(java_home()),
+        "SPARK_HOME": str(home),
+        "SPARK_LOCAL_IP": LOOPBACK,
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        # Java takes the names of files as this says; in the locale C it could not open one with an umlaut.
+        **({} if _is_utf_8(os.environ) else {"LC_ALL": "C.UTF-8"}),
+    }
+
+
+def _is_utf_8(environment: Mapping[str, str]) -> bool:
+    locale = next(filter(None, map(environment.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "C")
+    return "utf8" in locale.lower().replace("-", "")
 
 
 def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
+from io import TextIOWrapper
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.runtime.terminal import printable
 from jobs.sinks.sink import Results, Write
 
 FLAGS = ()
@@ -22,13 +25,15 @@ def jars(options: Namespace) -> tuple[str, ...]:
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
-    """Print each batch with rows as one table, in the results' order."""
+    """Print each batch with rows as one table, in the results' order, and nothing that a terminal obeys."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an id may have characters that it lacks
     kind = "running totals" if results.upsert else "final rows"
 
     def write(rows: DataFrame, batch: int) -> None:
         total = rows.count()
         text = rows.orderBy(*results.order).select(*(F.col(name).cast("string") for name in rows.columns))
-        shown = [tuple("" if cell is None else cell for cell in row) for row in text.take(SHOWN)]
+        shown = [tuple("" if cell is None else printable(cell) for cell in row) for row in text.take(SHOWN)]
         more = [f"… and {total - SHOWN} more rows"] if total > SHOWN else []
         print(
             "\n".join([f"\n{results.job}: batch {batch}, {kind}", *table(rows.columns, shown), *more]),

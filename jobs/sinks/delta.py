@@ -1,20 +1,26 @@
 """Results as a Delta Lake table, each batch exactly once: Delta skips a transaction that it has seen.
 
-Append mode adds final rows; update mode upserts running totals by the results' key.
+Append mode adds final rows; update mode upserts running totals by the results' key. A table is kept small
+while it is written: of its history the last hour can be read.
 """
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.runtime import files
+from jobs.sinks import delta_rs
 from jobs.sinks.sink import PATH, Results, SinkError, Write, claim, newest_window, required
 from sources import instants
 
+_HISTORY = f"interval {delta_rs.RETENTION.seconds} seconds"
 FLAGS = (PATH,)
 UPSERTS = True
 SETTINGS = {
@@ -26,7 +32,15 @@ SETTINGS = {
     "spark.databricks.delta.autoCompact.enabled": "true",
     # A table of results is small; Delta reads its log in 50 tasks otherwise.
     "spark.databricks.delta.snapshotPartitions": "2",
+    # By default a vacuum lists a table's one folder in 10,000 tasks.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+    # New tables keep so much of their log and of replaced files; Delta's defaults are a month and a week.
+    "spark.databricks.delta.properties.defaults.logRetentionDuration": _HISTORY,
+    "spark.databricks.delta.properties.defaults.deletedFileRetentionDuration": _HISTORY,
 }
+LEFT_BEHIND = re.compile(r"_delta_log|\.?part-.*")
+TIDY_EVERY = 100
+"""Batches written between two times that the table is made small again."""
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
@@ -38,23 +52,21 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     """Write to the table at `--sink-path`, made at the first rows."""
     path = required(options, PATH, "delta")
     if not _goes_on(spark, options, results):
-        claim(spark, path, results)
+        claim(spark, path, results, _holds_rows)
+    table = _Table(spark, path)
 
     def append(rows: DataFrame, batch: int) -> None:
+        table.prove_fit(rows)
         once = {"txnAppId": results.application, "txnVersion": str(batch)}
         rows.write.format("delta").mode("append").options(**once).save(path)
+        table.has_a_batch()
 
     def upsert(rows: DataFrame, batch: int) -> None:
-        if files.is_empty(spark, path):
+        if not table.prove_fit(rows):
             rows.write.format("delta").save(path)
-            return
-        same = " and ".join(f"new.{column} <=> old.{column}" for column in results.key)
-        rows.createOrReplaceTempView("new_rows")
-        with _interpreted(rows.sparkSession):
-            rows.sparkSession.sql(
-                f"merge into delta.`{path}` old using new_rows new on {same}"
-                " when matched then update set * when not matched then insert *"
-            )
+        elif not table.place or not delta_rs.upsert(table.place, rows, results.key):
+            _merge(rows, path, results.key)
+        table.has_a_batch()
 
     return upsert if results.upsert else append
 
@@ -62,7 +74,83 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
 def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
     """The table's rows; None where there is no table yet."""
     path = required(options, PATH, "delta")
-    return None if files.is_empty(spark, path) else spark.read.format("delta").load(path)
+    return spark.read.format("delta").load(path) if _is_table(spark, path) else None
+
+
+def _merge(rows: DataFrame, path: str, key: tuple[str, ...]) -> None:
+    same = " and ".join(f"new.{column} <=> old.{column}" for column in key)
+    rows.createOrReplaceTempView("new_rows")
+    with _interpreted(rows.sparkSession):
+        rows.sparkSession.sql(
+            f"merge into {_named(path)} old using new_rows new on {same}"
+            " when matched then update set * when not matched then insert *"
+        )
+
+
+def _named(path: str) -> str:
+    """The table as SQL names it."""
+    return f"delta.`{path.replace('`', '``')}`"
+
+
+class _Table:
+    """The table at a path, which the first batch with rows makes.
+
+    `place`: where delta-rs finds it; None if Spark alone can.
+    """
+
+    def __init__(self, spark: SparkSession, path: str) -> None:
+        self._spark, self._path = spark, path
+        self._fits = False
+        self._batches = 0
+        self.place = delta_rs.place(spark, path)
+
+    def has_a_batch(self) -> None:
+        """Note that a batch was written, and make the table small again after every `TIDY_EVERY`."""
+        self._batches += 1
+        if self._batches % TIDY_EVERY:
+            return
+        if self.place:
+            delta_rs.tidy(self.place)
+        else:
+            self._spark.sql(f"optimize {_named(self._path)}")
+            self._spark.sql(f"vacuum {_named(self._path)}")
+
+    def prove_fit(self, rows: DataFrame) -> bool:
+        """Return whether there is a table; raises SinkError if its columns are not the rows'."""
+        if self._fits or not _is_table(self._spark, self._path):
+            return self._fits
+        there, wanted = dict(self._spark.read.format("delta").load(self._path).dtypes), dict(rows.dtypes)
+        if there != wanted:
+            raise SinkError(
+                f"--sink-path {self._path}: a table with {_columns(there, wanted)}; expected "
+                f"{_columns(wanted, there)}; remedy: the path that this checkpoint's results went to, or "
+                "another --sink-path with another --checkpoint-root"
+            )
+        self._fits = True
+        return True
+
+
+def _columns(columns: dict[str, str], others: dict[str, str]) -> str:
+    """The columns that are not the same among the others."""
+    found = [f"{name} {kind}" for name, kind in columns.items() if others.get(name) != kind]
+    return f"the columns {', '.join(found)}" if found else "no other columns"
+
+
+def _is_table(spark: SparkSession, path: str) -> bool:
+    """Whether a table's log at this path has a commit: without one, data files are a killed write's."""
+    jvm: Any = spark._jvm
+    try:
+        return bool(jvm.io.delta.tables.DeltaTable.isDeltaTable(spark._jsparkSession, path))
+    except Py4JJavaError as error:
+        raise SinkError(
+            f"--sink-path {path}: the table's log cannot be read ({files.reason(error)}); expected a Delta "
+            "table, or none; remedy: another --sink-path with another --checkpoint-root"
+        ) from None
+
+
+def _holds_rows(spark: SparkSession, path: str) -> bool:
+    """Whether there is a table, or a file that is not what a killed first write leaves of one."""
+    return _is_table(spark, path) or not all(map(LEFT_BEHIND.fullmatch, files.names(spark, path)))
 
 
 @contextmanager

@@ -33,11 +33,11 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
 def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
     """The rows of all batches; raises SinkError where a crash has left a batch half written."""
     path = required(options, PATH, "parquet")
-    batches = set(files.matching(spark, f"{path}/batch=*"))
-    whole = {file.rpartition("/")[0] for file in files.matching(spark, f"{path}/batch=*/_SUCCESS")}
-    if half := sorted(batches - whole):
+    batches = sorted(name for name in files.names(spark, path) if name.startswith("batch="))
+    half = [name for name in batches if "_SUCCESS" not in files.names(spark, f"{path}/{name}")]
+    if half:
         raise SinkError(
-            f"{half[0]}: half written; expected a whole batch; remedy: run the job that writes it once more, "
-            "with --trigger available-now: it writes that batch anew"
+            f"{path}/{half[0]}: half written; expected a whole batch; remedy: run the job that writes "
+            "it once more, with --trigger available-now: it writes that batch again"
         )
-    return spark.read.parquet(path).drop("batch") if batches else None
+    return spark.read.parquet(files.literal(path)).drop("batch") if batches else None

@@ -103,14 +103,24 @@ def newest_window(rows: DataFrame) -> datetime | None:
     return None if micros is None else instants.EPOCH + timedelta(microseconds=micros)
 
 
-def claim(spark: SparkSession, path: str, results: Results) -> None:
-    """Make the folder of a sink that keeps files.
+def holds_files(spark: SparkSession, path: str) -> bool:
+    """Whether there is any file below the path."""
+    return not files.is_empty(spark, path)
+
+
+def claim(
+    spark: SparkSession,
+    path: str,
+    results: Results,
+    holds_rows: Callable[[SparkSession, str], bool] = holds_files,
+) -> None:
+    """Make the folder of a sink that keeps files; `holds_rows` says what is in it.
 
     Raises SinkError where it cannot be written, and where it holds rows that a new checkpoint would repeat.
     """
     try:
         files.make_folder(spark, path)
-        occupied = results.fresh and not files.is_empty(spark, path)
+        occupied = results.fresh and holds_rows(spark, path)
     except OSError as error:
         raise SinkError(
             f"--sink-path {path}: cannot be written ({error}); expected a writable folder"

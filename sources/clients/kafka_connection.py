@@ -12,8 +12,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from sources import kafka_login
+from sources.clients import kafka_addresses
 from sources.clients.google_token import GoogleToken
-from sources.kafka_connection import ANSWER_SECONDS, unreachable
+from sources.kafka_connection import ANSWER_SECONDS, led_away, unreachable
 
 Client = TypeVar("Client", Producer, Consumer, AdminClient)
 _FINAL = (KafkaError._AUTHENTICATION, KafkaError._SSL)
@@ -25,15 +26,16 @@ def connected(
 ) -> Client:
     """A client that the broker has let in.
 
-    Raises SourceError where it does not answer within `ANSWER_SECONDS` or refuses the login.
+    Raises SourceError where it does not answer within `ANSWER_SECONDS`, refuses the login or leads its
+    clients to where nothing answers.
     """
     said: deque[KafkaError] = deque(maxlen=100)
     client = kind({**properties(options), **(settings or {}), "error_cb": said.append})
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
-            client.list_topics(timeout=ANSWER_SECONDS / 5)
-            return client
+            metadata = client.list_topics(timeout=ANSWER_SECONDS / 5)
+            break
         except KafkaException as failure:
             client.poll(0)  # fills `said`
             reasons: list[KafkaError] = [
@@ -42,6 +44,9 @@ def connected(
             final: list[KafkaError] = [error for error in reasons if error.code() in _FINAL]
             if final or time.monotonic() > deadline:
                 raise _explained(options, [failure.args[0], *reasons, *final][-1]) from None
+    if fault := kafka_addresses.dead_end(metadata):
+        raise led_away(options, fault)
+    return client
 
 
 def properties(options: Namespace) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from sources import instants
 from sources.catalog import Stream
 from sources.clients.kafka_connection import connected, partitions
-from sources.kafka_connection import ANSWER_SECONDS, missing, unreachable
+from sources.kafka_connection import ANSWER_SECONDS, COMMITTED, missing, unreachable
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PartitionReach:
 def reach(stream: Stream, since: datetime, options: Namespace) -> list[PartitionReach]:
     """Every partition of the stream's topic; raises SourceError as `sources.kafka.check` does."""
     group = {"group.id": "twinstream-reach", "enable.auto.commit": False}
-    consumer = connected(Consumer, options, group)
+    consumer = connected(Consumer, options, {**group, **COMMITTED})
     try:
         count = partitions(consumer, options).get(stream.topic)
         if count is None:

@@ -13,14 +13,14 @@ from sources import instants
 from sources.catalog import Stream
 from sources.clients.backlog import merged
 from sources.clients.kafka_connection import connected, partitions
-from sources.kafka_connection import ANSWER_SECONDS, missing, unreachable
+from sources.kafka_connection import ANSWER_SECONDS, COMMITTED, missing, unreachable
 from sources.source import Record
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
     """The topic's records from `--starting` on, without end; None after each second without one."""
     group = {"group.id": "twinstream-record", "enable.auto.commit": False, "auto.offset.reset": "error"}
-    consumer = connected(Consumer, options, group)
+    consumer = connected(Consumer, options, {**group, **COMMITTED})
     try:
         counts = partitions(consumer, options)
         if stream.topic not in counts:

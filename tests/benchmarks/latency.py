@@ -21,6 +21,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sources.catalog import PRODUCT
+from sources.kafka_connection import COMMITTED
 from tests.jobs.process import JobProcess
 from tests.kafka_broker import KafkaBroker
 
@@ -79,7 +80,7 @@ def send(broker: KafkaBroker, rate: int, seconds: int, due: dict[tuple[str, int]
 def receive(broker: KafkaBroker, sender: threading.Thread) -> list[tuple[float, str, datetime, int]]:
     """Results as they become visible, until none has come for 5 seconds after the last event was sent."""
     consumer = Consumer(
-        {"bootstrap.servers": broker.bootstrap, "group.id": "latency", "fetch.wait.max.ms": 5}
+        {**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": "latency", "fetch.wait.max.ms": 5}
     )
     consumer.assign([TopicPartition("results", 0, 0)])
     seen, quiet = [], 0.0

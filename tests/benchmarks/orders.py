@@ -11,6 +11,7 @@ from random import Random
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sources.catalog import PRODUCT
+from sources.kafka_connection import COMMITTED
 from tests.jobs.runtime.test_events import BAD, FINE
 from tests.kafka_broker import KafkaBroker
 
@@ -62,7 +63,7 @@ def discounts(file: Path) -> Path:
 
 def insights(broker: KafkaBroker, topic: str) -> dict[tuple[datetime, str], list[Decimal]]:
     """What a job wrote to a result topic, by window and product."""
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": topic})
+    consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": topic})
     place = TopicPartition(topic, 0, 0)
     _, end = consumer.get_watermark_offsets(place)
     consumer.assign([place])

@@ -117,7 +117,7 @@ def main() -> int:
     raw = (
         spark.readStream.format("kafka")
         .options(**servers, subscribe="product-stream-topic", startingOffsets="earliest")
-        .option("maxOffsetsPerTrigger", options.batch)
+        .options(maxOffsetsPerTrigger=options.batch, **{"kafka.isolation.level": "read_committed"})
         .load()
     )
     schema = "user_id string, product_id string, percent decimal(5,2)"

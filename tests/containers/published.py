@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from sources import kafka
 from sources.flags import Parser
+from sources.kafka_connection import COMMITTED
 from tests.containers.stack import CHECKOUT
 from tests.jobs.reference import (
     EPOCH,
@@ -30,7 +31,8 @@ from tests.jobs.reference import (
 
 def messages(bootstrap: str, topic: str) -> list[Message]:
     """Everything in a topic, as far as it reaches now."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tests", "enable.auto.commit": False})
+    settings = {**COMMITTED, "bootstrap.servers": bootstrap, "group.id": "tests"}
+    consumer = Consumer({**settings, "enable.auto.commit": False})
     partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
     found = []
     for partition in partitions:

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 from pyspark.sql import SparkSession
 
 from sources import replay_files
+from sources.kafka_connection import COMMITTED
 from tests.jobs import event_sets, frames, reference, streaming_reference
 from tests.jobs.event_sets import DELAY, NOW, ORDERS, PRODUCT, SKEW, EventSet
 from tests.jobs.process import JobProcess
@@ -83,7 +84,7 @@ def test_kafka_has_every_row_at_least_once_and_each_key_one_value(
 
 def all_messages(broker: KafkaBroker, topic: str) -> list[tuple[bytes, bytes]]:
     consumer = Consumer(
-        {"bootstrap.servers": broker.bootstrap, "group.id": "test", "enable.partition.eof": True}
+        {**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": "test", "enable.partition.eof": True}
     )
     partitions = [TopicPartition(topic, number, 0) for number in range(2)]
     consumer.assign(partitions)

@@ -20,6 +20,7 @@ from pubsublite_emulator import Emulator
 from pubsublite_emulator.exports import environment
 from pubsublite_emulator.files import Files
 from pubsublite_emulator.schema import message
+from sources.kafka_connection import COMMITTED
 from tests.kafka_broker import KafkaBroker
 from tests.pubsublite.raw import Channel
 
@@ -122,7 +123,7 @@ def served(kafka_broker: KafkaBroker, tmp_path: Path) -> Iterator[Served]:
 
 def records(broker: KafkaBroker, topic: str) -> dict[str, bytes]:
     """Every record of the two partitions by its Lite message id."""
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "check"})
+    consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": "check"})
     found: dict[str, bytes] = {}
     try:
         for partition in (0, 1):

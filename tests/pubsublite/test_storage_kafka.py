@@ -11,6 +11,7 @@ from pubsublite_emulator.errors import Code, LiteError
 from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention, Storage, open_storage
 from pubsublite_emulator.wire import Batch
+from sources.kafka_connection import COMMITTED
 from tests.kafka_broker import KafkaBroker
 
 PubSubMessage = message("PubSubMessage")
@@ -65,7 +66,7 @@ def test_kafka_readers_and_lite_readers_see_the_same(kafka_broker: KafkaBroker) 
             await storage.commit("a-group", topic, {0: 2})
 
     asyncio.run(through_lite())
-    consumer = Consumer({"bootstrap.servers": kafka_broker.bootstrap, "group.id": "a-group"})
+    consumer = Consumer({**COMMITTED, "bootstrap.servers": kafka_broker.bootstrap, "group.id": "a-group"})
     try:
         consumer.assign([TopicPartition(topic, 0, 1)])
         first, second = consumer.poll(10), consumer.poll(10)

@@ -93,6 +93,23 @@ def test_publishing_and_recording_say_the_same_of_an_absent_broker(monkeypatch: 
         assert time.monotonic() - began < 30
 
 
+def test_every_command_says_where_a_broker_leads_its_clients_in_vain(spark: SparkSession) -> None:
+    with KafkaBroker(advertised="127.0.0.1:1") as broker:
+        options = options_of("--kafka-bootstrap-servers", broker.bootstrap)
+        for ask, seconds in (
+            (lambda: kafka.create([Stream("any")], options), 5),
+            (lambda: kafka.publisher(options), 5),
+            (lambda: next(kafka.records(Stream("any"), options)), 5),
+            (lambda: kafka.check(spark, [Stream("any")], options), 25),
+        ):
+            began = time.monotonic()
+            with pytest.raises(
+                SourceError, match=r"leads its clients to 127\.0\.0\.1:1, where nothing answers"
+            ):
+                ask()
+            assert time.monotonic() - began < seconds
+
+
 def test_a_topic_that_is_not_there_names_the_command_that_makes_it(
     spark: SparkSession, stream: Stream, options: Namespace
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.checkpoint import CheckpointError, Contract, open_checkpoint, query_shape
+from jobs.runtime.checkpoint import CheckpointError, Contract, delete, open_checkpoint, query_shape
 
 CONTRACT = Contract(
     job="job",
@@ -59,6 +59,33 @@ def test_what_is_not_ours_is_refused(spark: SparkSession, tmp_path: Path) -> Non
     (tmp_path / "job" / "kafka" / "offsets" / "0").write_text("v1")
     with pytest.raises(CheckpointError, match=r"not a checkpoint of twinstream \(no twinstream.json\)"):
         open_checkpoint(spark, str(tmp_path), CONTRACT)
+
+
+@pytest.mark.parametrize("name", ["twinstream.json.writing", ".writable", ".writable.writing"])
+def test_a_kill_while_it_is_begun_leaves_a_checkpoint_that_can_be_begun(
+    spark: SparkSession, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "job" / "kafka").mkdir(parents=True)
+    (tmp_path / "job" / "kafka" / name).write_text("{")
+    assert open_checkpoint(spark, str(tmp_path), CONTRACT).fresh
+
+
+def test_a_batch_whose_plan_was_not_written_whole_was_never_planned(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    open_checkpoint(spark, str(tmp_path), CONTRACT)
+    (tmp_path / "job" / "kafka" / "offsets").mkdir()
+    (tmp_path / "job" / "kafka" / "offsets" / ".0.3f2a.tmp").write_text("v1")
+    assert open_checkpoint(spark, str(tmp_path), CONTRACT).fresh
+
+
+def test_a_reset_that_is_killed_leaves_nothing_that_looks_whole(spark: SparkSession, tmp_path: Path) -> None:
+    path = open_checkpoint(spark, str(tmp_path), CONTRACT).path
+    deleted: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.runtime.files.delete", lambda _, path: deleted.append(path))
+        delete(spark, path)
+    assert deleted == [f"{path}/twinstream.json", path]
 
 
 def test_a_broken_contract_is_refused(spark: SparkSession, tmp_path: Path) -> None:

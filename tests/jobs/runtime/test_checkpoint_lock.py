@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.__main__ import main
 from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.runtime.checkpoint import CheckpointError, path_of
 from jobs.runtime.checkpoint_lock import held, is_held
@@ -22,41 +24,66 @@ HOLDER = (
 
 
 def test_it_is_held_for_the_block(tmp_path: Path) -> None:
-    with held(str(tmp_path)):
-        assert is_held(str(tmp_path))
-        assert is_held(f"file://{tmp_path}")
-        refused = pytest.raises(
-            CheckpointError, match=r"a running job works on it; .*; remedy: stop that one"
-        )
-        with refused, held(str(tmp_path)):
+    checkpoint = f"{tmp_path}/checkpoint"
+    with held(checkpoint):
+        assert is_held(checkpoint)
+        assert is_held(f"file://{checkpoint}")
+        said = rf"a running job works on it \(process {os.getpid()}\); .*; remedy: stop that one \(kill \d+\)"
+        with pytest.raises(CheckpointError, match=said), held(checkpoint):
             pass
-    assert not is_held(str(tmp_path))
+    assert not is_held(checkpoint)
 
 
 def test_a_killed_process_lets_it_go(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    checkpoint = f"{tmp_path}/checkpoint"
+    command = [sys.executable, "-c", HOLDER, checkpoint]
     with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        assert is_held(str(tmp_path))
+        assert is_held(checkpoint)
         holder.kill()
-    assert not is_held(str(tmp_path))
+    assert not is_held(checkpoint)
 
 
-@pytest.mark.parametrize("path", ["gs://bucket/checkpoints", "nowhere"])
+@pytest.mark.parametrize("path", ["gs://bucket/checkpoints", "nowhere/at-all"])
 def test_a_folder_that_is_not_this_machines_has_no_lock_and_stops_no_run(path: str) -> None:
     assert not is_held(path)
     with held(path):
         assert not is_held(path)
 
 
-def test_a_run_holds_its_checkpoint(
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.lock").mkdir()
+    said = r"checkpoint\.lock: cannot be written \(Is a directory\); expected a writable folder"
+    with pytest.raises(CheckpointError, match=said), held(f"{tmp_path}/checkpoint"):
+        pass
+
+
+def test_a_first_start_writes_nothing_into_a_checkpoint_that_another_holds(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = [f"--checkpoint-root={tmp_path}", "--sink=console"]
-    assert run(ACTIVITY, flags) == 0
-    with held(path_of(str(tmp_path), ACTIVITY.name, "replay")):
-        capsys.readouterr()
-        assert run(ACTIVITY, flags) == 1
+    """Two first starts at once: the contract would be the loser's."""
+    checkpoint = Path(path_of(str(tmp_path), ACTIVITY.name, "replay"))
+    checkpoint.parent.mkdir()
+    with held(str(checkpoint)):
+        assert run(ACTIVITY, [f"--checkpoint-root={tmp_path}", "--sink=console"]) == 1
     (said,) = capsys.readouterr().err.splitlines()
-    assert "a running job works on it; expected one run at a time" in said
+    assert f"a running job works on it (process {os.getpid()}); expected one at a time" in said
+    assert not checkpoint.exists()
+
+
+def test_a_reset_leaves_a_running_job_its_checkpoint(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = Path(path_of(str(tmp_path), ACTIVITY.name, "replay"))
+    (checkpoint / "offsets").mkdir(parents=True)
+    command = ["reset", ACTIVITY.name, f"--checkpoint-root={tmp_path}"]
+    with held(str(checkpoint)):
+        assert main(command) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"remedy: stop that one (kill {os.getpid()})" in said
+    assert checkpoint.exists()
+    assert main(command) == 0
+    assert not checkpoint.exists()
+    with held(str(checkpoint)):
+        assert is_held(str(checkpoint))

@@ -48,6 +48,13 @@ def test_values_with_blanks_are_quoted_for_log_collectors() -> None:
     )
 
 
+def test_no_value_forges_a_line_or_moves_the_cursor() -> None:
+    assert (
+        logfmt({"a": "x\ntime=now", "b": "\x1b[2J", "c": "\x7f\x9b\u202e", "d": "кружка"})
+        == r'a="x\ntime=now" b="\u001b[2J" c="\u007f\u009b\u202e" d=кружка'
+    )
+
+
 def test_the_oldest_open_window_and_the_event_that_closes_it() -> None:
     watermark = datetime(2026, 1, 1, 12, 0, 49, tzinfo=UTC)
     minute = Emission("1 minute").open_window(watermark, "10 seconds")

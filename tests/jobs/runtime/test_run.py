@@ -122,6 +122,10 @@ FAULTS = {
     "sink not writable": (["--sink=parquet", "--sink-path={file}/rows"], "/file/rows: cannot be written"),
     "sink without a path": (["--sink=delta"], "--sink-path is not given; --sink delta needs it"),
     "checkpoint not writable": (["--checkpoint-root={file}"], "cannot be written"),
+    "dead letters not writable": (
+        ["--dead-letter-dir={file}"],
+        "--dead-letter-dir {file}: cannot be written",
+    ),
     "no replay files": (["--replay-dir={tmp}"], "product-stream: no such folder"),
     "broker not reachable": (
         ["--source=kafka", "--kafka-bootstrap-servers=127.0.0.1:1"],
@@ -143,7 +147,7 @@ def test_what_cannot_work_is_said_at_the_start_in_one_line(
     code = run(DISCOUNTS, [f"--checkpoint-root={tmp_path / 'c'}", *(flag.format(**known) for flag in flags)])
     error = capsys.readouterr().err
     assert code == 1
-    assert said in error
+    assert said.format(**known) in error
     assert (error.count("\n"), error.split(":")[0]) == (1, "streaming_product_discounts")
     assert time.monotonic() - begun < 30
 
@@ -158,7 +162,11 @@ def test_a_query_that_fails_is_a_run_that_fails(
         file.write_bytes(b"") if not file.name.endswith(".crc") else file.unlink()
     capsys.readouterr()
     assert run(ACTIVITY, [files, *places(tmp_path)]) == 1
-    assert "product_activity_windows: the query failed: " in capsys.readouterr().err
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("product_activity_windows: the query failed: ")
+    assert "Incomplete log file; expected a whole file in the checkpoint" in said
+    assert "remedy: begin again, with an empty sink: python -m jobs reset product_activity_windows" in said
+    assert "Streaming Query" in Path(said.rpartition("; the whole trace: ")[2]).read_text()
 
 
 def test_a_topic_made_anew_under_an_old_checkpoint_is_refused(

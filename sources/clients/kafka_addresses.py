@@ -1,0 +1,56 @@
+"""Where a Kafka broker leads its clients, who ask at one address and go on to those that they are told."""
+
+from __future__ import annotations
+
+import socket
+from argparse import Namespace
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata
+
+from sources.clients import kafka_connection
+
+SECONDS = 2
+"""How long a broker, and each address that it names, may take."""
+REMEDY = "use that address, or set KAFKA_PORT in .env and make the containers anew"
+
+
+def advertised(metadata: ClusterMetadata) -> list[str]:
+    """Return the addresses of the brokers that a broker names."""
+    return sorted(f"{node.host}:{node.port}" for node in metadata.brokers.values())
+
+
+def leads(addresses: Iterable[str]) -> str:
+    """Say where a broker leads its clients."""
+    return f"leads its clients to {', '.join(addresses)}"
+
+
+def dead_end(metadata: ClusterMetadata) -> str | None:
+    """Say where a broker leads its clients if nothing listens there; None if something does."""
+    addresses = advertised(metadata)
+    if any(map(_listens, addresses)):
+        return None
+    return (
+        f"the broker there {leads(addresses)}, where nothing answers from here; expected an address that its "
+        f"clients reach (advertised.listeners); remedy: {REMEDY}"
+    )
+
+
+def looked_up(options: Namespace) -> str | None:
+    """Ask the broker, and say what `dead_end` says; None too if it does not answer."""
+    try:
+        client = AdminClient(kafka_connection.properties(options))
+        return dead_end(client.list_topics(timeout=SECONDS))
+    except KafkaException:
+        return None
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,36 @@
+"""The console sink by itself: what other people's texts may do to a terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+from argparse import Namespace
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.sinks import console
+from jobs.sinks.sink import Results
+
+RESULTS = Results("job", "application", ("id",), ("id",), False, True)
+HOSTILE = "mug\x1b[2J\x1b]0;title\x07\ntime=now job=forged\r\x7f\x9b31m\u202e\u2028end"
+
+
+def test_a_terminal_obeys_no_products_id(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    write = console.open_sink(spark, Namespace(), RESULTS)
+    write(spark.createDataFrame([(HOSTILE, 1), ("кружка ☕", 2)], "id string, n int"), 0)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert [line for line in lines if not line.isprintable()] == []
+    shown = r"mug\u001b[2J\u001b]0;title\u0007\ntime=now job=forged\r\u007f\u009b31m\u202e\u2028end"
+    assert lines[4].startswith(f"{shown} | ")
+    assert lines[5].startswith("кружка ☕ ")
+
+
+def test_a_terminal_of_few_characters_ends_no_run(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    octets = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(octets, "ascii"))
+    console.open_sink(spark, Namespace(), RESULTS)(spark.createDataFrame([("кружка",)], "id string"), 0)
+    assert rb"\u043a\u0440\u0443\u0436\u043a\u0430" in octets.getvalue()

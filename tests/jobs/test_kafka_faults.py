@@ -1,0 +1,118 @@
+"""What happens to a broker's topics while a job reads them or is stopped, and what the job says of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from pyspark.sql import SparkSession
+
+from jobs.doctor import broker as doctor
+from jobs.product_activity_windows import JOB as ACTIVITY
+from jobs.runtime.run import run
+from jobs.streaming_product_discounts import JOB as DISCOUNTS
+from sources import kafka
+from sources.catalog import BROWSING, PRODUCT, Stream
+from sources.source import Message
+from tests.jobs.process import JobProcess
+from tests.kafka_broker import KafkaBroker
+from tests.publishing import publish_all
+from tests.sources.test_contract import options_of
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def topics(kafka_broker: KafkaBroker) -> Iterator[KafkaBroker]:
+    """The broker with two streams' topics, a partition each."""
+    kafka_broker.create_topic(PRODUCT.topic)
+    kafka_broker.create_topic(BROWSING.topic)
+    yield kafka_broker
+    kafka_broker.delete_topic(PRODUCT.topic)
+    kafka_broker.delete_topic(BROWSING.topic)
+
+
+def event(name: str, minute: float, **fields: object) -> bytes:
+    at = (NOON + timedelta(minutes=minute)).isoformat()
+    fields = {"event_id": name, "user_id": "ann", "product_id": "mug", "event_time": at, **fields}
+    return json.dumps(fields).encode()
+
+
+def order(name: str, minute: float, quantity: int = 1) -> bytes:
+    return event(name, minute, quantity=quantity, unit_price=10)
+
+
+def publish(broker: KafkaBroker, stream: Stream, *values: bytes) -> None:
+    options = options_of(kafka, f"--kafka-bootstrap-servers={broker.bootstrap}")
+    publish_all(kafka, options, [Message(stream.name, b"ann", value, NOON) for value in values])
+
+
+def flags(broker: KafkaBroker, folder: Path, *more: str) -> list[str]:
+    places = [
+        f"--checkpoint-root={folder / 'checkpoints'}",
+        "--sink=parquet",
+        f"--sink-path={folder / 'rows'}",
+    ]
+    return ["--source=kafka", f"--kafka-bootstrap-servers={broker.bootstrap}", *places, *more]
+
+
+def test_an_aborted_transaction_holds_no_orders(
+    spark: SparkSession, topics: KafkaBroker, tmp_path: Path
+) -> None:
+    producer = Producer({"bootstrap.servers": topics.bootstrap, "transactional.id": "orders"})
+    producer.init_transactions(30)
+    for commits, value in ((True, order("a", 0)), (False, order("b", 0.1, 100)), (True, order("c", 0.2))):
+        producer.begin_transaction()
+        producer.produce(PRODUCT.topic, value, partition=0, timestamp=int(NOON.timestamp() * 1000))
+        producer.flush()
+        producer.commit_transaction(30) if commits else producer.abort_transaction(30)
+    read = options_of(kafka, f"--kafka-bootstrap-servers={topics.bootstrap}")
+    records = kafka.records(PRODUCT, read)
+    found = [record and record.value for record in islice(records, 3)]
+    assert found == [order("a", 0), order("c", 0.2), None]
+    publish(topics, PRODUCT, order("d", 5))
+    assert run(DISCOUNTS, flags(topics, tmp_path, "--trigger=available-now")) == 0
+    (row,) = spark.read.parquet(str(tmp_path / "rows")).collect()
+    assert (row.orders, row.units) == (2, 2)
+
+
+def test_a_topic_made_again_under_a_running_job_ends_it(topics: KafkaBroker, tmp_path: Path) -> None:
+    with JobProcess(ACTIVITY.name, *flags(topics, tmp_path)) as job:
+        publish(topics, BROWSING, event("a", 0), event("b", 1))
+        job.wait_for(r" batch=\d+ in=[12] ")
+        topics.delete_topic(BROWSING.topic)
+        topics.create_topic(BROWSING.topic)
+        publish(topics, BROWSING, *(event(name, 2) for name in "cdefg"))
+        assert job.wait() == 1
+    assert "browsing-stream is another one (was " in job.lines[-1]
+    assert "python -m jobs reset product_activity_windows --source kafka" in job.lines[-1]
+
+
+def test_retention_that_overtakes_a_stopped_job_is_told_by_the_run_and_the_doctor(
+    spark: SparkSession, topics: KafkaBroker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = flags(topics, tmp_path, "--trigger=available-now")
+    publish(topics, BROWSING, event("a", 0), event("b", 1))
+    assert run(ACTIVITY, command) == 0
+    publish(topics, BROWSING, *(event(name, 2) for name in "cdefg"))
+    admin = AdminClient({"bootstrap.servers": topics.bootstrap})
+    (gone,) = admin.delete_records([TopicPartition(BROWSING.topic, 0, 6)]).values()
+    assert gone.result(30).low_watermark == 6
+    capsys.readouterr()
+    assert run(ACTIVITY, command) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    lost = "4 events of browsing-stream-topic's partition 0 (offsets 2 to 5)"
+    assert f"retention has taken what this run would read next: {lost}; expected " in said
+    assert "python -m jobs reset product_activity_windows --source kafka" in said
+    (found,) = doctor.checkpoints(tmp_path / "checkpoints", topics.bootstrap)
+    assert found.state == "fault"
+    assert lost in found.found
+    assert (
+        run(ACTIVITY, [*command[:2], f"--checkpoint-root={tmp_path / 'new'}", "--trigger=available-now"]) == 0
+    )
