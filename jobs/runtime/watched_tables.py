@@ -29,16 +29,19 @@ class WatchedTables:
         self.current: dict[str, DataFrame] = {
             table.flag.dest: table.load(spark, path) for table, path in self._paths.items()
         }
+        self._replaced: list[DataFrame] = []
         self._next_look = time.monotonic() + interval
 
     def changed(self) -> bool:
-        """Return whether `current` has changed since the last call.
+        """Return whether `current` has changed since the last call; by the next one, the old is out of use.
 
         A fault of a file, whatever it is, is reported on standard error, and the table stays as it was.
         """
         if time.monotonic() < self._next_look:
             return False
         self._next_look = time.monotonic() + self._interval
+        while self._replaced:
+            self._replaced.pop().unpersist()
         reloaded = [self._look(table, path) for table, path in self._paths.items()]
         return any(reloaded)
 
@@ -55,8 +58,10 @@ class WatchedTables:
             self._report(error, path)
             return False
         if files.version(self._spark, path) != version:
+            loaded.unpersist()
             return False
         self._taken[path] = version
+        self._replaced.append(self.current[table.flag.dest])
         self.current[table.flag.dest] = loaded
         return True
 

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.runtime.flag import Flag
 from jobs.runtime.watched_tables import WatchedTables
 from jobs.streaming_product_discounts import JOB
+from jobs.tables.discounts import DISCOUNTS, DiscountTable
 
 HEADER = "user_id,product_id,discount_percent"
 LONG = f"{HEADER},valid_from,valid_until"
@@ -132,3 +133,19 @@ def test_a_bug_in_a_table_does_not_end_the_job(
     expected = f"{file}: ZeroDivisionError: division by zero; the table as it was stays in use\n"
     assert f"streaming_product_discounts: {expected}" == capsys.readouterr().err
     assert [0] == [row.id for row in tables.current["broken"].collect()]
+
+
+def test_a_large_table_is_kept_until_the_next_one_is_in_use(spark: SparkSession, file: Path) -> None:
+    job = replace(JOB, tables=(DiscountTable(DISCOUNTS.flag, literal_bytes=0),))
+    tables = WatchedTables(spark, job, Namespace(discounts=str(file)), interval=0)
+    before = tables.current["discounts"]
+    file.write_text(f"{HEADER}\nann,tea,9.5\n")
+    assert [False, True] == [tables.changed(), tables.changed()]
+    after = tables.current["discounts"]
+    assert [True, True] == [frame.storageLevel.useMemory for frame in (before, after)]
+    assert [[Decimal(10)], [Decimal("9.50")]] == [
+        [row.discount_percent for row in frame.collect()] for frame in (before, after)
+    ]
+    assert not tables.changed()
+    assert [False, True] == [frame.storageLevel.useMemory for frame in (before, after)]
+    after.unpersist()

@@ -186,7 +186,7 @@ def test_a_small_table_is_broadcast(spark: SparkSession, tmp_path: Path) -> None
 def test_at_every_instant_the_highest_valid_percent_and_no_other(spark: SparkSession, tmp_path: Path) -> None:
     """200 products with up to six overlapping offers each, asked at, before and after every bound."""
     random = Random(7)
-    offers = [_offer(random, f"p{product}") for product in range(200) for _ in range(random.randint(1, 6))]
+    offers = some_offers(random, 200)
     found = [Offer(*row) for row in load(spark, tmp_path, csv(offers))]
     for product in range(200):
         name = f"p{product}"
@@ -198,6 +198,11 @@ def test_at_every_instant_the_highest_valid_percent_and_no_other(spark: SparkSes
                 valid = [offer.percent for offer in offers if offer.covers(event)]
                 expected = [max(valid)] if valid else []
                 assert expected == [offer.percent for offer in loaded if offer.covers(event)], (name, time)
+
+
+def some_offers(random: Random, products: int) -> list[Offer]:
+    """Up to six offers a product, many of which overlap."""
+    return [_offer(random, f"p{product}") for product in range(products) for _ in range(random.randint(1, 6))]
 
 
 def _offer(random: Random, product: str) -> Offer:
