@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from jobs.tables.discounts_csv import IDS
 
 # From each bound of the offers to the next: the highest percent of those that are valid there.
-BOUNDS = "array_sort(array_distinct(concat(offers.starts, offers.ends)))"
+BOUNDS = "sort_array(array_distinct(concat(offers.starts, offers.ends)))"
 PIECES = """
 filter(
     transform(
