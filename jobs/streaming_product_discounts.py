@@ -60,8 +60,11 @@ def transform(orders: DataFrame, discounts: DataFrame, window: str = "1 minute")
 
 
 def with_discount(orders: DataFrame, discounts: DataFrame) -> DataFrame:
-    """`orders` with the `discount_percent` that is valid at the order's event time, null where none is."""
-    order, offer = orders.alias("order"), F.broadcast(discounts).alias("offer")
+    """Return `orders` with the `discount_percent` valid at the order's event time, null where none is.
+
+    No hint: Spark broadcasts discounts whose size it knows to be small, and must not where they are large.
+    """
+    order, offer = orders.alias("order"), discounts.alias("offer")
     valid = (
         (F.col("order.user_id") == F.col("offer.user_id"))
         & (F.col("order.product_id") == F.col("offer.product_id"))

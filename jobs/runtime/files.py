@@ -23,14 +23,18 @@ def reason(error: Py4JJavaError) -> str:
     return f"{cause.getClass().getSimpleName()}: {str(cause.getMessage()).splitlines()[0]}"
 
 
-def read_bytes(spark: SparkSession, path: str) -> bytes:
-    """The file's content; raises OSError saying why it cannot be read."""
+def read_bytes(spark: SparkSession, path: str, most: int = -1) -> bytes:
+    """Return the file's content, `most` bytes of it unless that is -1.
+
+    Raises OSError saying why it cannot be read.
+    """
     try:
         system, hadoop_path = file_system(spark, path)
         stream = system.open(hadoop_path)
         try:
             jvm: Any = spark._jvm
-            return bytes(jvm.org.apache.commons.io.IOUtils.toByteArray(stream))
+            bounded = jvm.org.apache.commons.io.input.BoundedInputStream(stream, most)
+            return bytes(jvm.org.apache.commons.io.IOUtils.toByteArray(bounded))
         finally:
             stream.close()
     except Py4JJavaError as error:

@@ -24,7 +24,10 @@ class Table(Protocol):
         """The flag that says where the file is."""
 
     def load(self, spark: SparkSession, path: str) -> DataFrame:
-        """The table; raises TableError naming file, line and column of the first fault."""
+        """Return the table, all read; raises TableError naming file, line and column of the first fault.
+
+        The caller unpersists it once it is out of use.
+        """
 
 
 class TableError(Exception):

@@ -11,42 +11,61 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.runtime import files
 from jobs.runtime.job import Job, Table, TableError
 
-INTERVAL = 2.0
-"""Seconds between two looks at the files: a change is taken up so soon after the running batch."""
+INTERVAL = 1.0
+"""Seconds between two looks at the files; a change is taken up when two looks in a row see the same."""
 
 
 class WatchedTables:
     """The tables as they are now, in `current` by their flags' names."""
 
-    def __init__(self, spark: SparkSession, job: Job, options: Namespace) -> None:
+    def __init__(
+        self, spark: SparkSession, job: Job, options: Namespace, *, interval: float = INTERVAL
+    ) -> None:
         """Load all tables; raises TableError for the first fault."""
-        self._spark, self._job = spark, job
+        self._spark, self._job, self._interval = spark, job, interval
         self._paths = {table: str(getattr(options, table.flag.dest)) for table in job.tables}
-        self._versions = {path: files.version(spark, path) for path in self._paths.values()}
+        self._taken = {path: files.version(spark, path) for path in self._paths.values()}
+        self._seen = dict(self._taken)
         self.current: dict[str, DataFrame] = {
             table.flag.dest: table.load(spark, path) for table, path in self._paths.items()
         }
-        self._next_look = time.monotonic() + INTERVAL
+        self._replaced: list[DataFrame] = []
+        self._next_look = time.monotonic() + interval
 
     def changed(self) -> bool:
-        """Whether `current` has changed since the last call.
+        """Return whether `current` has changed since the last call; by the next one, the old is out of use.
 
-        A faulty file is reported on standard error, and the table stays as it was.
+        A fault of a file, whatever it is, is reported on standard error, and the table stays as it was.
         """
         if time.monotonic() < self._next_look:
             return False
-        self._next_look = time.monotonic() + INTERVAL
-        reloaded = [self._reload(table, path) for table, path in self._paths.items()]
+        self._next_look = time.monotonic() + self._interval
+        while self._replaced:
+            self._replaced.pop().unpersist()
+        reloaded = [self._look(table, path) for table, path in self._paths.items()]
         return any(reloaded)
 
-    def _reload(self, table: Table, path: str) -> bool:
+    def _look(self, table: Table, path: str) -> bool:
+        """Load the table if its file has changed, but not since the last look: it may still be written."""
         version = files.version(self._spark, path)
-        if version == self._versions[path]:
+        settled, self._seen[path] = version == self._seen[path], version
+        if not settled or version == self._taken[path]:
             return False
-        self._versions[path] = version
         try:
-            self.current[table.flag.dest] = table.load(self._spark, path)
-        except TableError as fault:
-            print(f"{self._job.name}: {fault}; the table as it was stays in use", file=sys.stderr, flush=True)
+            loaded = table.load(self._spark, path)
+        except Exception as error:  # a running job never dies of a table's file
+            self._taken[path] = version
+            self._report(error, path)
             return False
+        if files.version(self._spark, path) != version:
+            loaded.unpersist()
+            return False
+        self._taken[path] = version
+        self._replaced.append(self.current[table.flag.dest])
+        self.current[table.flag.dest] = loaded
         return True
+
+    def _report(self, error: Exception, path: str) -> None:
+        fault = error if isinstance(error, TableError) else f"{path}: {type(error).__name__}: {error}"
+        line = " ".join(str(fault).split())
+        print(f"{self._job.name}: {line}; the table as it was stays in use", file=sys.stderr, flush=True)

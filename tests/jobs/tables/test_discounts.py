@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs.runtime.job import TableError
+from jobs.streaming_product_discounts import with_discount
 from jobs.tables.discounts import DISCOUNTS
 from tests.jobs import frames
 from tests.jobs.reference import Event, Offer, Row
@@ -44,8 +46,26 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "percent NaN": (f"{HEADER}\nann,tea,NaN\n", ["line 2", "discount_percent", "'NaN'"]),
     "percent infinite": (f"{HEADER}\nann,tea,Infinity\n", ["line 2", "discount_percent", "'Infinity'"]),
     "percent empty": (f"{HEADER}\nann,tea,\n", ["line 2", "discount_percent", "''"]),
+    **{
+        f"percent {text}": (f"{HEADER}\nann,tea,{text}\n", ["line 2", "discount_percent", repr(text)])
+        for text in (
+            "1_0",
+            "+5",
+            "1e1",
+            "\u0663",
+            "\uff15",
+            "1\u00a0",
+            "100.001",
+            "5.",
+            ".5",
+            "-0",
+            "0x5",
+            "12,5"[:2] + ".",
+        )
+    },
     "user empty": (f"{HEADER}\n,tea,5\n", ["line 2", "user_id", "empty"]),
-    "product blank": (f"{HEADER}\nann, ,5\n", ["line 2", "product_id", "empty"]),
+    "product empty": (f"{HEADER}\nann,,5\n", ["line 2", "product_id", "empty"]),
+    "id too long": (f"{HEADER}\n{'é' * 512}a,tea,5\n", ["line 2", "user_id", "1,025", "1,024"]),
     "validity reversed": (
         f"{LONG}\nann,tea,5,2024-03-02T00:00:00Z,2024-03-01T00:00:00Z\n",
         ["line 2", "valid_until", "2024-03-01T00:00:00Z"],
@@ -56,8 +76,19 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "time without zone": (f"{LONG}\nann,tea,5,2024-03-01T00:00:00,\n", ["line 2", "valid_from", "zone"]),
     "time as text": (f"{LONG}\nann,tea,5,,tomorrow\n", ["line 2", "valid_until", "'tomorrow'"]),
+    "time after the last one in UTC": (
+        f"{LONG}\nann,tea,5,,9999-12-31T23:59:59-05:00\n",
+        ["line 2", "valid_until", "'9999-12-31T23:59:59-05:00'"],
+    ),
+    "time before the first one in UTC": (
+        f"{LONG}\nann,tea,5,0001-01-01T00:00:00+05:00,\n",
+        ["line 2", "valid_from", "'0001-01-01T00:00:00+05:00'"],
+    ),
     "not UTF-8": (f"{HEADER}\nann,tea,5\n".encode() + b"Zo\xeb,tea,5\n", ["line 3", "UTF-8"]),
     "open quotation": (f'{HEADER}\n"ann,tea,5\n', ["line 2"]),
+    "line break in a cell": (f'{HEADER}\nbob,tea,5\n"ann\nlee",tea,5\n', ["line 3", "line break"]),
+    "text after a quotation": (f'{HEADER}\n"ann"x,tea,5\n', ["line 2", '"Anna ""Ann"" Lee"']),
+    "a cell of a megabyte": (f"{HEADER}\nann,tea,{'5' * 2**20}\n", ["line 2", "field limit"]),
 }
 
 
@@ -87,7 +118,8 @@ FINE: dict[str, str | bytes] = {
     "CRLF": f"{HEADER}\r\nann,tea,10\r\n",
     "no line break at the end": f"{HEADER}\nann,tea,10",
     "blank lines": f"{HEADER}\n\nann,tea,10\n\n",
-    "blanks around cells": f"{HEADER.replace(',', ' , ')}\n ann , tea , 10 \n",
+    "blanks around cells": f"{HEADER.replace(',', ' , ')}\nann,tea, 10\t\n",
+    "CR": f"{HEADER}\rann,tea,10\r",
     "columns in another order": "discount_percent,user_id,product_id\n10,ann,tea\n",
     "quoted": f'{HEADER}\n"ann","tea","10"\n',
     "validity left open": f"{LONG}\nann,tea,10,,\n",
@@ -106,10 +138,14 @@ def test_no_discounts_at_all(spark: SparkSession, tmp_path: Path) -> None:
 
 
 def test_names_are_taken_as_they_are(spark: SparkSession, tmp_path: Path) -> None:
-    found = load(spark, tmp_path, f'{HEADER}\nZoë 🍵,"tea, green",100\n7,true,0.01\n')
+    found = load(
+        spark, tmp_path, f'{HEADER}\nZoë 🍵,"tea, green",100\n7,true,0.01\n ann,tea ,0\n{"é" * 512}," ",3\n'
+    )
     assert [
+        (" ann", "tea ", Decimal("0.00"), None, None),
         ("7", "true", Decimal("0.01"), None, None),
         ("Zoë 🍵", "tea, green", Decimal("100.00"), None, None),
+        ("é" * 512, " ", Decimal("3.00"), None, None),
     ] == found
 
 
@@ -119,10 +155,38 @@ def test_times_in_other_zones(spark: SparkSession, tmp_path: Path) -> None:
     assert expected == load(spark, tmp_path, f"{LONG}\n{line}\n")
 
 
+def test_the_first_and_the_last_instant_there_are(spark: SparkSession, tmp_path: Path) -> None:
+    bounds = "0001-01-01T00:00:00.000001Z,9999-12-31T23:59:59.999998Z"
+    expected = (
+        datetime(1, 1, 1, microsecond=1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999_998, tzinfo=UTC),
+    )
+    found = load(spark, tmp_path, f"{LONG}\nann,tea,10,{bounds}\n")
+    assert [("ann", "tea", Decimal("10.00"), *expected)] == found
+
+
+def test_the_table_lives_in_the_jvm_and_no_batch_makes_it_again(spark: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "offers.csv"
+    file.write_text(f"{HEADER}\nann,tea,10\n")
+    discounts = DISCOUNTS.load(spark, str(file))
+    plan: Any = discounts._jdf.queryExecution()
+    assert "LocalTableScan" == plan.executedPlan().nodeName()
+
+
+def test_a_small_table_is_broadcast(spark: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "offers.csv"
+    file.write_text(f"{HEADER}\nann,tea,10\n")
+    orders = spark.sql("select cast(id as string) user_id, 'tea' product_id, now() event_time from range(10)")
+    joined: Any = with_discount(orders, DISCOUNTS.load(spark, str(file)))
+    plan = joined._jdf.queryExecution().executedPlan().toString()
+    assert "BroadcastHashJoin" in plan
+    assert "Exchange hashpartitioning" not in plan
+
+
 def test_at_every_instant_the_highest_valid_percent_and_no_other(spark: SparkSession, tmp_path: Path) -> None:
     """200 products with up to six overlapping offers each, asked at, before and after every bound."""
     random = Random(7)
-    offers = [_offer(random, f"p{product}") for product in range(200) for _ in range(random.randint(1, 6))]
+    offers = some_offers(random, 200)
     found = [Offer(*row) for row in load(spark, tmp_path, csv(offers))]
     for product in range(200):
         name = f"p{product}"
@@ -134,6 +198,11 @@ def test_at_every_instant_the_highest_valid_percent_and_no_other(spark: SparkSes
                 valid = [offer.percent for offer in offers if offer.covers(event)]
                 expected = [max(valid)] if valid else []
                 assert expected == [offer.percent for offer in loaded if offer.covers(event)], (name, time)
+
+
+def some_offers(random: Random, products: int) -> list[Offer]:
+    """Up to six offers a product, many of which overlap."""
+    return [_offer(random, f"p{product}") for product in range(products) for _ in range(random.randint(1, 6))]
 
 
 def _offer(random: Random, product: str) -> Offer:
