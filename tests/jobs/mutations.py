@@ -10,7 +10,7 @@ from random import Random
 FIELDS = ("event_id", "user_id", "product_id", "event_time", "quantity", "unit_price")
 BLANKS = ("", "", "", " ", "  ", "\n", "\t", "\r\n", "\x0b", "\x0c", "\u00a0")
 # What JSON, numbers and times are made of, what looks like it, and what is lost or hidden on the way.
-CHARACTERS = (
+CHARACTERS: tuple[str, ...] = (
     *'{}[]:,"\\/0123456789-+.eEuTtZzx #~!?_a',
     *"\0\x01\t\n\x1b\x7f\x85\u0130\u0661\uff11\uff3a\ufeff\ufffd\uffff\u202e\u2028ë🍵",
 )
