@@ -1,12 +1,22 @@
-"""Instants in UTC: RFC 3339 text, and Kafka's milliseconds, without a float in between."""
+"""Instants in UTC: RFC 3339 text, and Kafka's milliseconds, without a float in between.
+
+Every flag, file and table that holds a time is read by `parse`; what events hold, `jobs/runtime/events.py`
+reads by the same rules.
+"""
 
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_END_OF_FLAGS = datetime(9999, 1, 1, tzinfo=UTC)
+_RFC_3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]{1,9}))?"
+    r"(?:([Zz])|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
+)
 
 
 def milliseconds(instant: datetime) -> int:
@@ -20,11 +30,23 @@ def from_milliseconds(count: int) -> datetime:
 
 
 def parse(text: str) -> datetime:
-    """An RFC 3339 time with a zone; raises ValueError for anything else."""
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError(f"{text!r} has no zone")
-    return instant.astimezone(UTC)
+    """The instant of an RFC 3339 time with a zone, cut down to the microsecond.
+
+    Raises ValueError saying what is wrong: another form, no such day, or an instant that is outside of the
+    years 1 to 9999 in UTC.
+    """
+    parts = _RFC_3339.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"{text!r} is not an RFC 3339 time with a zone, like 2026-01-31T12:00:00Z")
+    day, clock, fraction, _, sign, hours, minutes = parts.groups()
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    try:
+        local = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '')[:6]:0<6}+00:00")
+        return local + offset if sign == "-" else local - offset
+    except ValueError:
+        raise ValueError(f"{text!r} is no day of the calendar") from None
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside of the years 1 to 9999 in UTC") from None
 
 
 def text(instant: datetime) -> str:
@@ -33,10 +55,15 @@ def text(instant: datetime) -> str:
 
 
 def flag(value: str) -> datetime:
-    """An argument's value as an instant."""
+    """An argument's value as an instant that leaves room for what is added to it."""
     try:
-        return parse(value)
-    except ValueError:
+        instant = parse(value)
+    except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{value!r}: expected a time with a zone, like 2026-01-01T12:00:00Z"
+            f"{error}; expected a time with a zone, like 2026-01-01T12:00:00Z"
         ) from None
+    if not EPOCH <= instant < _END_OF_FLAGS:
+        raise argparse.ArgumentTypeError(
+            f"{value!r} is not in the years 1970 to 9998 in UTC; expected a time with a zone in them"
+        )
+    return instant

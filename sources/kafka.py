@@ -185,10 +185,11 @@ def _starting(text: str) -> str | datetime:
     if text in ("earliest", "latest"):
         return text
     try:
-        return instants.parse(text)
-    except ValueError:
+        return instants.flag(text)
+    except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: expected earliest, latest or a time with a zone like 2026-01-01T12:00:00Z"
+            f"{text!r}: expected earliest, latest or a time with a zone like 2026-01-01T12:00:00Z, "
+            "of the years 1970 to 9998"
         ) from None
 
 

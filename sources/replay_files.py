@@ -178,10 +178,12 @@ def _time(fields: dict[str, Any], name: str) -> datetime | None:
     text = fields.get(name)
     if text is None:
         return None
+    if not isinstance(text, str):
+        raise ValueError(f"{name} {text!r} is not a time with a zone")
     try:
         return instants.parse(text)
-    except (ValueError, TypeError):
-        raise ValueError(f"{name} {text!r} is not a time with a zone") from None
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def _rfc3339(time: datetime | None) -> str | None:

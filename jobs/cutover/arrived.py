@@ -50,7 +50,8 @@ def arrived(spark: SparkSession, switch: Switch) -> Arrived:
         for one in streams
     }
     letters = [events.dead_letters(checked[one.name], one, max_future_skew=skew) for one in streams]
-    reasons = reduce(DataFrame.union, letters).groupBy("reason").count().collect()
+    kind = F.substring_index("reason", ": ", 1)  # without the value in question
+    reasons = reduce(DataFrame.union, letters).groupBy(kind).count().collect()
     good = {name: events.good(frame).persist() for name, frame in checked.items()}
     times = reduce(DataFrame.union, (frame.select("event_id", "event_time") for frame in good.values()))
     first = times.agg(F.count("*"), F.min(F.unix_micros("event_time"))).first()

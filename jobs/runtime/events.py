@@ -18,17 +18,16 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.runtime import reasons, spelling
+from jobs.runtime.reasons import LARGEST_ORDER, LONGEST_NAME, NAMES
 from sources.catalog import Stream
 from sources.envelope import ENVELOPE
 
-NAMES = ("event_id", "user_id", "product_id")
-
-RFC_3339 = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\z"
-PLAIN_PRICE = r"^-?\d{1,16}(\.\d{1,2}0*)?\z"
-# How the JSON parser writes a number of eight or more digits: a double, exact up to 15 digits.
-EXPONENT_PRICE = r"^-?\d(\.\d{1,14})?E\d{1,2}\z"
-LARGEST_ORDER = 10**13
-"""Order values from here on are bad input: a thousand of them in one window would overflow decimal(18,2)."""
+RFC_3339 = r"^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)\z"
+PRICE = r"^-?0*[0-9]{1,16}(\.[0-9]{1,2}0*+)?\z"
+EXPONENT_PRICE = r"^-?[0-9]++(\.[0-9]++)?[eE][-+]?0*[0-9]{1,3}\z"
+EXACT_DIGITS = 18
+"""The most digits of a price with an exponent: no other has two places, and decimal(38,20) rounds none."""
 
 
 def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_skew: timedelta) -> DataFrame:
@@ -37,10 +36,10 @@ def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_sk
     Columns: `event_id string`; for an event `event_time timestamp` and `event`, a struct of `user_id string,
     product_id string` and, for orders, `quantity int, unit_price decimal(18,2)`; for a dead letter
     `dead_letter`, a struct of the envelope's columns and what its reason is found from. What does not apply
-    is null.
+    is null. Of a field that is given more than once the last counts.
     """
     parsed = _parsed(envelopes, stream)
-    checks = [condition for condition, _ in _checks(stream, max_future_skew)]
+    checks = _checks(stream, max_future_skew)
     wrong = reduce(operator.or_, (F.coalesce(condition, F.lit(False)) for condition in checks))
     order = [F.col("quantity"), F.col("price").alias("unit_price")] if stream.order_fields else []
     columns = [
@@ -63,15 +62,15 @@ def good(checked: DataFrame) -> DataFrame:
 
 
 def dead_letters(checked: DataFrame, stream: Stream, *, max_future_skew: timedelta) -> DataFrame:
-    """The dead letters of `check`: the envelope's columns and `reason string`, the first that applies."""
+    """The dead letters of `check`: the envelope's columns and `reason string`, the first that applies.
+
+    A reason is a sentence that begins with the field's name or `value`, and the offending value behind a
+    colon and a blank: the part before is of a kind that can be counted.
+    """
     here = _where_it_stands("dead_letter is not null and event is null and event_time is null")
     letters = checked.filter(here).select("dead_letter.*")
-    reasons = _checks(stream, max_future_skew)
-    no_object = F.col("event_id").isNull() & ~_is_object()
-    chain = F.when(no_object & F.col("is_text"), "value is not one JSON object")
-    for condition, reason in reasons:
-        chain = chain.when(condition, reason)
-    return letters.select(*ENVELOPE.fieldNames(), chain.alias("reason"))
+    letters = letters.withColumn("kind", reasons.kind(stream, max_future_skew))
+    return letters.select(*ENVELOPE.fieldNames(), reasons.reason(stream).alias("reason"))
 
 
 def _where_it_stands(condition: str) -> Column:
@@ -83,24 +82,68 @@ def _where_it_stands(condition: str) -> Column:
 
 
 def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
-    """The envelope, the fields as text (`quantity int`), `time`, `price` of orders, `now`, what the value is.
+    """The envelope, what the value is, and its fields: as `parsed`, and as what they say.
+
+    `parsed` has the fields as the parser gives them, of a text that is not `plain` in the spelling of
+    `spelling.respelt`. What they say: text, `quantity int`, `time`, `price`, each null where it is wrong.
 
     Spark compiles no generator with a JSON parser in it; the other functions that it does not compile stand
     there too, so that everything around it is compiled. What it does compile stands before, for in the
     generator it is interpreted. The batch's time is there because elsewhere it is a constant of the compiled
     code, which would be compiled anew for each batch; so would a seed (`rand`).
     """
-    types = {"quantity": "int"}
-    names = (*NAMES, "event_time", *stream.order_fields)
-    schema = ", ".join(f"{name} {types.get(name, 'string')}" for name in names)
-    parsed = F.from_json(_text(), schema, {"allowSingleQuotes": "false"}).alias("parsed")
-    is_text = (F.decode("value", "UTF-8").cast("binary") == F.col("value")).alias("is_text")
-    looked_at = envelopes.select("*", is_text, _one_brace().alias("one_brace"))
-    found = F.struct(parsed, _alone().alias("alone"), F.current_timestamp().alias("now"))
+    value, names = F.col("value"), (*NAMES, "event_time", *stream.order_fields)
+    schema = ", ".join(f"{name} string" for name in (*names, "malformed"))
+    text = F.when(F.col("plain"), value.cast("string")).otherwise(spelling.respelt(value))
+    parsed = F.from_json(text, schema, {**STRICT, "columnNameOfCorruptRecord": "malformed"}).alias("parsed")
+    looked_at = envelopes.select(
+        *envelopes.columns,
+        (F.decode("value", "UTF-8").cast("binary") == value).alias("is_text"),
+        spelling.one_brace(value).alias("one_brace"),
+        spelling.plain(value, bool(stream.order_fields)).alias("plain"),
+    )
+    alone = (F.col("one_brace") | spelling.alone(value)).alias("alone")
+    found = F.struct(parsed, alone, F.current_timestamp().alias("now"))
     once = looked_at.select("*", F.inline(F.array(found)))
-    fields = once.select(*envelopes.columns, "is_text", "alone", "now", "parsed.*")
-    fields = fields.withColumn("time", _time())
-    return fields.withColumn("price", _price()) if stream.order_fields else fields
+    is_json = F.col("parsed.malformed").isNull() & (F.col("plain") | ~spelling.with_wrong_escapes(value))
+    token = {name: F.col(f"parsed.{name}") for name in names}
+    strings = [_string(token[name]).alias(name) for name in (*NAMES, "event_time")]
+    numbers = [_quantity(token["quantity"]), _price(token["unit_price"])] if stream.order_fields else []
+    facts = ("is_text", "plain", "alone", is_json.alias("is_json"), "now", "parsed")
+    fields = once.select(*envelopes.columns, *facts, *strings, *numbers)
+    return fields.withColumn("time", _time())
+
+
+STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
+"""The parser's options that keep it to RFC 8259."""
+
+
+def _string(token: Column) -> Column:
+    """The string that a token is, null where it is none or not all of it can be kept."""
+    respelt = F.when(token.startswith(spelling.STRING), token.substr(F.lit(2), F.length(token)))
+    return F.when(F.col("plain"), token).otherwise(respelt)
+
+
+def _quantity(token: Column) -> Column:
+    """The token as `quantity int`, null unless it is an integer."""
+    integer = F.when(token.rlike(rf"^{spelling.OTHER}[0-9]{{1,10}}\z"), F.substring(token, 2, 10))
+    return F.when(F.col("plain"), token).otherwise(integer).cast("int").alias("quantity")
+
+
+def _price(token: Column) -> Column:
+    """The token as `price decimal(18,2)`, null unless it is that exactly."""
+    text = token.substr(F.lit(2), F.length(token))
+    digits = F.regexp_replace(F.regexp_extract(text, r"^-?([0-9.]+)", 1), r"^[0.]+|\.|[0.]+\z", "")
+    small = text.rlike(EXPONENT_PRICE) & (F.length(digits) <= EXACT_DIGITS)
+    wide = F.when(small, text.cast("decimal(38,20)"))
+    cents = wide.cast("decimal(18,2)")
+    nothing = F.when(text.rlike(r"^-?[0.]++[eE][-+]?[0-9]++\z"), F.lit(0).cast("decimal(18,2)"))
+    number = F.coalesce(F.when((wide == cents) & (wide != 0), cents), nothing)
+    exact = F.when(
+        (F.substring(token, 1, 1).isin(spelling.STRING, spelling.OTHER)) & text.rlike(PRICE),
+        text.cast("decimal(18,2)"),
+    ).when(token.startswith(spelling.OTHER), number)
+    return F.when(F.col("plain"), token.cast("decimal(18,2)")).otherwise(exact).alias("price")
 
 
 def _time() -> Column:
@@ -112,106 +155,39 @@ def _time() -> Column:
     """
     octets, layout = "cast(event_time as binary)", {5: "-", 11: "T", 14: ":", 17: ":", 20: "Z"}
     marks = (f"substring({octets}, {at}, 1) = X'{ord(mark):X}'" for at, mark in layout.items())
-    usual = F.expr(" and ".join(("octet_length(event_time) = 20", *marks)))
+    # Spark reads `0 ` at the end as it reads `0`.
+    digit = f"substring({octets}, 19, 1) between X'30' and X'39'"
+    usual = F.expr(" and ".join(("octet_length(event_time) = 20", *marks, digit)))
     seconds = F.expr(f"try_cast(cast(substring({octets}, 1, 19) as string) as timestamp)")
-    return F.when(usual, seconds).when(
-        F.upper("event_time").rlike(RFC_3339), F.expr("try_cast(upper(event_time) as timestamp)")
-    )
+    return F.when(usual, seconds).when(F.upper("event_time").rlike(RFC_3339), _with_zone())
 
 
-def _price() -> Column:
-    """`unit_price`'s text as decimal(18,2), null unless it is that exactly."""
-    cents = F.expr("try_cast(unit_price as decimal(18,2))")
-    exact = F.expr("try_cast(unit_price as decimal(38,18))")
-    text = F.col("unit_price")
-    return F.when((cents.cast("string") == text) | text.rlike(PLAIN_PRICE), cents).when(
-        text.rlike(EXPONENT_PRICE) & (exact == cents), cents
-    )
+def _with_zone() -> Column:
+    """The RFC 3339 time `event_time` less its offset: Spark knows zones up to 18 hours only."""
+    local = F.expr("try_cast(regexp_extract(upper(event_time), '^(.+?)(Z|[+-]..:..)$', 1) as timestamp)")
+    zone = F.when(F.upper("event_time").endswith("Z"), "+00:00").otherwise(F.expr("right(event_time, 6)"))
+    minutes = F.substring(zone, 2, 2).cast("int") * 60 + F.substring(zone, 5, 2).cast("int")
+    sign = F.when(zone.startswith("-"), -1).otherwise(1)
+    return F.timestamp_micros(F.unix_micros(local) - (sign * minutes).cast("long") * 60_000_000)
 
 
-def _text() -> Column:
-    return F.col("value").cast("string")
-
-
-def _one_brace() -> Column:
-    """Whether the value has one closing brace, at its very end."""
-    return F.expr(
-        "endswith(value, X'7D') and not contains(substring(value, 1, octet_length(value) - 1), X'7D')"
-    )
-
-
-def _alone() -> Column:
-    """Whether the text is one JSON value and nothing else: the parser stops behind the first one.
-
-    `one_brace` proves it for an object; other texts are looked at again, in an array.
-    """
-    text = "concat('[', cast(value as string), ',0]')"
-    second = F.expr(f"get_json_object({text}, '$[1]') <=> '0'")
-    third = F.expr(f"get_json_object({text}, '$[2]') is null")
-    return F.col("one_brace") | (second & third)
-
-
-def _is_object() -> Column:
-    """Whether the text is a JSON object."""
-    return _text().rlike(r'^\s*\{\s*["}]') & F.get_json_object(_text(), "$").isNotNull()
-
-
-def _checks(stream: Stream, max_future_skew: timedelta) -> list[tuple[Column, str]]:
-    """What makes a row of `_parsed` no event, with the reason; a condition that is null does not hold."""
-    return [
-        (F.col("value").isNull(), "value is null (a tombstone)"),
-        (~F.col("is_text"), "value is not UTF-8"),
-        (~F.col("alone"), "value is not one JSON object"),
-        *(check for name in NAMES for check in _name_checks(name)),
-        *_time_checks(max_future_skew),
-        *(_order_checks() if stream.order_fields else []),
-    ]
-
-
-def _name_checks(name: str) -> list[tuple[Column, str]]:
-    column = F.col(name)
-    # The parser gives numbers, booleans, arrays and objects as text too: then the JSON itself has to tell.
-    first = F.ascii(column)
-    perhaps = first.between(ord("0"), ord("9")) | first.isin(*map(ord, "-[{")) | column.isin("true", "false")
-    # An id often begins with a digit, and the regular expression costs as much as the parser.
-    quoted = F.contains(_text(), F.lit(f'"{name}":"')) | _text().rlike(rf'"{name}"\s*:\s*"')
-    return [
-        (column.isNull(), f"{name} is missing or null"),
-        (column == "", f"{name} is empty"),
-        (perhaps & ~quoted, f"{name} is not a string"),
-    ]
-
-
-def _time_checks(max_future_skew: timedelta) -> list[tuple[Column, str]]:
-    text, time = F.col("event_time"), F.col("time")
+def _checks(stream: Stream, max_future_skew: timedelta) -> list[Column]:
+    """What makes a row of `_parsed` no event; a condition that is null does not hold."""
+    names = [F.col(name) for name in NAMES]
+    time, price = F.col("time"), F.col("price")
     # A producer that stamps its messages with a wrong clock must not vouch for its own events.
     now = F.least("published_at", "now")
     seconds = int(max_future_skew.total_seconds())
-    return [
-        (text.isNull(), "event_time is missing or null"),
-        (
-            time.isNull(),
-            "event_time is not an RFC 3339 time with a zone, like 2026-01-31T12:00:00Z",
-        ),
-        (time < F.lit("1970-01-01T00:00:00Z").cast("timestamp"), "event_time is before 1970"),
-        (
-            # As numbers, for Spark adds an interval by way of the calendar.
-            F.unix_micros(time) > F.unix_micros(now) + seconds * 1_000_000,
-            f"event_time is more than {max_future_skew} ahead of published_at",
-        ),
+    checks = [
+        F.col("value").isNull() | ~F.col("is_text") | ~F.col("alone") | ~F.col("is_json"),
+        *(name.isNull() | (name == "") | (F.octet_length(name) > LONGEST_NAME) for name in names),
+        time.isNull() | (time < F.lit("1970-01-01T00:00:00Z").cast("timestamp")),
+        # As numbers, for Spark adds an interval by way of the calendar.
+        F.unix_micros(time) > F.unix_micros(now) + seconds * 1_000_000,
     ]
-
-
-def _order_checks() -> list[tuple[Column, str]]:
-    quantity, price = F.col("quantity"), F.col("price")
-    return [
-        (quantity.isNull() | (quantity < 1), "quantity is missing or not an integer >= 1"),
-        (
-            price.isNull() | (price < 0),
-            "unit_price is missing or not a decimal >= 0 with at most 2 places",
-        ),
-        (
-            price.cast("double") * quantity >= LARGEST_ORDER,
-            f"quantity * unit_price is not below {LARGEST_ORDER:,}",
-        ),
-    ]
+    if stream.order_fields:
+        checks += [
+            F.col("quantity").isNull() | (F.col("quantity") < 1) | price.isNull() | (price < 0),
+            price.cast("double") * F.col("quantity") >= LARGEST_ORDER,
+        ]
+    return checks

@@ -5,15 +5,17 @@ from __future__ import annotations
 import socket
 from argparse import Namespace
 from collections.abc import Iterable
+from contextlib import suppress
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata
 
 from sources.clients import kafka_connection
+from sources.source import SourceError
 
-SECONDS = 2
-"""How long a broker, and each address that it names, may take."""
+SECONDS, TRIES = 1.5, 2
+"""How long a broker, and each address that it names, may take, and how often the broker is asked."""
 REMEDY = "use that address, or set KAFKA_PORT in .env and make the containers anew"
 
 
@@ -39,18 +41,23 @@ def dead_end(metadata: ClusterMetadata) -> str | None:
 
 
 def looked_up(options: Namespace) -> str | None:
-    """Ask the broker, and say what `dead_end` says; None too if it does not answer."""
-    try:
-        client = AdminClient(kafka_connection.properties(options))
-        return dead_end(client.list_topics(timeout=SECONDS))
-    except KafkaException:
+    """Ask the broker, and say what `dead_end` says; None too if it does not answer.
+
+    A client that already follows the broker's lead gets no second answer: each try is by a new one.
+    """
+    if not any(map(_listens, str(options.kafka_bootstrap_servers).split(","))):
         return None
+    for _ in range(TRIES):
+        with suppress(KafkaException, SourceError):
+            client = AdminClient(kafka_connection.properties(options))
+            return dead_end(client.list_topics(timeout=SECONDS))
+    return None
 
 
 def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
+    host, _, port = address.strip().rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
-    except OSError:
+    except (OSError, ValueError):
         return False
     return True

@@ -106,6 +106,7 @@ class Shop:
         return [json.loads(line) for line in lines]
 
     def dead_letters(self) -> Counter[str]:
-        """How many there are, by reason."""
+        """How many there are, by the kind of reason."""
         files = (self.folder / "dead-letters").rglob("*.txt")
-        return Counter(json.loads(line)["reason"] for file in files for line in file.read_text().splitlines())
+        reasons = (json.loads(line)["reason"] for file in files for line in file.read_text().splitlines())
+        return Counter(reason.partition(": ")[0] for reason in reasons)

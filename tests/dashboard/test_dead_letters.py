@@ -43,6 +43,11 @@ def test_a_value_that_is_no_text_or_not_there_is_shown_as_it_is_kept(tmp_path: P
     assert values == {"not UTF-8": "/wA=", "a tombstone": ""}
 
 
+def test_letters_of_one_kind_are_counted_together_whatever_their_values(tmp_path: Path) -> None:
+    letters(tmp_path, 0, letter("user_id is not a string: 7", 1), letter("user_id is not a string: [1]", 2))
+    assert counted(DeadLetterFolder(tmp_path)) == [("user_id is not a string", 2, 2)]
+
+
 def test_a_batch_counts_when_it_is_whole_and_once_when_it_comes_again(tmp_path: Path) -> None:
     folder = DeadLetterFolder(tmp_path)
     written = letters(tmp_path, 0, letter("no price", 1), done=False)

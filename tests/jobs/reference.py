@@ -18,8 +18,9 @@ from typing import Any
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CENT = Decimal("0.01")
 RFC_3339 = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
+SURROGATE = re.compile("[\ud800-\udfff]")
 PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 Row = tuple[Any, ...]
@@ -95,14 +96,21 @@ def read(message: Message, *, orders: bool, skew: timedelta, now: datetime) -> E
 
 def _object(value: bytes | None) -> dict[str, Any] | None:
     try:
-        fields = json.loads((value or b"").decode("utf-8"), parse_float=Decimal)
+        text = (value or b"").decode("utf-8")
+        fields = json.loads(text, parse_float=Decimal, parse_constant=_no_number)
     except ValueError:
         return None
     return fields if isinstance(fields, dict) else None
 
 
+def _no_number(word: str) -> object:
+    raise ValueError(f"{word} is not JSON")
+
+
 def _name(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    if not isinstance(value, str) or SURROGATE.search(value):
+        return None
+    return value if 1 <= len(value.encode()) <= 1024 else None
 
 
 def _time(value: object) -> datetime | None:

@@ -93,6 +93,7 @@ def test_publishing_and_recording_say_the_same_of_an_absent_broker(monkeypatch: 
         assert time.monotonic() - began < 30
 
 
+@pytest.mark.slow
 def test_every_command_says_where_a_broker_leads_its_clients_in_vain(spark: SparkSession) -> None:
     with KafkaBroker(advertised="127.0.0.1:1") as broker:
         options = options_of("--kafka-bootstrap-servers", broker.bootstrap)

@@ -88,11 +88,12 @@ def _letters(batch: Path) -> Iterator[tuple[str, Letter] | None]:
 
 
 def _letter(job: str, line: bytes) -> tuple[str, Letter] | None:
-    """The line's reason and letter, None where it is no dead letter."""
+    """The line's reason, without the value in question, and letter; None where it is no dead letter."""
     try:
         fields = json.loads(line)
         place = fields["stream"], int(fields["partition"]), int(fields["offset"])
         value = fields.get("value") or fields.get("value_base64") or ""
-        return fields["reason"], Letter(job, *place, fields.get("published_at") or "", value)
-    except (ValueError, KeyError, TypeError):
+        reason, _, _ = fields["reason"].partition(": ")
+        return reason, Letter(job, *place, fields.get("published_at") or "", value)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

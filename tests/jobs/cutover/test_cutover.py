@@ -64,7 +64,7 @@ def assert_proven(proof: dict[str, Any], events: int, messages: int) -> None:
     assert (tally["late"], tally["lost"], tally["twice"]) == (0, 0, 0)
     assert tally["by_old"] + tally["by_new"] == tally["to_count"] == events
     assert 0 < tally["by_old"] < events
-    assert list(proof["dead"]) == ["value is not one JSON object"]
+    assert list(proof["dead"]) == ["value is not one JSON object (not JSON)"]
     # The last order closes the windows and is in none that is final.
     assert proof["events"] == events + 1
     assert proof["messages"] == messages + 1

@@ -1,0 +1,81 @@
+"""Mutated events against the plain-Python reference: verdict, the reason's field, and every value.
+
+The quick suite looks at one batch; `pytest --slow tests/jobs/test_mutations.py` at 100,000 events, and with
+`MUTATED_EVENTS=1000000` in the environment at so many.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from tests.jobs import frames, mutations, reference
+from tests.jobs.event_sets import BROWSING, NOW, ORDERS, PRODUCT
+from tests.jobs.reference import Event, Message, Row, Wrong
+from tests.jobs.runtime.test_events import PUBLISHED, SKEW, WATERMARK
+
+BATCH = 5_000
+EVENTS = int(os.environ.get("MUTATED_EVENTS", "100000"))
+UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+COLUMNS, ORDER = ("event_id", "event_time", "user_id", "product_id"), ("quantity", "unit_price")
+
+
+def test_a_batch_of_mutated_events(spark: SparkSession) -> None:
+    assert_no_difference(spark, PRODUCT, mutations.mutate(seed=1, count=3_000))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_mutated_events(spark: SparkSession) -> None:
+    checks = settings(
+        max_examples=-(-EVENTS // BATCH),
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+    @checks
+    @given(st.integers(0, 2**63), st.sampled_from((PRODUCT, PRODUCT, BROWSING)))
+    def batches(seed: int, stream: str) -> None:
+        assert_no_difference(spark, stream, mutations.mutate(seed, BATCH))
+
+    batches()
+
+
+def assert_no_difference(spark: SparkSession, stream: str, values: list[bytes | None]) -> None:
+    """Spark and the reference have the same dead letters, each by a field that is wrong, and events alike."""
+    messages = [Message(number, value, PUBLISHED) for number, value in enumerate(values)]
+    expected = [reference.read(one, orders=ORDERS[stream], skew=SKEW, now=NOW) for one in messages]
+    dead, good = outcomes(spark, stream, messages)
+    wrong = {number: one.fields for number, one in enumerate(expected) if isinstance(one, Wrong)}
+    misjudged = {n: (values[n], wrong.get(n), dead.get(n)) for n in sorted(wrong.keys() ^ dead.keys())}
+    assert not misjudged, f"{len(misjudged)}: {list(misjudged.values())[:20]}"
+    misnamed = [
+        (values[n], wrong[n], reason) for n, reason in dead.items() if reason.split()[0] not in wrong[n]
+    ]
+    assert not misnamed, f"{len(misnamed)}: {misnamed[:20]}"
+    assert [reason for reason in dead.values() if UNSAFE.search(reason) or len(reason) > 450] == []
+    columns = (*COLUMNS, *ORDER) if ORDERS[stream] else COLUMNS
+    rows = sorted(tuple(getattr(one, c) for c in columns) for one in expected if isinstance(one, Event))
+    assert rows == good, (
+        f"expected {sorted(set(rows) - set(good))[:9]}, found {sorted(set(good) - set(rows))[:9]}"
+    )
+    assert len(values) / 10 < len(good) < len(values) * 9 / 10
+
+
+def outcomes(spark: SparkSession, stream: str, messages: list[Message]) -> tuple[dict[int, str], list[Row]]:
+    """By offset the reasons, and the events' rows, not yet rid of duplicates."""
+    envelopes = frames.envelopes(spark, stream, ((0, message) for message in messages))
+    checked = frames.check(envelopes, stream, WATERMARK, SKEW).persist()
+    try:
+        dead = frames.dead_letters(checked, stream, SKEW).select("offset", "reason").collect()
+        good = frames.rows(checked.filter("event is not null").select("event_id", "event_time", "event.*"))
+        return {row[0]: row[1] for row in dead}, good
+    finally:
+        checked.unpersist()
