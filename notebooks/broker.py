@@ -57,7 +57,7 @@ class Broker:
 
         Pub/Sub Lite has no such flag: there it reads on where the subscription's last reader stopped.
         """
-        starting = [f"--starting={instants.text(moment)}"] if self.options.source == "kafka" else []
+        starting = [f"--kafka-starting={instants.text(moment)}"] if self.options.source == "kafka" else []
         return (*self.flags, *starting)
 
     def from_now_on(self) -> tuple[str, ...]:

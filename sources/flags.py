@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 PREFIX = "TWINSTREAM_"
@@ -34,17 +35,38 @@ def add_flag(
     default: str | None = None,
     type: Callable[[str], Any] = str,
     choices: tuple[str, ...] | None = None,
+    formerly: str | None = None,
 ) -> None:
     """Add `flag` to `group`; its default is the environment's, else `default`.
+
+    `formerly`: the flag's old name, which keeps working on the command line, with a notice, and in the
+    environment.
 
     `type` turns the text into the value and raises argparse.ArgumentTypeError, naming the value and what was
     expected, for bad text; it is applied to defaults as well.
     """
     name = variable(flag)
     shown = f"default: {default}; " if default is not None else ""
-    text = os.environ.get(name) or default
+    old_text = os.environ.get(variable(formerly)) if formerly else None
+    text = os.environ.get(name) or old_text or default
     if text is not None and choices and text not in choices:
         raise SystemExit(f"{name}={text!r}: expected one of {', '.join(choices)}")
-    group.add_argument(
-        flag, type=type, choices=choices, default=text, help=f"{help.replace('%', '%%')} ({shown}env {name})"
-    )
+    told = f"{help.replace('%', '%%')} ({shown}env {name})"
+    names = (flag, formerly) if formerly else (flag,)
+    group.add_argument(*names, action=_Store, type=type, choices=choices, default=text, help=told)
+
+
+class _Store(argparse.Action):
+    """Keeps the value, and says so if the flag was called by its old name."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        name = self.option_strings[0]
+        if option_string not in (None, name):
+            print(f"{parser.prog}: {option_string} is called {name} now", file=sys.stderr)
+        setattr(namespace, self.dest, values)

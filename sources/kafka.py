@@ -32,15 +32,16 @@ WATCH_SECONDS = 2
 
 
 def add_arguments(group: _ArgumentGroup) -> None:
-    """Add `--kafka-…` and `--starting`."""
+    """Add `--kafka-…` and `--kafka-starting`."""
     add_flag(group, "--kafka-bootstrap-servers", help="HOST:PORT[,HOST:PORT…]", default="localhost:9092")
     kafka_login.add_arguments(group)
     add_flag(
         group,
-        "--starting",
+        "--kafka-starting",
         help="where a fresh checkpoint starts: earliest, latest or a time like 2026-01-01T12:00:00Z",
         default="earliest",
         type=_starting,
+        formerly="--starting",
     )
     add_flag(
         group,
@@ -92,7 +93,7 @@ def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> s
 
 
 def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
-    """The topic's records, from `--starting` on; a batch ends with what is there now."""
+    """The topic's records, from `--kafka-starting` on; a batch ends with what is there now."""
     settings = {
         "subscribe": stream.topic,
         "includeHeaders": "true",
@@ -100,13 +101,13 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Na
         # Kafka's 500 ms is how long a fetch waits for more when a partition has little: pure latency here.
         "kafka.fetch.max.wait.ms": "10",
         **{f"kafka.{name}": value for name, value in {**client_properties(options), **COMMITTED}.items()},
-        **_starting_options(options.starting),
+        **_starting_options(options.kafka_starting),
     }
     if isinstance(reader, DataStreamReader):
         settings["maxOffsetsPerTrigger"] = str(options.kafka_max_events_per_batch)
-    elif options.starting == "latest":
+    elif options.kafka_starting == "latest":
         raise SourceError(
-            "--starting latest leaves a batch nothing; expected earliest or a time; remedy: earliest"
+            "--kafka-starting latest leaves a batch nothing; expected earliest or a time; remedy: earliest"
         )
     return reader.format("kafka").options(**settings).load()
 
@@ -149,7 +150,7 @@ def publisher(options: Namespace) -> Publisher:
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
-    """The topic's records from `--starting` on, without end; raises SourceError as `check` does."""
+    """The topic's records from `--kafka-starting` on, without end; raises SourceError as `check` does."""
     _need_client()
     from sources.clients import kafka_records
 

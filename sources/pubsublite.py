@@ -26,10 +26,10 @@ from sources.source import Publisher, Record, SourceError
 BOUNDED = False
 ABOUT = """
 A fresh checkpoint starts at the subscription's committed cursor, at the oldest message where there is none
-(--starting is Kafka's); a later run starts where its checkpoint ends, whatever is committed. A running query
-sees new messages once a minute, for the connector keeps each partition's end so long; a run by --trigger
-available-now reads all there is at its start. A batch is committed when the next one begins, so the last one
-of a stopped run stays uncommitted. A batch's size is not limited: after a restart the connector's
+(--kafka-starting is Kafka's); a later run starts where its checkpoint ends, whatever is committed. A running
+query sees new messages once a minute, because the connector keeps each partition's end that long; a run by
+--trigger available-now reads all there is at its start. A batch is committed when the next one begins, so the
+last one of a stopped run stays uncommitted. A batch's size is not limited: after a restart the connector's
 maxmessagesperbatch can skip or repeat messages. Its other flow control options are not set either; note that
 it ignores a misspelled one in silence. A subscription serves one query and no other subscriber beside it: two
 throw each other out, so a second query takes --pubsublite-subscription-suffix. There is no --sink pubsublite,

@@ -42,8 +42,8 @@ def _windows_that_end(switch: Switch) -> Iterator[Finding]:
         yield refused(
             "--window-type session",
             "a session has no longest length, so no start is early enough for every one that is open",
-            f"run the job from `--source={KAFKA} --starting=earliest` on with another --sink-path beside the "
-            "old one, and move the readers once the old one's sessions are in both",
+            f"run the job from `--source={KAFKA} --kafka-starting=earliest` on with another --sink-path "
+            "beside the old one, and move the readers once the old one's sessions are in both",
         )
 
 

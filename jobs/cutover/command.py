@@ -52,7 +52,7 @@ def _parser() -> Parser:
         prog="python -m jobs cutover JOB",
         usage="%(prog)s [--prove] [--format F] [the running job's flags] [--kafka-… flags of the new run]",
         epilog="The job's own flags are those of `python -m jobs run JOB --help`, as the run on Pub/Sub Lite "
-        "has them; --starting and --windows-after are what this finds out. Nothing is changed or written.",
+        "has them; --kafka-starting and --windows-after are what this finds out. Nothing is changed.",
     )
     flags.add_argument(
         "--prove", action="store_true", help="after the switch: was every event counted exactly once?"

@@ -55,7 +55,7 @@ class Cutover:
                         ("gcloud", "dataproc", "jobs", "kill", "OLD_JOB", "--region=REGION"),
                     ),
                     Step(
-                        "The same place; --source, --starting and --windows-after are new",
+                        "The same place; --source, --kafka-starting and --windows-after are new",
                         ("python", "-m", "jobs", "submit", name, *TARGET, *flags),
                     ),
                 ),

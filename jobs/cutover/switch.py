@@ -14,7 +14,7 @@ from sources import instants, source_flags
 from sources.flags import Parser
 
 LITE, KAFKA = "pubsublite", "kafka"
-COMPUTED = ("--starting", "--windows-after")
+COMPUTED = ("--kafka-starting", "--starting", "--windows-after")
 """The new run's flags that the cut-over finds out."""
 
 
@@ -43,7 +43,7 @@ class Switch:
     def flags(self, start: datetime | None, finished: datetime | None) -> list[str]:
         """The words of the run on Kafka; None: from the oldest event on, and all windows."""
         words = [f"--source={KAFKA}", *self.arguments]
-        words.append(f"--starting={instants.text(start) if start else 'earliest'}")
+        words.append(f"--kafka-starting={instants.text(start) if start else 'earliest'}")
         if finished:
             words.append(f"--windows-after={instants.text(finished)}")
         return words

@@ -180,6 +180,6 @@ def _goes_on(spark: SparkSession, options: Namespace, results: Results) -> bool:
         raise SinkError(
             f"--windows-after {instants.text(results.after)}: {options.sink_path} holds windows up to "
             f"{instants.text(newest)}, and this run would write some again; expected none after that time; "
-            "remedy: python -m jobs cutover, which says --windows-after and --starting as they are now"
+            "remedy: python -m jobs cutover, which says --windows-after and --kafka-starting as they are now"
         )
     return True

@@ -18,7 +18,7 @@ from sources.source import Record
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
-    """The topic's records from `--starting` on, without end; None after each second without one."""
+    """The topic's records from `--kafka-starting` on, without end; None after each second without one."""
     group = {"group.id": "twinstream-record", "enable.auto.commit": False, "auto.offset.reset": "error"}
     consumer = connected(Consumer, options, {**group, **COMMITTED})
     try:
@@ -26,7 +26,7 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
         if stream.topic not in counts:
             raise missing(stream.topic, options)
         count = counts[stream.topic]
-        consumer.assign(_start(consumer, stream.topic, count, options.starting))
+        consumer.assign(_start(consumer, stream.topic, count, options.kafka_starting))
         yield from merged(_polled(consumer, stream, options), _ends(consumer, stream.topic, count))
     finally:
         consumer.close()

@@ -75,7 +75,7 @@ def test_nor_does_the_start_of_a_topic(text: str, capsys: pytest.CaptureFixture[
     parser = Parser()
     kafka.add_arguments(parser.add_argument_group())
     with pytest.raises(SystemExit) as ended:
-        parser.parse_args([f"--starting={text}"])
+        parser.parse_args([f"--kafka-starting={text}"])
     assert ended.value.code == 2
     assert f"{text!r}: expected earliest, latest or a time with a zone" in capsys.readouterr().err
 

@@ -149,12 +149,12 @@ def test_a_topic_made_anew_is_another(
 
 def test_reading_starts_where_asked(spark: SparkSession, stream: Stream, options: Namespace) -> None:
     publish(options, *(message(stream, str(minute), minute) for minute in range(4)))
-    options.starting = kafka._starting("2026-01-01T13:02:00+01:00")
+    options.kafka_starting = kafka._starting("2026-01-01T13:02:00+01:00")
     assert read(spark, stream, options) == ["2", "3"]
-    options.starting = kafka._starting("2027-01-01T00:00:00Z")
+    options.kafka_starting = kafka._starting("2027-01-01T00:00:00Z")
     assert read(spark, stream, options) == []
-    options.starting = "latest"
-    with pytest.raises(SourceError, match=r"--starting latest leaves a batch nothing"):
+    options.kafka_starting = "latest"
+    with pytest.raises(SourceError, match=r"--kafka-starting latest leaves a batch nothing"):
         kafka.read(spark.read, stream, options)
 
 

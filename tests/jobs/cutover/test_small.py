@@ -75,7 +75,7 @@ def test_the_plan_says_where_the_old_run_stands(moved: Moved) -> None:
     assert (planned["finished"], planned["finished_by"]) == (f"{AT}10Z", "the newest window in the sink")
     assert planned["start"] == "2026-01-01T11:59:40Z"
     assert planned["sections"][0]["steps"][0]["command"][-2:] == [
-        "--starting=2026-01-01T11:59:40Z",
+        "--kafka-starting=2026-01-01T11:59:40Z",
         f"--windows-after={AT}10Z",
     ]
 

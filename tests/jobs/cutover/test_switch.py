@@ -35,9 +35,9 @@ def test_each_run_takes_its_own_brokers_flags() -> None:
     assert (made.new.source, made.new.kafka_bootstrap_servers) == ("kafka", "k:1")
     assert made.flags(NOON.replace(hour=11), NOON) == [
         "--source=kafka", "--kafka-bootstrap-servers=k:1", "--sink=delta", "--sink-path=rows",
-        "--window=2 minutes", "--starting=2026-01-01T11:00:00Z", "--windows-after=2026-01-01T12:00:00Z",
+        "--window=2 minutes", "--kafka-starting=2026-01-01T11:00:00Z", "--windows-after=2026-01-01T12:00:00Z",
     ]  # fmt: skip
-    assert made.flags(None, None)[-1] == "--starting=earliest"
+    assert made.flags(None, None)[-1] == "--kafka-starting=earliest"
     assert made.old_checkpoint == ".checkpoints/streaming_product_discounts/pubsublite"
     assert made.new_checkpoint == ".checkpoints/streaming_product_discounts/kafka"
 
@@ -56,7 +56,7 @@ def test_parquet_goes_on_in_a_folder_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("--starting=earliest", "--starting=earliest: is what this finds out"),
+        ("--kafka-starting=earliest", "--kafka-starting=earliest: is what this finds out"),
         ("--windows-after=2026-01-01T12:00:00Z", "is what this finds out"),
         ("--source=kafka", "--source=kafka: expected pubsublite, or nothing"),
         ("rows", "'rows': expected a flag, like --sink-path=FOLDER"),

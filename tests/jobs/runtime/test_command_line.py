@@ -26,7 +26,7 @@ WRONG = {
     "--source=kinesis": (
         "argument --source: invalid choice: 'kinesis' (choose from 'kafka', 'pubsublite', 'replay')"
     ),
-    "--starting=latest": "--starting: a flag of --source kafka; the source is replay",
+    "--kafka-starting=latest": "--kafka-starting: a flag of --source kafka; the source is replay",
     "--sink-topic=t": "--sink-topic: a flag of --sink kafka; the sink is console",
     "--output-mode=update": "--output-mode update: two streams joined give final rows only; expected append",
     "--wind=1 minute": "unrecognized arguments: --wind=1 minute",
@@ -41,6 +41,19 @@ def test_a_wrong_flag_ends_with_code_2_and_one_line(
         parse(RECOMMENDATION, [flag])
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"popular_products_recommendation: {said} (see --help)\n"
+
+
+def test_a_flag_keeps_working_by_its_old_name_which_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parse(DISCOUNTS, ["--source=kafka", "--starting=latest"]).kafka_starting == "latest"
+    said = "streaming_product_discounts: --starting is called --kafka-starting now\n"
+    assert capsys.readouterr().err == said
+    monkeypatch.setenv("TWINSTREAM_STARTING", "latest")
+    assert parse(DISCOUNTS, ["--source=kafka"]).kafka_starting == "latest"
+    monkeypatch.setenv("TWINSTREAM_KAFKA_STARTING", "earliest")
+    assert parse(DISCOUNTS, ["--source=kafka"]).kafka_starting == "earliest"
+    assert capsys.readouterr().err == ""
 
 
 def test_running_totals_need_a_sink_that_replaces_rows(capsys: pytest.CaptureFixture[str]) -> None:
