@@ -15,7 +15,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _END_OF_FLAGS = datetime(9999, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]{1,9}))?"
-    r"(?:([Zz])|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
+    r"(?:([Zz])|([+-])(?=18:00|0[0-9]|1[0-7])([0-9]{2}):([0-5][0-9]))"
 )
 
 
@@ -31,6 +31,8 @@ def from_milliseconds(count: int) -> datetime:
 
 def parse(text: str) -> datetime:
     """The instant of an RFC 3339 time with a zone, cut down to the microsecond.
+
+    A zone is at most 18 hours away from UTC.
 
     Raises ValueError saying what is wrong: another form, no such day, or an instant that is outside of the
     years 1 to 9999 in UTC.

@@ -23,7 +23,9 @@ from jobs.runtime.reasons import LARGEST_ORDER, LONGEST_NAME, NAMES
 from sources.catalog import Stream
 from sources.envelope import ENVELOPE
 
-RFC_3339 = r"^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)\z"
+RFC_3339 = (
+    r"^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-7]):[0-5]\d|[+-]18:00)\z"
+)
 PRICE = r"^-?0*[0-9]{1,16}(\.[0-9]{1,2}0*+)?\z"
 EXPONENT_PRICE = r"^-?[0-9]++(\.[0-9]++)?[eE][-+]?0*[0-9]{1,3}\z"
 EXACT_DIGITS = 18
@@ -102,36 +104,53 @@ def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
         spelling.one_brace(value).alias("one_brace"),
         spelling.plain(value, bool(stream.order_fields)).alias("plain"),
     )
-    alone = (F.col("one_brace") | spelling.alone(value)).alias("alone")
-    found = F.struct(parsed, alone, F.current_timestamp().alias("now"))
-    once = looked_at.select("*", F.inline(F.array(found)))
-    is_json = F.col("parsed.malformed").isNull() & (F.col("plain") | ~spelling.with_wrong_escapes(value))
-    token = {name: F.col(f"parsed.{name}") for name in names}
-    strings = [_string(token[name]).alias(name) for name in (*NAMES, "event_time")]
-    numbers = [_quantity(token["quantity"]), _price(token["unit_price"])] if stream.order_fields else []
+    found = F.transform(
+        F.array(parsed),
+        lambda tokens: F.struct(
+            tokens.alias("parsed"),
+            F.when(~F.col("plain"), _exact(tokens, stream)).alias("exact"),
+            (F.col("one_brace") | spelling.alone(value)).alias("alone"),
+            F.current_timestamp().alias("now"),
+        ),
+    )
+    once = looked_at.select("*", F.inline(found))
+    is_json = F.col("parsed.malformed").isNull() & (F.col("plain") | F.col("exact.is_json"))
+    types = {"quantity": "int", "unit_price": "decimal(18,2)"}
+    said = [
+        F.when(F.col("plain"), F.col(f"parsed.{name}").cast(types.get(name, "string")))
+        .otherwise(F.col(f"exact.{name}"))
+        .alias("price" if name == "unit_price" else name)
+        for name in names
+    ]
     facts = ("is_text", "plain", "alone", is_json.alias("is_json"), "now", "parsed")
-    fields = once.select(*envelopes.columns, *facts, *strings, *numbers)
-    return fields.withColumn("time", _time())
+    return once.select(*envelopes.columns, *facts, *said).withColumn("time", _time())
 
 
 STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 """The parser's options that keep it to RFC 8259."""
 
 
+def _exact(tokens: Column, stream: Stream) -> Column:
+    """What the tokens of a respelt text say; in the generator, for Java compiles no method as long as all."""
+    strings = [_string(tokens[name]).alias(name) for name in (*NAMES, "event_time")]
+    numbers = [_quantity(tokens["quantity"]), _price(tokens["unit_price"])] if stream.order_fields else []
+    is_json = (~spelling.with_wrong_escapes(F.col("value"))).alias("is_json")
+    return F.struct(is_json, *strings, *numbers)
+
+
 def _string(token: Column) -> Column:
     """The string that a token is, null where it is none or not all of it can be kept."""
-    respelt = F.when(token.startswith(spelling.STRING), token.substr(F.lit(2), F.length(token)))
-    return F.when(F.col("plain"), token).otherwise(respelt)
+    return F.when(token.startswith(spelling.STRING), token.substr(F.lit(2), F.length(token)))
 
 
 def _quantity(token: Column) -> Column:
     """The token as `quantity int`, null unless it is an integer."""
     integer = F.when(token.rlike(rf"^{spelling.OTHER}[0-9]{{1,10}}\z"), F.substring(token, 2, 10))
-    return F.when(F.col("plain"), token).otherwise(integer).cast("int").alias("quantity")
+    return integer.cast("int").alias("quantity")
 
 
 def _price(token: Column) -> Column:
-    """The token as `price decimal(18,2)`, null unless it is that exactly."""
+    """The token as `unit_price decimal(18,2)`, null unless it is that exactly."""
     text = token.substr(F.lit(2), F.length(token))
     digits = F.regexp_replace(F.regexp_extract(text, r"^-?([0-9.]+)", 1), r"^[0.]+|\.|[0.]+\z", "")
     small = text.rlike(EXPONENT_PRICE) & (F.length(digits) <= EXACT_DIGITS)
@@ -143,7 +162,7 @@ def _price(token: Column) -> Column:
         (F.substring(token, 1, 1).isin(spelling.STRING, spelling.OTHER)) & text.rlike(PRICE),
         text.cast("decimal(18,2)"),
     ).when(token.startswith(spelling.OTHER), number)
-    return F.when(F.col("plain"), token.cast("decimal(18,2)")).otherwise(exact).alias("price")
+    return exact.alias("unit_price")
 
 
 def _time() -> Column:
@@ -159,16 +178,9 @@ def _time() -> Column:
     digit = f"substring({octets}, 19, 1) between X'30' and X'39'"
     usual = F.expr(" and ".join(("octet_length(event_time) = 20", *marks, digit)))
     seconds = F.expr(f"try_cast(cast(substring({octets}, 1, 19) as string) as timestamp)")
-    return F.when(usual, seconds).when(F.upper("event_time").rlike(RFC_3339), _with_zone())
-
-
-def _with_zone() -> Column:
-    """The RFC 3339 time `event_time` less its offset: Spark knows zones up to 18 hours only."""
-    local = F.expr("try_cast(regexp_extract(upper(event_time), '^(.+?)(Z|[+-]..:..)$', 1) as timestamp)")
-    zone = F.when(F.upper("event_time").endswith("Z"), "+00:00").otherwise(F.expr("right(event_time, 6)"))
-    minutes = F.substring(zone, 2, 2).cast("int") * 60 + F.substring(zone, 5, 2).cast("int")
-    sign = F.when(zone.startswith("-"), -1).otherwise(1)
-    return F.timestamp_micros(F.unix_micros(local) - (sign * minutes).cast("long") * 60_000_000)
+    return F.when(usual, seconds).when(
+        F.upper("event_time").rlike(RFC_3339), F.expr("try_cast(upper(event_time) as timestamp)")
+    )
 
 
 def _checks(stream: Stream, max_future_skew: timedelta) -> list[Column]:

@@ -126,6 +126,7 @@ TIMES: dict[str, tuple[str | None, str]] = {
     "date": ('"2024-03-01"', TIME),
     "zone without colon": ('"2024-03-01T10:00:00+0100"', TIME),
     "zone by name": ('"2024-03-01T10:00:00 Europe/Paris"', TIME),
+    "zone of more than 18 hours": ('"2024-03-01T10:00:00+18:01"', TIME),
     "zone of a day": ('"2024-03-01T10:00:00+24:00"', TIME),
     "no such day": ('"2024-02-30T10:00:00Z"', TIME),
     "no such hour": ('"2024-03-01T25:00:00Z"', TIME),
@@ -252,8 +253,8 @@ FINE: dict[str, tuple[bytes, Row]] = {
             "2024-03-01T10:00:00.123456789Z": AT + timedelta(microseconds=123_456),
             "2024-03-01T10:10:05Z": AT + timedelta(seconds=605),
             "1970-01-01T00:00:00Z": datetime(1970, 1, 1, tzinfo=UTC),
-            "2024-03-01T23:30:00+23:59": datetime(2024, 2, 29, 23, 31, tzinfo=UTC),
-            "2024-02-29T10:01:00-23:59": AT,
+            "2024-03-01T04:00:00+18:00": AT - timedelta(days=1),
+            "2024-02-29T16:00:00-18:00": AT,
             "1969-12-31T19:00:00-05:00": datetime(1970, 1, 1, tzinfo=UTC),
         }.items()
     },
