@@ -94,13 +94,12 @@ def _event(random: Random, seed: int, number: int) -> Event:
 class Live(Background):
     """Publishes within a `with` block, each message when it is due whatever became of those before.
 
-    `published` counts them, `seconds` is how long it took in the end.
+    `published` counts them.
     """
 
     def __init__(self, options: Namespace, messages: Iterator[Published]) -> None:
         super().__init__()
         self.published = 0
-        self.seconds = 0.0
         self._options, self._messages = options, messages
 
     def work(self) -> None:
@@ -117,5 +116,4 @@ class Live(Background):
             self.published = due
             self.stopping.wait(0.01)
         publisher.close()
-        self.seconds = time.monotonic() - begun
         assert refused == []

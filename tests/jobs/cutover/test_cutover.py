@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from pubsublite_emulator import Emulator
 from tests.jobs import reference
-from tests.jobs.cutover.live import OFFERS, RATE, closing, orders
+from tests.jobs.cutover.live import OFFERS, closing, orders
 from tests.jobs.cutover.moved import Moved, publish, topics
 from tests.jobs.cutover.traffic import Traffic
 from tests.kafka_broker import KafkaBroker
@@ -45,10 +45,12 @@ def test_every_event_counts_once_across_the_switch(
         with topics(broker, moved.lite), Traffic(seed, moved.lite, moved.kafka) as traffic:
             traffic.wait_for_published(1)
             moved.end(end, Random(seed))
+            ended = traffic.published
             planned = moved.plan()
             moved.go_on(planned)
+            assert traffic.published > ended, "nothing was published while the job was moved"
             traffic.wait_for_published(LEAST)
-            assert traffic.stop() > 0.5 * RATE  # a busy machine may slow it; it was live all the same
+            traffic.stop()
             traffic.wait_for_copied(traffic.published)
             publish(moved.lite, closing(seed, traffic.published))
             traffic.wait_for_copied(traffic.published + 1)

@@ -22,14 +22,13 @@ class Traffic:
     def __init__(self, seed: int, lite: Namespace, to_kafka: Namespace) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._published, self._copied, self._repeated = (spawn.Value("q", 0) for _ in range(3))
-        self._seconds = spawn.Value("d", 0)
         self._stop, self._stopped, self._end = (spawn.Event() for _ in range(3))
         arguments = (self._shared, seed, lite, to_kafka)
         self._process = spawn.Process(target=_work, args=arguments, daemon=True)
 
     @property
     def _shared(self) -> tuple[Any, ...]:
-        counters = (self._published, self._copied, self._repeated, self._seconds)
+        counters = (self._published, self._copied, self._repeated)
         return (*counters, self._stop, self._stopped, self._end)
 
     def __enter__(self) -> Self:
@@ -66,11 +65,10 @@ class Traffic:
         """Until that many messages are on Kafka."""
         self._wait(lambda: self._copied.value >= count, f"copy {count}")
 
-    def stop(self) -> float:
-        """End the publishing; how many messages a second there were."""
+    def stop(self) -> None:
+        """End the publishing."""
         self._stop.set()
         self._wait(self._stopped.is_set, "stop")
-        return self.published / float(self._seconds.value)
 
     def _wait(self, reached: Callable[[], bool], aim: str, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
@@ -81,7 +79,7 @@ class Traffic:
 
 
 def _work(shared: tuple[Any, ...], seed: int, lite: Namespace, to_kafka: Namespace) -> None:
-    published, copied, repeated, seconds, stop, stopped, end = shared
+    published, copied, repeated, stop, stopped, end = shared
     parent = multiprocessing.parent_process()
     assert parent
     with Mirror(PRODUCT, lite, to_kafka) as mirror:
@@ -95,7 +93,7 @@ def _work(shared: tuple[Any, ...], seed: int, lite: Namespace, to_kafka: Namespa
             while not stop.is_set():
                 published.value = live.published
                 share()
-        published.value, seconds.value = live.published, live.seconds
+        published.value = live.published
         stopped.set()
         while not end.is_set():
             share()
