@@ -115,11 +115,8 @@ def resend(arguments: Sequence[str]) -> int:
             resender.send(letters, stop)
         finally:
             publisher.close()
-        counts, stopped = resender.counts, stop()
-    print(
-        f"{counts.sent:,} sent, {counts.before:,} sent before, {counts.left:,} left by the filter, "
-        f"{counts.failed:,} failed"
-    )
+            print(resender.counts)
+        stopped = stop()
     if stopped:
         raise KeyboardInterrupt
     return report.exit_code

@@ -53,14 +53,20 @@ class Ledger:
         return identity(letter) in self._sent
 
     def add(self, letters: Sequence[Letter]) -> None:
-        """Note that the broker has these; raises OSError if they cannot be noted."""
+        """Note that the broker has these; raises DeadLetterError if they cannot be noted."""
         now = instants.text(datetime.now(UTC))
         for letter in letters:
             fields = dict(zip(self._FIELDS, identity(letter), strict=True))
             self._file.write(json.dumps({**fields, "sent_at": now}).encode() + b"\n")
             self._sent.add(identity(letter))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise DeadLetterError(
+                f"{self._file.name}: cannot be written ({error.strerror}); expected room; remedy: make some; "
+                f"the last {len(letters)} that were sent may be sent again by the next call"
+            ) from None
 
 
 @contextmanager

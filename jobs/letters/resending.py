@@ -30,6 +30,12 @@ class Sent:
     left: int = 0
     failed: int = 0
 
+    def __str__(self) -> str:
+        return (
+            f"{self.sent:,} sent, {self.before:,} sent before, {self.left:,} left by the filter, "
+            f"{self.failed:,} failed"
+        )
+
 
 class Resender:
     """Sends letters by a publisher; `report` gets a line for each that could not be mended or sent."""
@@ -41,7 +47,10 @@ class Resender:
         self.counts = Sent()
 
     def send(self, letters: Iterable[Letter], stop: Callable[[], bool]) -> None:
-        """Send those that were not; after `stop`, no more than are mended. Raises SourceError or OSError."""
+        """Send those that were not; after `stop`, no more than are mended.
+
+        Raises SourceError, or DeadLetterError if the ledger cannot be written.
+        """
         for letter in letters:
             if letter in self._ledger or identity(letter) in self._waiting:
                 self.counts.before += 1
