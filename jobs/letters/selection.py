@@ -28,9 +28,13 @@ def add_selection_flags(parser: Parser) -> None:
 
 def add_ids(parser: Parser, name: str) -> None:
     """Add the letters' ids, as the flag or the argument `name`."""
-    flag = {"action": "extend"} if name.startswith("--") else {}
     parser.add_argument(
-        name, nargs="+", type=_id, metavar="ID", help="STREAM/PARTITION/OFFSET, as `list` prints it", **flag
+        name,
+        nargs="+",
+        action="extend",
+        type=_id,
+        metavar="ID",
+        help="STREAM/PARTITION/OFFSET, as `list` prints it",
     )
 
 

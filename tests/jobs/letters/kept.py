@@ -9,7 +9,7 @@ from typing import Any
 DISCOUNTS, ACTIVITY = "streaming_product_discounts", "product_activity_windows"
 
 
-def line(offset: int, value: str | None = "{}", reason: str = "quantity is below 1: -3", **more: Any) -> str:
+def line(offset: int, value: str | None = "{}", reason: Any = "quantity is below 1: -3", **more: Any) -> str:
     """A line of `jobs/runtime/dead_letters.py`, which leaves out what is null; `more` changes fields."""
     fields = {
         **{"reason": reason, "stream": "product-stream", "partition": 0, "offset": offset},

@@ -36,15 +36,15 @@ def test_letters_are_listed_by_job_and_reason_with_the_newest_as_an_example(
     for seconds, batch in enumerate((other, older, newer)):
         os.utime(batch / "_SUCCESS", (seconds, seconds))
     assert dead_letters(tmp_path, "list") == 0
-    job, other = f"{DISCOUNTS}  replay  ", f"{ACTIVITY}     kafka   "
+    ours, theirs = f"{DISCOUNTS}  replay  ", f"{ACTIVITY}     kafka   "
     assert capsys.readouterr().out.splitlines() == [
         "letters  job                          source  reason                                   "
         "newest               value",
-        f'      2  {job}quantity is below 1                      product-stream/0/12  {{"event_id":"'
+        f'      2  {ours}quantity is below 1                      product-stream/0/12  {{"event_id":"'
         r'\u001b[2J","quantity":0}',
-        f"      1  {other}value is not one JSON object (not JSON)  product-stream/0/1   {'x' * 60}…",
-        f"      1  {other}value is null (a tombstone)              product-stream/0/2   null",
-        f"      1  {job}value is not UTF-8 (gzip)                product-stream/0/7   0x1f8b08",
+        f"      1  {theirs}value is not one JSON object (not JSON)  product-stream/0/1   {'x' * 60}…",
+        f"      1  {theirs}value is null (a tombstone)              product-stream/0/2   null",
+        f"      1  {ours}value is not UTF-8 (gzip)                product-stream/0/7   0x1f8b08",
     ]
 
 
