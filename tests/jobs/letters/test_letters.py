@@ -63,6 +63,7 @@ def test_what_is_no_ended_batch_is_passed_over(tmp_path: Path, capsys: pytest.Ca
     keep(tmp_path, "x", line(1))
     keep(tmp_path, "", line(2))
     keep(tmp_path, "-1", line(3))
+    keep(tmp_path, "1.5", line(3))
     keep(tmp_path, "7", line(4), ended=False)
     (tmp_path / DISCOUNTS / "replay" / "4f6c" / "batch=8").touch()
     assert dead_letters(tmp_path, "list") == 0
