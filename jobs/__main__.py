@@ -29,6 +29,7 @@ USAGE = """usage: python -m jobs COMMAND ...
   plan JOB [FLAG ...]  the way to Dataproc: reasons not to go, or every command
   submit JOB [FLAG ...] go that way, by gcloud
   cutover JOB [FLAG ...] from Pub/Sub Lite to Kafka: where the job stands and goes on
+  dead-letters ...     what could not be counted: list, show, export, send again, mended
   doctor               what keeps the product from running here, and the remedies"""
 
 DEMO = ("streaming_product_discounts", "popular_products_recommendation")
@@ -124,6 +125,13 @@ def cutover(arguments: list[str]) -> int:
     return command(_named("cutover", arguments), arguments[1:])
 
 
+def dead_letters(arguments: list[str]) -> int:
+    """List, show, export or send again what the jobs could not take for events."""
+    from jobs.letters.command import command
+
+    return command(arguments)
+
+
 def doctor(arguments: list[str]) -> int:
     """Say what on this machine keeps the product from running."""
     from jobs.doctor.command import command
@@ -141,6 +149,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "plan": plan,
     "submit": submit,
     "cutover": cutover,
+    "dead-letters": dead_letters,
     "doctor": doctor,
 }
 

@@ -162,7 +162,8 @@ def _decoded(text: object) -> bytes:
     if not isinstance(text, str):
         raise TypeError(f"{text!r} is not a string")
     try:
-        return base64.b64decode(text, validate=True)
+        # Spark 3.5 writes lines of 76 characters.
+        return base64.b64decode(text.replace("\r\n", ""), validate=True)
     except binascii.Error as error:
         raise ValueError(f"{text!r} is not base64") from error
 

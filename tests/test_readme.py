@@ -133,6 +133,7 @@ def test_every_flag_that_is_named_exists() -> None:
     known |= help_flags("jobs", "plan", "streaming_product_discounts")
     known |= help_flags("jobs", "submit", "streaming_product_discounts")
     known |= help_flags("jobs", "cutover", "streaming_product_discounts")
+    known |= help_flags("jobs", "dead-letters", "export") | help_flags("jobs", "dead-letters", "resend")
     known |= help_flags("jobs", "package") | help_flags("dataproc_emulator", "serve")
     known |= help_flags("dataproc_emulator", "env")
     known |= (

@@ -75,3 +75,10 @@ def test_only_the_newest_batches_and_so_many_lines_are_read(
     for number in (9, 10, 11):
         letters(tmp_path, number, *(letter(f"in batch {number}", offset) for offset in range(5)))
     assert counted(DeadLetterFolder(tmp_path)) == [("in batch 10", 3, 2), ("in batch 11", 3, 2)]
+
+
+def test_a_folder_that_is_no_batch_is_passed_over(tmp_path: Path) -> None:
+    written = letters(tmp_path, 0, letter("no price", 1))
+    for name in ("batch=x", "batch=", "batch=-1", "batch=1.5", "batch=\u00b2"):
+        shutil.copytree(written, written.with_name(name))
+    assert counted(DeadLetterFolder(tmp_path)) == [("no price", 1, 1)]

@@ -54,6 +54,12 @@ def test_unknown_fields_and_blank_lines_are_ignored(tmp_path: Path) -> None:
     ]
 
 
+def test_base64_in_lines_of_76_characters_as_spark_writes_dead_letters_is_read() -> None:
+    wrapped = "/w" + "A" * 74 + "\r\n" + "AAAA"
+    assert decoded(value=None, value_base64=wrapped).value == b"\xff" + bytes(59)
+    assert decoded(attributes_base64={"a": [wrapped]}).attributes == {"a": [b"\xff" + bytes(59)]}
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ BATCHES = 200
 """The newest batches with dead letters that are looked at."""
 LINES = 5_000
 """The most lines of one batch that are."""
+_BATCH = re.compile("batch=[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class DeadLetterFolder:
     def _finished(self) -> Iterator[tuple[int, Path]]:
         """The newest batches' folders that are written to the end, each after the time of that (ns)."""
         for checkpoint in self.folder.glob("*/*/*/"):
-            for batch in sorted(checkpoint.glob("batch=*"), key=_number)[-BATCHES:]:
+            batches = (batch for batch in checkpoint.glob("batch=*") if _BATCH.fullmatch(batch.name))
+            for batch in sorted(batches, key=_number)[-BATCHES:]:
                 with suppress(FileNotFoundError):  # it is being written
                     yield (batch / "_SUCCESS").stat().st_mtime_ns, batch
 

@@ -1,0 +1,142 @@
+"""`python -m jobs dead-letters`: what the jobs could not take for events; USAGE lists the commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jobs.letters import ledger, selection, showing
+from jobs.letters.exporting import Exporter
+from jobs.letters.folder import DeadLetterError
+from jobs.letters.mending import add_filter_flags
+from jobs.letters.resending import Resender
+from jobs.runtime.terminal import printable
+from sources.flags import Parser
+from sources.source import SourceError, load, names
+from sources.source_flags import parse
+from sources.stopping import stopping
+
+PROGRAM = "python -m jobs dead-letters"
+USAGE = f"""usage: {PROGRAM} COMMAND [--help] ...
+
+  list    how many there are, by job, source and reason, with the newest as an example
+  show    one whole: its place, times, key, attributes, reason and value
+  export  write them as replay files, mended by a filter
+  resend  send them to their stream again, mended by a filter, each once"""
+
+
+class Reports:
+    """Says on standard error what could not be done, a line each, and counts it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, line: str) -> None:
+        """Say a line."""
+        self.count += 1
+        print(printable(line), file=sys.stderr, flush=True)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if there was nothing to say, else 1."""
+        return 1 if self.count else 0
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Run a command: 0 done, 1 something could not be read or sent, 130 interrupted; 1 and 130 say so.
+
+    Exits with code 2 for a wrong command line.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"{PROGRAM}: no command {name!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        return COMMANDS[name](rest)
+    except (DeadLetterError, SourceError, OSError) as fault:
+        print(f"{PROGRAM} {name}: {printable(str(fault))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM} {name}: interrupted", file=sys.stderr)
+        return 130
+
+
+def list_letters(arguments: Sequence[str]) -> int:
+    """Print a table of the dead letters."""
+    parser = _parser("list", "Count dead letters by job, source and reason.")
+    selection.add_selection_flags(parser)
+    options, report = parser.parse_args(arguments), Reports()
+    lines = showing.table(selection.selected(options, report))
+    print("\n".join(lines or [f"no dead letters in {selection.folder(options).path}"]))
+    return report.exit_code
+
+
+def show(arguments: Sequence[str]) -> int:
+    """Print letters whole; one that several jobs have kept, once for each."""
+    parser = _parser("show", "Show dead letters whole.")
+    selection.add_selection_flags(parser)
+    selection.add_ids(parser, "id")
+    options, report = parser.parse_args(arguments), Reports()
+    for at, letter in enumerate(selection.selected(options, report)):
+        print("\n".join(["", *showing.whole(letter)][not at :]))
+    return report.exit_code
+
+
+def export(arguments: Sequence[str]) -> int:
+    """Write letters as replay files."""
+    parser = _parser("export", "Write dead letters as replay files, which `--source replay` reads.")
+    parser.add_argument("--replay-dir", type=Path, required=True, help="directory to write; made if missing")
+    _add_choice(parser)
+    options, report = parser.parse_args(arguments), Reports()
+    exporter = Exporter(options.replay_dir, options, report)
+    exporter.export(selection.selected(options, report))
+    print(f"{exporter.written:,} written to {options.replay_dir}, {exporter.left:,} left by the filter")
+    return report.exit_code
+
+
+def resend(arguments: Sequence[str]) -> int:
+    """Send letters to the stream that they came from, at the source that they came from."""
+    parser = _parser(
+        "resend",
+        f"Send the dead letters of --source to their stream again, with key, attributes and event time as "
+        f"they were, each once: {ledger.NAME}, beside them, keeps which were sent.",
+    )
+    _add_choice(parser)
+    options, report = parse(parser, names(), arguments, default="kafka"), Reports()
+    letters = selection.selected(options, report, options.source)
+    with ledger.opened(selection.folder(options).path) as sent, stopping() as stop:
+        publisher = load(options.source).publisher(options)
+        resender = Resender(publisher, sent, options, report)
+        try:
+            resender.send(letters, stop)
+        finally:
+            publisher.close()
+            print(resender.counts)
+        stopped = stop()
+    if stopped:
+        raise KeyboardInterrupt
+    return report.exit_code
+
+
+def _parser(name: str, description: str) -> Parser:
+    parser = Parser(prog=f"{PROGRAM} {name}", description=description)
+    selection.add_folder_flags(parser)
+    return parser
+
+
+def _add_choice(parser: Parser) -> None:
+    selection.add_selection_flags(parser)
+    selection.add_ids(parser, "--id")
+    add_filter_flags(parser)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "list": list_letters,
+    "show": show,
+    "export": export,
+    "resend": resend,
+}

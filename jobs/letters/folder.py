@@ -1,0 +1,107 @@
+"""The dead letters that jobs have kept (`jobs/runtime/dead_letters.py`), read back as messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sources import replay_files
+from sources.catalog import STREAMS
+from sources.source import Record
+
+IN_CHECKPOINT = "dead-letters"
+_BATCH = re.compile(r"batch=([0-9]{1,18})")
+
+Report = Callable[[str], None]
+"""Takes a line that says what could not be read, mended or sent."""
+
+
+class DeadLetterError(Exception):
+    """Why a command cannot work: what was found, what was expected and the remedy, in one line."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message that was not an event, as the job's source had stored it, and the reason."""
+
+    job: str
+    source: str
+    file: Path
+    reason: str
+    record: Record
+
+    @property
+    def id(self) -> str:
+        """The message's place: `product-stream/0/4711` is offset 4711 of partition 0."""
+        return f"{self.record.stream}/{self.record.partition}/{self.record.offset}"
+
+    @property
+    def kind(self) -> str:
+        """The reason without the value in question."""
+        return self.reason.partition(": ")[0]
+
+
+class DeadLetterFolder:
+    """All jobs' dead letters below `--dead-letter-dir` or, without one, in the checkpoints below their root.
+
+    Raises DeadLetterError if the folder is not there, or not on this machine.
+    """
+
+    def __init__(self, dead_letter_dir: str | None, checkpoint_root: str) -> None:
+        flag = "--dead-letter-dir" if dead_letter_dir else "--checkpoint-root"
+        name = dead_letter_dir or checkpoint_root
+        if re.match(r"(?!file:)[a-z0-9]+:/", name):
+            raise DeadLetterError(
+                f"{flag} {name}: not a folder on this machine; expected one; remedy: copy it here "
+                f"(gcloud storage cp --recursive {name} DIR) and give {flag} DIR"
+            )
+        self.path = Path(re.sub("^file:/+", "/", name))
+        self._pattern = "*/*/*/batch=*" if dead_letter_dir else f"*/*/{IN_CHECKPOINT}/batch=*"
+        if not self.path.is_dir():
+            raise DeadLetterError(
+                f"{flag} {name}: no such folder; expected the one that the jobs were given; "
+                "remedy: their --dead-letter-dir or, without one, their --checkpoint-root"
+            )
+
+    def letters(self, report: Report) -> Iterator[Letter]:
+        """Yield every letter, the batches in the order of their ends; report each line that is broken."""
+        for _, _, batch in sorted(self._finished()):
+            # The batch may be written again or tidied away meanwhile.
+            with suppress(FileNotFoundError):
+                yield from _letters(batch, report)
+
+    def _finished(self) -> Iterator[tuple[int, int, Path]]:
+        for batch in self.path.glob(self._pattern):
+            if match := _BATCH.fullmatch(batch.name):
+                with suppress(FileNotFoundError, NotADirectoryError):  # it is being written
+                    yield (batch / "_SUCCESS").stat().st_mtime_ns, int(match[1]), batch
+
+
+def _letters(batch: Path, report: Report) -> Iterator[Letter]:
+    job, source = batch.parts[-4:-2]
+    for file in sorted(batch.glob("*.txt")):
+        with file.open("rb") as lines:
+            for at, line in enumerate(lines, 1):
+                try:
+                    reason, record = _decoded(line)
+                except (ValueError, KeyError, TypeError) as broken:
+                    why = f"{broken.args[0]!r} is missing" if isinstance(broken, KeyError) else broken
+                    report(f"{file}, line {at}: {why}; expected a dead letter as a JSON object")
+                else:
+                    yield Letter(job, source, file, reason, record)
+
+
+def _decoded(line: bytes) -> tuple[str, Record]:
+    fields = json.loads(line)
+    if not isinstance(fields, dict):
+        raise TypeError(f"{type(fields).__name__} is not an object")
+    stream, reason = fields["stream"], fields["reason"]
+    if stream not in STREAMS:  # a stream's name becomes a folder's, a topic's
+        raise ValueError(f"stream {stream!r} is none of {', '.join(STREAMS)}")
+    if not isinstance(reason, str):
+        raise TypeError(f"reason {reason!r} is not a string")
+    return reason, replay_files.decode(line, stream)

@@ -1,0 +1,110 @@
+"""A user's filter, from a dead letter's value to an event's: a command or a Python function."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+from jobs.letters.folder import Letter
+from sources.flags import Parser
+from sources.source import Record
+
+Filter = Callable[[bytes], bytes | None]
+"""Returns the new value; None leaves the letter as it is. Raises whatever it likes."""
+
+
+class NotMended(Exception):
+    """Why a filter gave nothing to send."""
+
+
+def add_filter_flags(parser: Parser) -> None:
+    """Add `--filter` and `--function`, of which one may be given."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--filter",
+        dest="mend",
+        metavar="COMMAND",
+        type=_by_command,
+        help="a program and its arguments, run without a shell: reads the old value, writes the new one; if "
+        "it fails, the letter is left and reported",
+    )
+    either.add_argument(
+        "--function",
+        dest="mend",
+        metavar="FILE.py:NAME",
+        type=_by_function,
+        help="a Python function from the old value to the new one, in bytes; None leaves the letter",
+    )
+
+
+def mended(letter: Letter, options: Namespace) -> Record | None:
+    """Return the letter's message with the value that the filter makes; as it is, if there is no filter.
+
+    None if the filter leaves it, or gives the old value back: that would be a dead letter again. A message
+    without a value is empty for the filter. Raises NotMended saying why.
+    """
+    if options.mend is None:
+        return letter.record
+    old = letter.record.value or b""
+    new = options.mend(old)
+    if new == b"" and old:
+        raise NotMended("the filter wrote nothing; expected the new value")
+    return None if new is None or new == old else replace(letter.record, value=new)
+
+
+def _by_command(text: str) -> Filter:
+    expected = "expected a program that reads the old value from standard input and writes the new one"
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r}: {error}; {expected}") from None
+    if not words or not shutil.which(words[0]):
+        raise ArgumentTypeError(f"{text!r}: no such program; {expected}")
+
+    def mend(value: bytes) -> bytes:
+        ran = subprocess.run(words, input=value, capture_output=True, check=False)
+        if ran.returncode:
+            said = ran.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise NotMended(f"the filter ended with {ran.returncode}: {said[-1]}")
+        return ran.stdout
+
+    return mend
+
+
+def _by_function(text: str) -> Filter:
+    file, _, name = text.rpartition(":")
+    if not file.endswith(".py") or not Path(file).is_file():
+        raise ArgumentTypeError(f"{text!r}: no such file; expected FILE.py:NAME")
+    function = _loaded(file, name)
+
+    def mend(value: bytes) -> bytes | None:
+        try:
+            new = function(value)
+        except Exception as error:  # whatever a user's function raises concerns one letter
+            raise NotMended(f"{name} raised {error!r}") from None
+        if not isinstance(new, bytes | None):
+            raise NotMended(f"{name} returned {type(new).__name__}; expected bytes or None")
+        return new
+
+    return mend
+
+
+def _loaded(file: str, name: str) -> Callable[[bytes], object]:
+    module = ModuleType("dead_letters_filter")
+    sys.modules[module.__name__] = module  # where a dataclass looks its module up
+    try:
+        SourceFileLoader(module.__name__, file).exec_module(module)
+    except Exception as error:  # whatever a user's file raises
+        raise ArgumentTypeError(f"{file}: cannot be imported ({error!r}); expected Python") from None
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise ArgumentTypeError(f"{file}: no function {name!r}; expected FILE.py:NAME")
+    return function  # type: ignore[no-any-return]
