@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,7 @@ class Shell:
         assert self._shell.stdin
         start = self._output.stat().st_size
         here = re.sub(r"(?<!\w)\.(pubsublite|dataproc)\b", rf"{self._folder}/\1", commands)
-        here = here.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+        here = here.replace(".venv/bin/", f"{shlex.quote(str(Path(sys.executable).parent))}/")
         end = f"-- end of what began at {start} --\n"
         self._shell.stdin.write(f"{{\n{here}\n}} </dev/null\nprintf '%s\\n' '{end.strip()}'\n")
         self._shell.stdin.flush()

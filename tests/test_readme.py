@@ -108,7 +108,7 @@ def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
     blocks = re.findall(r"```bash lite\n(.*?)```", README, re.DOTALL)
     # Like the reader's shell but for the folder, which is this test's own.
     script = re.sub(r"(?<!\w)\.pubsublite", str(tmp_path), "\n".join(blocks))
-    script = script.replace(".venv/bin/python", sys.executable)
+    script = script.replace(".venv/bin/python", shlex.quote(sys.executable))
     ended = "trap 'kill $(jobs -p)' EXIT\nset -e\n"
     ran = subprocess.run(
         ["bash", "-c", ended + script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
@@ -120,7 +120,7 @@ def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
 
 
 def test_the_plan_is_made_as_shown() -> None:
-    script = reader.blocks("dataproc")[0].replace(".venv/bin/python", sys.executable)
+    script = reader.blocks("dataproc")[0].replace(".venv/bin/python", shlex.quote(sys.executable))
     ran = subprocess.run(
         ["bash", "-ec", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=240
     )

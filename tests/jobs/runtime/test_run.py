@@ -80,7 +80,7 @@ def test_dead_letters_are_kept_and_can_be_replayed(spark: SparkSession, tmp_path
     files = replay(tmp_path, BROWSING, [b"\xff\x00", event("a", 0)], [event("b", 2)])
     assert run(ACTIVITY, [files, *places(tmp_path), f"--dead-letter-dir={tmp_path / 'dead'}"]) == 0
     (file,) = (tmp_path / "dead").glob("product_activity_windows/replay/*/batch=0/part-*.txt")
-    assert json.loads(file.read_text())["reason"] == "value is not UTF-8"
+    assert json.loads(file.read_text())["reason"] == r"value is not UTF-8: \ufffd\u0000"
     (letter,) = replay_files.parse(file, file.read_bytes(), BROWSING.name)
     assert (letter.value, letter.key, letter.offset, letter.published_at) == (b"\xff\x00", b"ann", 0, NOON)
 

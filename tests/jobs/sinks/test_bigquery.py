@@ -212,7 +212,7 @@ def test_a_batch_that_is_refused_says_why_in_one_line(
     monkeypatch.setattr(BigQueryTable, "prove_writable", begun)
     assert run(ACTIVITY, command(tmp_path, "--sink-table=insights.rows")) == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "product_activity_windows: the query failed: jobs.sinks.sink.SinkError: --sink-table insights.rows: "
+        "product_activity_windows: --sink-table insights.rows: "
         "BigQueryException: Access Denied: Table shop:insights.rows"
     )
 
@@ -235,7 +235,7 @@ def test_a_table_with_other_columns_is_refused_in_one_line(
     service.warehouse.create("shop", "insights", table)
     assert run(ACTIVITY, command(tmp_path, "--sink-table=insights.rows")) == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "product_activity_windows: the query failed: jobs.sinks.sink.SinkError: --sink-table insights.rows: "
+        "product_activity_windows: --sink-table insights.rows: "
         "window_start is missing, window_end is missing, events is STRING; expected window_start TIMESTAMP, "
         "window_end TIMESTAMP, events INT64; remedy: another --sink-table, which is made as it must be, or "
         "alter this one"
