@@ -57,7 +57,7 @@ def add_flag(
 
 
 class _Store(argparse.Action):
-    """Keeps the value, and says so if the flag was called by its old name."""
+    """Keep the value, and say the flag's present name if it was given by its old one."""
 
     def __call__(
         self,
