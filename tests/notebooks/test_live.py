@@ -34,5 +34,5 @@ def nothing(_: Any) -> tuple[()]:
 def test_an_interrupt_lets_the_running_step_finish() -> None:
     before, started, query = signal.getsignal(signal.SIGINT), time.monotonic(), Interrupted()
     live.watch(cast(JobQuery, query), nothing, seconds=60)
-    assert (query.taken, time.monotonic() - started < 10) == (1, True)
+    assert (query.taken, time.monotonic() - started < 30) == (1, True)
     assert signal.getsignal(signal.SIGINT) is before

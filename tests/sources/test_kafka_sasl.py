@@ -43,7 +43,7 @@ def refusals(spark: SparkSession, flags: list[str]) -> list[str]:
         began = time.monotonic()
         with pytest.raises(SourceError) as raised:
             attempt()
-        assert time.monotonic() - began < 60  # 30 s at rest
+        assert time.monotonic() - began < 120  # 30 s at rest
         said.append(str(raised.value))
         assert "\n" not in said[-1]
         assert PASSWORD not in said[-1]

@@ -232,7 +232,7 @@ def test_nobody_answers(spark: SparkSession, monkeypatch: pytest.MonkeyPatch, as
     started = time.monotonic()
     with led(gone, spark), pytest.raises(SourceError, match=r"^[^\n]*; expected the emulator at [^\n]*$"):
         asks[ask]()
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
 
 
 def _message(stream: str, number: int) -> Message:

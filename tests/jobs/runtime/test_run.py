@@ -149,7 +149,7 @@ def test_what_cannot_work_is_said_at_the_start_in_one_line(
     assert code == 1
     assert said.format(**known) in error
     assert (error.count("\n"), error.split(":")[0]) == (1, "streaming_product_discounts")
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 60
 
 
 def test_a_query_that_fails_is_a_run_that_fails(
