@@ -28,6 +28,7 @@ def served(folder: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {
+        "PYTHONPATH": str(PACKAGE.parents[2]),
         "TWINSTREAM_RESULTS": str(folder / "results"),
         "TWINSTREAM_PROGRESS_DIR": str(folder / "progress"),
         "TWINSTREAM_DEAD_LETTER_DIR": str(folder / "dead-letters"),
