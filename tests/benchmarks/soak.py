@@ -62,7 +62,9 @@ def main() -> int:
             f"{options.batches:,} batches made in {time.monotonic() - begun:.0f} s: {told(aged)}", flush=True
         )
         old = stack.enter_context(job(broker, aged, "5 seconds"))
-        stack.enter_context(job(broker, fresh, "5 seconds"))
+        new = stack.enter_context(job(broker, fresh, "5 seconds"))
+        for one in (old, new):
+            one.wait_for(r" batch=\d+ in=[1-9]", 300)
         address, page = stack.enter_context(serving(aged))
         opened(stack.enter_context(chromium()), address)
         groups = {"job": old.group, "emulator": emulator, "page": page}
@@ -88,8 +90,11 @@ def fed(broker: KafkaBroker, folder: Path) -> Iterator[int]:
     try:
         emulator.stdout.readline()  # it is ready
         sources = ["sh", "docker/with-lite", "python", "-m", "sources"]
-        subprocess.run([*sources, "create"], cwd=ROOT, env={**os.environ, **lite}, check=True)
-        publisher = subprocess.Popen([*sources, *publish], cwd=ROOT, env={**os.environ, **lite})
+        environment = {**os.environ, **lite}
+        subprocess.run([*sources, "create"], cwd=ROOT, env=environment, check=True)
+        publisher = subprocess.Popen(
+            [*sources, *publish], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+        )
         try:
             yield emulator.pid
         finally:
