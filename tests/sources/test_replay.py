@@ -155,22 +155,30 @@ def test_a_batch_reads_all_files(spark: SparkSession, tmp_path: Path) -> None:
     assert sorted(bytes(row.value).decode() for row in rows) == ["0001", "0002"]
 
 
-def test_the_identity_outlives_additions_and_no_other_change(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_identity_outlives_additions_and_no_other_change(tmp_path: Path, ended: bool) -> None:
     folder = tmp_path / "in" / PRODUCT.name
+
+    def identity() -> Path:
+        staged = stage(folder)
+        if ended:
+            release()
+        return staged
+
     second = write(tmp_path / "in", PRODUCT, "0002", "b")
-    first = stage(folder)
+    first = identity()
     write(tmp_path / "in", PRODUCT, "0003", "c")
-    assert stage(folder) == first
+    assert identity() == first
     write(tmp_path / "in", PRODUCT, "0002", "changed")
-    changed = stage(folder)
+    changed = identity()
     write(tmp_path / "in", PRODUCT, "0001", "before")
-    before = stage(folder)
+    before = identity()
     second.unlink()
-    removed = stage(folder)
+    removed = identity()
     assert len({first, changed, before, removed}) == 4
     (folder / "0001.jsonl").unlink()
     write(tmp_path / "in", PRODUCT, "0002", "b")
-    assert stage(folder) == first
+    assert identity() == first
 
 
 def test_a_file_that_is_taken_away_is_no_addition(tmp_path: Path) -> None:
