@@ -119,7 +119,7 @@ def batch_seconds(stack: Stack, job: str) -> float:
 def code_cache(stack: Stack, service: str) -> str:
     """What the job's Java holds of compiled code."""
     told = stack.run("exec", "-T", service, "python", "-c", CODE_CACHE)
-    return " ".join(re.findall(r"(?:size|used)=\d+Kb", told))
+    return " ".join(re.findall(r"\b(?:size|used)=\d+Kb", told))
 
 
 def age(page: Page) -> str:
