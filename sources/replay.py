@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace, _ArgumentGroup
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
@@ -17,7 +17,7 @@ from sources.catalog import Stream
 from sources.envelope import conform
 from sources.flags import add_flag
 from sources.replay_publisher import ReplayPublisher
-from sources.replay_staging import stage
+from sources.replay_staging import release, stage
 from sources.source import Publisher, Record, SourceError
 
 BOUNDED = True
@@ -70,11 +70,15 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
     return {stream.name: str(stage(_folder(stream, options))) for stream in streams}
 
 
+@contextmanager
 def watch(
     spark: SparkSession, streams: Sequence[Stream], options: Namespace
-) -> AbstractContextManager[Callable[[], Mapping[str, str]]]:
-    """Nothing: a run reads copies, which stay as they are."""
-    return nullcontext(dict)
+) -> Iterator[Callable[[], Mapping[str, str]]]:
+    """Nothing: a run reads copies, which stay as they are until its end."""
+    try:
+        yield dict
+    finally:
+        release()
 
 
 def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:

@@ -3,6 +3,9 @@
 The file source orders by modification time and remembers paths in its checkpoint. So the files are copied
 into a directory of this user's, with modification times in name order, at a path that depends on nothing but
 where the originals lie and what is in them.
+
+Copies are there as long as a process uses them, which locks their directory. What goes leaves its names, for
+a checkpoint goes on at the same path; the next process removes the copies of one that was killed.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -21,14 +24,18 @@ from sources import replay_files
 from sources.source import SourceError
 
 _FIRST_MODIFIED = 1_000_000_000
+_NAMES = ".names"
+_held: dict[Path, int] = {}
+"""The directories that this process uses, each with an open descriptor that locks it."""
 
 
 def stage(folder: Path) -> Path:
     """The directory with the copies of a stream's folder.
 
-    Its path stays the same while files are only added after the last one, and is another as soon as one was
-    changed, removed or put in between. Safe when several processes do it at once and when one is killed.
-    Raises SourceError naming file and line for a line that is no message, and for what cannot be staged.
+    The copies stay until `release` or the end of this process. Their path stays the same while files are only
+    added after the last one, and is another as soon as one was changed, removed or put in between. Safe when
+    several processes do it at once and when one is killed. Raises SourceError naming file and line for a line
+    that is no message, and for what cannot be staged.
     """
     try:
         return _stage(folder)
@@ -45,11 +52,74 @@ def _stage(folder: Path) -> Path:
     home.mkdir(exist_ok=True)
     with _alone_in(home):
         generation = _continued(home, list(originals)) or _new(home, list(originals))
+        _hold(generation)
         os.utime(generation)
         for position, (name, file) in enumerate(originals.items()):
             if not (generation / name).exists():
                 _copy(file, generation / name, _FIRST_MODIFIED + position, folder.name)
+    _remove_unused(home.parent)
     return generation
+
+
+def release() -> None:
+    """Remove the copies that this process has made, except those that another uses too."""
+    used, homes = list(_held.values()), {generation.parents[1] for generation in _held}
+    _held.clear()
+    for descriptor in used:
+        os.close(descriptor)
+    for home in homes:
+        with suppress(FileNotFoundError):
+            _remove_unused(home)
+
+
+def _hold(generation: Path) -> None:
+    if generation in _held:
+        if os.path.samestat(os.fstat(_held[generation]), generation.stat()):
+            return
+        os.close(_held.pop(generation))  # of a directory that was removed, and is made again
+    _held[generation] = os.open(generation, os.O_RDONLY)
+    fcntl.flock(_held[generation], fcntl.LOCK_SH)
+
+
+def _remove_unused(private: Path) -> None:
+    """Remove the copies that no process uses; what cannot be had or removed now is left to the next."""
+    for home in private.iterdir():
+        with suppress(OSError), _alone_in(home, fcntl.LOCK_NB):
+            for generation in home.glob("*-*"):
+                with suppress(BlockingIOError), _unused(generation):
+                    _remove(generation)
+
+
+@contextmanager
+def _unused(generation: Path) -> Iterator[None]:
+    """Hold a directory alone; raises BlockingIOError if a process uses it."""
+    descriptor = os.open(generation, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove(generation: Path) -> None:
+    copies = list(generation.glob(f"*{replay_files.SUFFIX}"))  # unfinished ones, which begin with a dot, too
+    if not copies:
+        return
+    used = generation.stat()
+    names = generation / f"{_NAMES}.writing"
+    names.write_text("\n".join(sorted(_staged(generation))))
+    names.replace(generation / _NAMES)
+    for copy in copies:
+        copy.unlink()
+    os.utime(generation, ns=(used.st_atime_ns, used.st_mtime_ns))
+
+
+def _staged(generation: Path) -> set[str]:
+    """Return the names of all copies that were finished, removed ones too."""
+    copies = {copy.name for copy in generation.glob(f"*{replay_files.SUFFIX}") if copy.name[0] != "."}
+    with suppress(FileNotFoundError):
+        copies.update((generation / _NAMES).read_text().split("\n"))
+    return copies
 
 
 def _staged_name(file: Path) -> str:
@@ -70,15 +140,15 @@ def _private_directory() -> Path:
 
 
 @contextmanager
-def _alone_in(home: Path) -> Iterator[None]:
+def _alone_in(home: Path, how: int = 0) -> Iterator[None]:
     with (home / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX | how)
         yield
 
 
 def _continued(home: Path, names: list[str]) -> Path | None:
-    """Of the directories whose copies are the first ones of `names`, the one that was used last."""
-    staged = {path: {file.name for file in path.glob(f"*{replay_files.SUFFIX}")} for path in home.glob("*-*")}
+    """Of the directories whose copies are or were the first of `names`, the one that was used last."""
+    staged = {path: _staged(path) for path in home.glob("*-*")}
     fitting = [path for path, found in staged.items() if found == set(names[: len(found)])]
     return max(fitting, key=lambda path: path.stat().st_mtime_ns, default=None)
 

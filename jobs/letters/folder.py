@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.letters.batches import Batch, Batches
 from sources import replay_files
 from sources.catalog import STREAMS
 from sources.source import Record
 
 IN_CHECKPOINT = "dead-letters"
-_BATCH = re.compile(r"batch=([0-9]{1,18})")
 
 Report = Callable[[str], None]
 """Takes a line that says what could not be read, mended or sent."""
@@ -60,7 +60,7 @@ class DeadLetterFolder:
                 f"(gcloud storage cp --recursive {name} DIR) and give {flag} DIR"
             )
         self.path = Path(re.sub("^file:/+", "/", name))
-        self._pattern = "*/*/*/batch=*" if dead_letter_dir else f"*/*/{IN_CHECKPOINT}/batch=*"
+        self._batches = Batches(self.path, "*" if dead_letter_dir else IN_CHECKPOINT)
         if not self.path.is_dir():
             raise DeadLetterError(
                 f"{flag} {name}: no such folder; expected the one that the jobs were given; "
@@ -69,21 +69,14 @@ class DeadLetterFolder:
 
     def letters(self, report: Report) -> Iterator[Letter]:
         """Yield every letter, the batches in the order of their ends; report each line that is broken."""
-        for _, _, batch in sorted(self._finished()):
+        for batch in self._batches.finished():
             # The batch may be written again or tidied away meanwhile.
             with suppress(FileNotFoundError):
                 yield from _letters(batch, report)
 
-    def _finished(self) -> Iterator[tuple[int, int, Path]]:
-        for batch in self.path.glob(self._pattern):
-            if match := _BATCH.fullmatch(batch.name):
-                with suppress(FileNotFoundError, NotADirectoryError):  # it is being written
-                    yield (batch / "_SUCCESS").stat().st_mtime_ns, int(match[1]), batch
 
-
-def _letters(batch: Path, report: Report) -> Iterator[Letter]:
-    job, source = batch.parts[-4:-2]
-    for file in sorted(batch.glob("*.txt")):
+def _letters(batch: Batch, report: Report) -> Iterator[Letter]:
+    for file in sorted(batch.folder.glob("*.txt")):
         with file.open("rb") as lines:
             for at, line in enumerate(lines, 1):
                 try:
@@ -92,7 +85,7 @@ def _letters(batch: Path, report: Report) -> Iterator[Letter]:
                     why = f"{broken.args[0]!r} is missing" if isinstance(broken, KeyError) else broken
                     report(f"{file}, line {at}: {why}; expected a dead letter as a JSON object")
                 else:
-                    yield Letter(job, source, file, reason, record)
+                    yield Letter(batch.job, batch.source, file, reason, record)
 
 
 def _decoded(line: bytes) -> tuple[str, Record]:

@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentTypeError, Namespace, _ArgumentGroup
 from collections.abc import Sequence
 
+from jobs.runtime.dead_letter_retention import UNLIMITED, retention
 from jobs.runtime.flag import Flag, duration, to_timedelta
 from jobs.runtime.job import Job
 from jobs.sinks import sink as sinks
@@ -49,6 +50,12 @@ RUNTIME_FLAGS = (
         "--dead-letter-dir",
         None,
         "folder for what is no event: replay records with a reason; default: in the checkpoint's folder",
+    ),
+    Flag(
+        "--dead-letter-retention",
+        "30 days",
+        f"how long dead letters are kept; older ones are removed while the job runs; {UNLIMITED} keeps all",
+        retention,
     ),
     Flag(
         "--progress-dir",

@@ -22,6 +22,13 @@ from jobs.runtime.progress_file import ProgressFile
 from jobs.runtime.terminal import printable
 
 DEDUPLICATION = "dedupeWithinWatermark"
+PACES = (
+    "events are late while this run catches up, perhaps by its own doing: --kafka-max-events-per-batch reads"
+    " each partition in part, and one that comes further in event time moves the watermark past what another"
+    " has still to bring; expected partitions that keep pace; remedy: begin again with a larger --watermark,"
+    " or a --kafka-max-events-per-batch above what is there to catch up"
+)
+"""What is said once, as `warning`, when a batch has late events and it or the one before left some unread."""
 
 
 @dataclass
@@ -59,6 +66,8 @@ class Batch:
     """The newest event time among the batch's events; None where it had none."""
     silent: list[str]
     """Inputs that brought nothing, as Spark describes them."""
+    behind: bool
+    """Whether more was there to read than the batch took, as Kafka says; others do not."""
 
 
 def read(progress: dict[str, Any], counts: Counts) -> Batch:
@@ -80,7 +89,12 @@ def read(progress: dict[str, Any], counts: Counts) -> Batch:
         watermark=_event_time(progress, "watermark"),
         newest=_event_time(progress, "max"),
         silent=[source["description"] for source in progress["sources"] if not source["numInputRows"]],
+        behind=any(map(_behind, progress["sources"])),
     )
+
+
+def _behind(source: dict[str, Any]) -> bool:
+    return int((source.get("metrics") or {}).get("maxOffsetsBehindLatest", 0)) > 0
 
 
 def _event_time(progress: dict[str, Any], name: str) -> datetime | None:
@@ -142,6 +156,7 @@ class Progress(StreamingQueryListener):
         self.totals = Totals()
         self.finished = threading.Event()
         self._job, self._counts, self._waiting, self._file = job, counts, waiting, file
+        self._behind = self._warned = False
 
     def say(self, **fields: object) -> None:
         """One line of the run's log."""
@@ -184,6 +199,10 @@ class Progress(StreamingQueryListener):
             seconds=f"{batch.seconds:.2f}",
             **({"waiting": waiting} if waiting else {}),
         )
+        if batch.late and (batch.behind or self._behind) and not self._warned:
+            self.say(warning=PACES)
+            self._warned = True
+        self._behind = batch.behind
         self._alive(record(batch, waiting))
 
     def _alive(self, batch: dict[str, object] | None = None) -> None:

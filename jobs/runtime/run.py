@@ -24,6 +24,7 @@ from jobs.runtime.checkpoint import (
 )
 from jobs.runtime.checkpoint_lock import held
 from jobs.runtime.connectors import MissingJars
+from jobs.runtime.dead_letter_retention import DeadLetterRetention
 from jobs.runtime.failure import failure
 from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.java import NoJava
@@ -93,10 +94,19 @@ def _run_alone(job: Job, options: Namespace, spark: SparkSession) -> int:
     checkpoint = open_checkpoint(spark, options.checkpoint_root, contract)
     refuse_loss(spark, source, options, checkpoint)
     write = sink.open_sink(spark, options, _results(job, options, checkpoint))
-    query = Query(job, options, checkpoint, write, _dead_letter_folder(spark, job, options, checkpoint))
+    letters = _dead_letter_folder(spark, job, options, checkpoint)
+    query = Query(job, options, checkpoint, write, letters)
+    retention = DeadLetterRetention(
+        spark,
+        letters,
+        checkpoint.path,
+        options.dead_letter_retention,
+        shared=bool(options.dead_letter_dir),
+        say=query.progress.say,
+    )
     with source.watch(spark, streams, options) as identities:
         guard = StreamGuard(identities, checkpoint, contract, query.stop)
-        with guard, _stopped_by_signals(query), _reported(spark, query):
+        with guard, _stopped_by_signals(query), _reported(spark, query), retention:
             while query.run(output, guard.before(tables.changed)):
                 query.progress.say(table="changed", note="continuing with the new one")
                 output = _output(job, source, spark, options, tables)

@@ -8,12 +8,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,23 @@ def measure(*command: str) -> Measured:
 
 def group_cpu(group: int) -> float:
     """CPU seconds so far of the living processes of a process group, their dead children included."""
-    ticks = 0
+    return sum(sum(map(int, fields[11:15])) for fields in _stats(group)) / TICKS
+
+
+def group_memory(group: int) -> int:
+    """Resident bytes of the living processes of a process group."""
+    return sum(int(fields[21]) for fields in _stats(group)) * PAGE
+
+
+def _stats(group: int) -> Iterator[list[str]]:
+    """The fields of /proc/PID/stat behind the name, of every process of the group."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(fields[2]) == group:
-            ticks += sum(map(int, fields[11:15]))
-    return ticks / TICKS
+            yield fields
 
 
 def line(name: str, values: Sequence[float], unit: str = "s") -> str:

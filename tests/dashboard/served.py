@@ -24,10 +24,18 @@ PACKAGE = Path(dashboard.__file__).parent
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The page's address; `folder` holds `results`, `progress` and `dead-letters`."""
+    with serving(folder) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, int]]:
+    """The page's address and the process group of its server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {
+        "PYTHONPATH": str(PACKAGE.parents[2]),
         "TWINSTREAM_RESULTS": str(folder / "results"),
         "TWINSTREAM_PROGRESS_DIR": str(folder / "progress"),
         "TWINSTREAM_DEAD_LETTER_DIR": str(folder / "dead-letters"),
@@ -35,12 +43,17 @@ def served(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/page.py", f"--server.port={port}"]
     with (folder / "dashboard.log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=PACKAGE.parent, env={**os.environ, **environment}, stdout=log, stderr=log
+            command,
+            cwd=PACKAGE.parent,
+            env={**os.environ, **environment},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_for(f"{address}/_stcore/health", process)
-        yield address
+        yield address, process.pid
     finally:
         process.terminate()
         process.wait(120)

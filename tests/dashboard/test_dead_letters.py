@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,3 +85,35 @@ def test_a_folder_that_is_no_batch_is_passed_over(tmp_path: Path) -> None:
     for name in ("batch=x", "batch=", "batch=-1", "batch=1.5", "batch=\u00b2"):
         shutil.copytree(written, written.with_name(name))
     assert counted(DeadLetterFolder(tmp_path)) == [("no price", 1, 1)]
+
+
+OPENED: list[str] | None = None
+"""What this process has opened or listed, while somebody asks."""
+
+
+def note(event: str, arguments: tuple[object, ...]) -> None:
+    if OPENED is not None and event in ("open", "os.scandir"):
+        OPENED.append(Path(str(arguments[0])).name)
+
+
+def opened(look: Callable[[], object]) -> list[str]:
+    global OPENED
+    OPENED = []
+    look()
+    seen, OPENED = OPENED, None
+    return seen
+
+
+def test_what_has_not_changed_is_neither_listed_nor_read_again(tmp_path: Path) -> None:
+    sys.addaudithook(note)
+    for number in range(3):
+        written = letters(tmp_path, number, letter("no price", number))
+    letters(tmp_path, 3)
+    long_ago = (1_700_000_000,) * 2
+    os.utime(written.parent, long_ago)
+    folder = DeadLetterFolder(tmp_path)
+    assert "checkpoint" in opened(folder.reasons)
+    assert {"checkpoint", "part-00000.txt"} & set(opened(folder.reasons)) == set()
+    letters(tmp_path, 4, letter("no price", 4))
+    assert opened(folder.reasons).count("part-00000.txt") == 1
+    assert counted(folder) == [("no price", 4, 4)]

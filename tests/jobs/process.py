@@ -74,6 +74,11 @@ class JobProcess:
         return self._process.poll() is not None
 
     @property
+    def group(self) -> int:
+        """The process group of the driver, Python and JVM."""
+        return self._process.pid
+
+    @property
     def said(self) -> str:
         """Standard error so far."""
         return "".join(self.lines)

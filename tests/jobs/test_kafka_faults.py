@@ -82,6 +82,40 @@ def test_an_aborted_transaction_holds_no_orders(
     assert (row.orders, row.units) == (2, 2)
 
 
+@pytest.mark.parametrize(("limit", "late", "warnings"), [(50, 50, 1), (200, 0, 0)])
+def test_a_limit_that_makes_events_late_in_a_catch_up_is_named(
+    spark: SparkSession,
+    kafka_broker: KafkaBroker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    limit: int,
+    late: int,
+    warnings: int,
+) -> None:
+    """Each partition is in order: one event a second on the first, one in ten seconds on the second.
+
+    By fifties, the third and the fourth batch have 25 of the first partition's, behind the second's.
+    """
+    kafka_broker.create_topic(BROWSING.topic, partitions=2)
+    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})
+    at = int(NOON.timestamp() * 1000)
+    for partition, seconds in ((0, 1), (1, 10)):
+        for number in range(100):
+            value = event(f"{partition}-{number}", number * seconds / 60)
+            producer.produce(BROWSING.topic, value, b"ann", partition, timestamp=at + number * seconds * 1000)
+    assert producer.flush(30) == 0
+    flag = f"--kafka-max-events-per-batch={limit}"
+    try:
+        assert run(ACTIVITY, flags(kafka_broker, tmp_path, "--trigger=available-now", flag)) == 0
+    finally:
+        kafka_broker.delete_topic(BROWSING.topic)
+    said = capsys.readouterr().err.splitlines()
+    assert f"total_late={late} " in said[-1]
+    named = [one for one in said if 'warning="' in one and "--kafka-max-events-per-batch" in one]
+    assert len(named) == warnings
+    assert all("remedy: begin again with a larger --watermark, or" in one for one in named)
+
+
 def test_a_topic_made_again_under_a_running_job_ends_it(topics: KafkaBroker, tmp_path: Path) -> None:
     with JobProcess(ACTIVITY.name, *flags(topics, tmp_path)) as job:
         publish(topics, BROWSING, event("a", 0), event("b", 1))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from sources import replay, replay_files
 from sources.catalog import BROWSING, PRODUCT, PURCHASE, Stream
-from sources.replay_staging import stage
+from sources.replay_staging import release, stage
 from sources.source import Message, Record, SourceError
 
 CHECKOUT = Path(__file__).parents[2]
@@ -20,8 +21,10 @@ NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def staged_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def staged_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield
+    release()
 
 
 def write(directory: Path, stream: Stream, name: str, *values: str) -> Path:
@@ -81,6 +84,59 @@ def test_a_restart_goes_on_after_the_copies_are_lost(spark: SparkSession, tmp_pa
     assert batches(streaming(spark, tmp_path / "in", PRODUCT), tmp_path / "checkpoint") == []
 
 
+def copies(folder: Path) -> list[str]:
+    return sorted(file.name[:4] for file in folder.glob("twinstream-replay-*/*/*/*.jsonl"))
+
+
+def test_the_copies_go_when_a_run_ends_and_the_next_goes_on(spark: SparkSession, tmp_path: Path) -> None:
+    options = Namespace(replay_dir=tmp_path / "in")
+    for names in (("0001", "0002"), ("0003",), ()):
+        for name in names:
+            write(tmp_path / "in", PRODUCT, name, name)
+        identity = replay.check(spark, [PRODUCT], options)
+        with replay.watch(spark, [PRODUCT], options):
+            seen = batches(streaming(spark, tmp_path / "in", PRODUCT), tmp_path / "checkpoint")
+            assert copies(tmp_path)
+        assert seen == [[name] for name in names]
+        assert copies(tmp_path) == []
+        assert replay.check(spark, [PRODUCT], options) == identity
+
+
+def test_the_copies_of_a_killed_run_go_with_the_next_and_no_running_ones(tmp_path: Path) -> None:
+    for place in ("theirs", "ours"):
+        write(tmp_path / place, PRODUCT, "0001", place)
+    folder = str(tmp_path / "theirs" / PRODUCT.name)
+    code = f"from sources.replay_staging import *; print(stage(Path({folder!r})))"
+    running = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; import sys, time; sys.stdout.flush(); time.sleep(600)"],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        cwd=CHECKOUT,
+        text=True,
+    )
+    with running:
+        assert running.stdout
+        theirs = Path(running.stdout.readline().strip())
+        ours = stage(tmp_path / "ours" / PRODUCT.name)
+        assert len(list(theirs.glob("*.jsonl"))) == 1
+        release()
+        assert (len(list(theirs.glob("*.jsonl"))), len(list(ours.glob("*.jsonl")))) == (1, 0)
+        running.kill()
+    assert stage(tmp_path / "ours" / PRODUCT.name) == ours
+    assert (len(list(theirs.glob("*.jsonl"))), len(list(ours.glob("*.jsonl")))) == (0, 1)
+    assert stage(tmp_path / "theirs" / PRODUCT.name) == theirs
+
+
+def test_a_copy_that_a_kill_left_unfinished_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "in", PRODUCT, "0001", "a")
+    staged = stage(tmp_path / "in" / PRODUCT.name)
+    (staged / ".0002-0123456789abcdef.jsonl").write_text('{"half')
+    write(tmp_path / "in", PRODUCT, "0002", "b")
+    assert stage(tmp_path / "in" / PRODUCT.name) == staged
+    release()
+    assert copies(tmp_path) == []
+
+
 def test_two_streams_of_different_length_join_in_one_query(spark: SparkSession, tmp_path: Path) -> None:
     for name, view in (("0001", "x"), ("0002", "y"), ("0003", "z")):
         write(tmp_path / "in", BROWSING, name, view)
@@ -99,22 +155,30 @@ def test_a_batch_reads_all_files(spark: SparkSession, tmp_path: Path) -> None:
     assert sorted(bytes(row.value).decode() for row in rows) == ["0001", "0002"]
 
 
-def test_the_identity_outlives_additions_and_no_other_change(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_identity_outlives_additions_and_no_other_change(tmp_path: Path, ended: bool) -> None:
     folder = tmp_path / "in" / PRODUCT.name
+
+    def identity() -> Path:
+        staged = stage(folder)
+        if ended:
+            release()
+        return staged
+
     second = write(tmp_path / "in", PRODUCT, "0002", "b")
-    first = stage(folder)
+    first = identity()
     write(tmp_path / "in", PRODUCT, "0003", "c")
-    assert stage(folder) == first
+    assert identity() == first
     write(tmp_path / "in", PRODUCT, "0002", "changed")
-    changed = stage(folder)
+    changed = identity()
     write(tmp_path / "in", PRODUCT, "0001", "before")
-    before = stage(folder)
+    before = identity()
     second.unlink()
-    removed = stage(folder)
+    removed = identity()
     assert len({first, changed, before, removed}) == 4
     (folder / "0001.jsonl").unlink()
     write(tmp_path / "in", PRODUCT, "0002", "b")
-    assert stage(folder) == first
+    assert identity() == first
 
 
 def test_a_file_that_is_taken_away_is_no_addition(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,11 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from jobs.letters.batches import Batch, Batches
+
 BATCHES = 200
 """The newest batches with dead letters that are looked at."""
 LINES = 5_000
 """The most lines of one batch that are."""
-_BATCH = re.compile("batch=[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -46,34 +46,24 @@ class DeadLetterFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._read: dict[tuple[int, Path], list[Reason]] = {}
+        self._batches = Batches(folder)
+        self._read: dict[Batch, list[Reason]] = {}
 
     def reasons(self) -> list[Reason]:
         """The reasons among the newest batches with dead letters, the most frequent first."""
-        newest = sorted(self._finished())[-BATCHES:]
-        self._read = {batch: self._read.get(batch) or _reasons(batch[1]) for batch in newest}
+        before, newest = self._read, self._batches.finished(BATCHES)
+        read = {batch: before[batch] if batch in before else _reasons(batch) for batch in newest}
+        self._read = read
         counts: Counter[str] = Counter()
         examples: dict[str, Letter] = {}
-        for reasons in self._read.values():
+        for reasons in read.values():
             for one in reasons:
                 counts[one.reason] += one.count
                 examples[one.reason] = one.example
         return [Reason(reason, count, examples[reason]) for reason, count in counts.most_common()]
 
-    def _finished(self) -> Iterator[tuple[int, Path]]:
-        """The newest batches' folders that are written to the end, each after the time of that (ns)."""
-        for checkpoint in self.folder.glob("*/*/*/"):
-            batches = (batch for batch in checkpoint.glob("batch=*") if _BATCH.fullmatch(batch.name))
-            for batch in sorted(batches, key=_number)[-BATCHES:]:
-                with suppress(FileNotFoundError):  # it is being written
-                    yield (batch / "_SUCCESS").stat().st_mtime_ns, batch
 
-
-def _number(batch: Path) -> int:
-    return int(batch.name.partition("=")[2])
-
-
-def _reasons(batch: Path) -> list[Reason]:
+def _reasons(batch: Batch) -> list[Reason]:
     counts: Counter[str] = Counter()
     examples: dict[str, Letter] = {}
     for reason, letter in filter(None, _letters(batch)):
@@ -82,12 +72,11 @@ def _reasons(batch: Path) -> list[Reason]:
     return [Reason(reason, counts[reason], examples[reason]) for reason in counts]
 
 
-def _letters(batch: Path) -> Iterator[tuple[str, Letter] | None]:
-    job = batch.parents[2].name
-    for file in batch.glob("*.txt"):
+def _letters(batch: Batch) -> Iterator[tuple[str, Letter] | None]:
+    for file in batch.folder.glob("*.txt"):
         # The batch may come again meanwhile: the next look finds the new file.
         with suppress(FileNotFoundError), file.open("rb") as lines:
-            yield from (_letter(job, line) for line in islice(lines, LINES))
+            yield from (_letter(batch.job, line) for line in islice(lines, LINES))
 
 
 def _letter(job: str, line: bytes) -> tuple[str, Letter] | None:

@@ -33,7 +33,15 @@ def test_a_batch_is_read_from_sparks_report() -> None:
         watermark=datetime(2026, 1, 1, 12, 0, 49, 500_000, UTC),
         newest=datetime(2026, 1, 1, 12, 1, 2, tzinfo=UTC),
         silent=["B"],
+        behind=False,
     )
+
+
+def test_a_source_may_have_more_than_the_batch_took() -> None:
+    some = {"description": "A", "numInputRows": 2, "metrics": {"maxOffsetsBehindLatest": "50"}}
+    all_of_it = {"description": "B", "numInputRows": 2, "metrics": {"maxOffsetsBehindLatest": "0"}}
+    for sources, behind in (([all_of_it, some], True), ([all_of_it], False)):
+        assert read({**REPORT, "sources": sources}, Counts()).behind is behind
 
 
 def test_the_watermark_of_1970_is_none() -> None:

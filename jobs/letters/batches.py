@@ -1,0 +1,73 @@
+"""Where batches of dead letters lie (`jobs/runtime/dead_letters.py`).
+
+The page reads them by this too, in an image of its own: the standard library is all that it has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_NAME = re.compile(r"batch=([0-9]{1,18})")
+_TICK = 1_000_000_000
+"""Nanoseconds within which a second change of a folder may leave its time as it was."""
+
+
+@dataclass(frozen=True, order=True)
+class Batch:
+    """A batch that was written to its end, then (ns since 1970); batches sort in the order of their ends."""
+
+    ended: int
+    number: int
+    folder: Path
+
+    @property
+    def job(self) -> str:
+        """The job that kept it."""
+        return self.folder.parts[-4]
+
+    @property
+    def source(self) -> str:
+        """The source that it was read from."""
+        return self.folder.parts[-3]
+
+
+class Batches:
+    """The batches below `folder`/JOB/SOURCE/`checkpoint`, a folder's name or `*` for all.
+
+    However often they are asked for, a checkpoint's folder is listed only when it has changed.
+    """
+
+    def __init__(self, folder: Path, checkpoint: str = "*") -> None:
+        self._folder, self._pattern = folder, f"*/*/{checkpoint}/"
+        self._listed: dict[Path, tuple[int, list[int]]] = {}
+
+    def finished(self, most: int | None = None) -> list[Batch]:
+        """Return the finished batches, the `most` newest or all, in the order of their ends."""
+        newest = slice(-most if most else None, None)
+        return sorted(batch for one in self._folder.glob(self._pattern) for batch in self._of(one, newest))[
+            newest
+        ]
+
+    def _of(self, checkpoint: Path, newest: slice) -> Iterator[Batch]:
+        with suppress(FileNotFoundError):  # the checkpoint was reset just now
+            for number in self._numbers(checkpoint)[newest]:
+                batch = checkpoint / f"batch={number}"
+                with suppress(FileNotFoundError, NotADirectoryError):  # it is being written, or tidied away
+                    yield Batch((batch / "_SUCCESS").stat().st_mtime_ns, number, batch)
+
+    def _numbers(self, checkpoint: Path) -> list[int]:
+        """Return the numbers of all batches, in order."""
+        now, changed = time.time_ns(), checkpoint.stat().st_mtime_ns
+        before, numbers = self._listed.get(checkpoint, (None, []))
+        if changed != before:
+            with os.scandir(checkpoint) as entries:
+                numbers = sorted(int(match[1]) for one in entries if (match := _NAME.fullmatch(one.name)))
+            if now - changed > _TICK:
+                self._listed[checkpoint] = changed, numbers
+        return numbers
