@@ -11,6 +11,7 @@ nothing; the others are spread evenly over the rest of a measured life.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -122,26 +124,29 @@ def measured(folder: Path, target: Target) -> Life:
     """Run a job of that sink once without a kill, and keep the classes that its Java has loaded."""
     folder.mkdir()
     archive = folder / "classes.jsa"
-    run = KilledRun(folder, event_sets.generate(1, BATCHES), target)
-    begun = time.monotonic()
     options = f"{QUICK} -XX:ArchiveClassesAtExit={archive} -Xlog:cds=off -Xlog:cds+dynamic=off"
-    with run.start({"SPARK_SUBMIT_OPTS": options}) as job:
+    begun = time.monotonic()
+    with (
+        KilledRun(folder, event_sets.generate(1, BATCHES), target) as run,
+        run.start({"SPARK_SUBMIT_OPTS": options}) as job,
+    ):
         wait_for(lambda: run.traces.locked_by(job.pid), job)
         locked = time.monotonic()
         assert job.ends_within(600), job.said
         ended = time.monotonic()
         assert job.wait() == 0, job.said
-    assert run.lost_and_twice() == (0, 0)
+        wait_for_java(job)
+        assert run.lost_and_twice() == (0, 0)
     return Life(locked - begun, ended - locked, archive)
 
 
 def play(number: int, target: Target, life: Life, tally: Tally) -> None:
     """Play a round; what is left of one that fails stays for a look."""
     random, folder = Random(number), Path(tempfile.mkdtemp(prefix=f"kills-{number}-"))
-    run = KilledRun(folder, event_sets.generate(number, BATCHES), target)
-    if not killed_until_it_ended(run, target, life, random, tally):
-        run.finish(life.environment)
-    lost, twice = run.lost_and_twice()
+    with KilledRun(folder, event_sets.generate(number, BATCHES), target) as run:
+        if not killed_until_it_ended(run, target, life, random, tally):
+            run.finish(life.environment)
+        lost, twice = run.lost_and_twice()
     tally.ended(lost, twice)
     if lost or twice:
         print(f"round {number}, {target}: {lost} lost, {twice} twice; see {folder}", file=sys.stderr)
@@ -178,6 +183,16 @@ def wait_for(reached: Callable[[], bool], job: JobProcess) -> None:
     """Wait for something that a job does; fails if it ends first."""
     while not reached():
         assert not job.ends_within(0.005), f"ended too early\n{job.said}"
+
+
+def wait_for_java(job: JobProcess, seconds: float = 120) -> None:
+    """Wait for the Java of a job that has ended: it writes its archive last."""
+    deadline = time.monotonic() + seconds
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(job.pid, 0)
+            time.sleep(0.1)
+        raise AssertionError(f"Java has not ended in {seconds} s\n{job.said}")
 
 
 def report(tally: Tally, targets: list[str], kills: int, seconds: float) -> None:

@@ -6,11 +6,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -58,13 +59,23 @@ class Target:
 
 
 class KilledRun:
-    """Input, checkpoint and results of one job in a folder; each start continues where the last one ended."""
+    """Input, checkpoint and results of one job in a folder; each start continues where the last one ended.
+
+    Leaving the block closes what looks at a topic; the files stay.
+    """
 
     def __init__(self, folder: Path, events: EventSet, target: Target) -> None:
         self._folder, self._events, self._target = folder, events, target
         self._topic = f"killed-{target.output_mode}-{events.seed}"
         self._write_input()
+        self._open = ExitStack()
         self.traces = Traces(Path(path_of(str(folder / "checkpoints"), JOB, "replay")), self._sink_step())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def start(self, environment: Mapping[str, str] | None = None) -> JobProcess:
         """Start the job, always by the same command."""
@@ -182,7 +193,7 @@ class KilledRun:
 
     def _topic_step(self) -> SinkStep:
         """Where the topic stands: whether it has a message of the batch."""
-        consumer = self._consumer()
+        consumer = self._open.enter_context(closing(self._consumer()))
 
         def step(batch: int, since: int) -> Step | None:
             at = since // 1_000_000 + 1

@@ -27,29 +27,29 @@ def kill_at_each(run: KilledRun, *steps: Step) -> None:
 
 
 def test_delta_append(tmp_path: Path) -> None:
-    run = KilledRun(tmp_path, event_sets.generate(101, 12), Target("delta", "append"))
-    kill_at_each(
-        run,
-        *(Step.LOCKED, Step.CONTRACT, Step.QUERY),
-        *(Step.TABLE_HALF, Step.LOGGED, Step.DATA, Step.TIDY_HALF),
-    )
+    with KilledRun(tmp_path, event_sets.generate(101, 12), Target("delta", "append")) as run:
+        kill_at_each(
+            run,
+            *(Step.LOCKED, Step.CONTRACT, Step.QUERY),
+            *(Step.TABLE_HALF, Step.LOGGED, Step.DATA, Step.TIDY_HALF),
+        )
 
 
 def test_delta_update(tmp_path: Path) -> None:
-    run = KilledRun(tmp_path, event_sets.generate(102, 12), Target("delta", "update"))
-    kill_at_each(run, Step.TABLE_HALF, Step.DATA, Step.LOGGED, Step.TIDY_HALF, Step.COMMITTED)
+    with KilledRun(tmp_path, event_sets.generate(102, 12), Target("delta", "update")) as run:
+        kill_at_each(run, Step.TABLE_HALF, Step.DATA, Step.LOGGED, Step.TIDY_HALF, Step.COMMITTED)
 
 
 def test_parquet(tmp_path: Path) -> None:
-    run = KilledRun(tmp_path, event_sets.generate(103, 8), Target("parquet", "append"))
-    kill_at_each(run, Step.STATE_HALF, Step.ROWS_HALF, Step.ROWS, Step.LETTERS_HALF, Step.LETTERS)
+    with KilledRun(tmp_path, event_sets.generate(103, 8), Target("parquet", "append")) as run:
+        kill_at_each(run, Step.STATE_HALF, Step.ROWS_HALF, Step.ROWS, Step.LETTERS_HALF, Step.LETTERS)
 
 
 def test_kafka_append(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
-    run = KilledRun(tmp_path, event_sets.generate(104, 8), Target("kafka", "append", kafka_broker))
-    kill_at_each(run, Step.PLANNED, Step.STATE, Step.SENT)
+    with KilledRun(tmp_path, event_sets.generate(104, 8), Target("kafka", "append", kafka_broker)) as run:
+        kill_at_each(run, Step.PLANNED, Step.STATE, Step.SENT)
 
 
 def test_kafka_update(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
-    run = KilledRun(tmp_path, event_sets.generate(105, 8), Target("kafka", "update", kafka_broker))
-    kill_at_each(run, Step.SENT, Step.AGAIN)
+    with KilledRun(tmp_path, event_sets.generate(105, 8), Target("kafka", "update", kafka_broker)) as run:
+        kill_at_each(run, Step.SENT, Step.AGAIN)
