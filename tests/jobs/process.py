@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,14 +19,23 @@ from jobs.runtime.connectors import CHECKOUT
 
 
 class JobProcess:
-    """`python -m jobs run JOB FLAGS`; leaving the block kills what still runs, its JVM included."""
+    """`python -m jobs run JOB FLAGS`; leaving the block kills what still runs, its JVM included.
 
-    def __init__(self, job: str, *flags: str, environment: dict[str, str] | None = None) -> None:
+    `program`: what Python is to run instead of `-m jobs`.
+    """
+
+    def __init__(
+        self,
+        job: str,
+        *flags: str,
+        environment: dict[str, str] | None = None,
+        program: Sequence[str] = ("-m", "jobs"),
+    ) -> None:
         self.lines: list[str] = []
         self.output: list[str] = []
         self._news: queue.Queue[str] = queue.Queue()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "jobs", "run", job, *flags],
+            [sys.executable, *program, "run", job, *flags],
             cwd=CHECKOUT,
             env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,
@@ -82,6 +92,24 @@ class JobProcess:
     def said(self) -> str:
         """Standard error so far."""
         return "".join(self.lines)
+
+    @property
+    def pid(self) -> int:
+        """The driver's process, which leads the group of all."""
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
+    def freeze(self) -> None:
+        """Stop the driver, Python and JVM, where they are."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        os.killpg(self._process.pid, signal.SIGCONT)
 
     def terminate(self) -> None:
         """SIGTERM, as `docker stop` and Dataproc send it: to the driver's Python alone."""

@@ -1,0 +1,208 @@
+"""SIGKILLs at random moments of a job's life, over the sinks: rows lost, and rows counted twice.
+
+    python -m tests.benchmarks.kills [--kills 1000] [--seed 1] [--workers 1]
+
+A round is a small input, a checkpoint and a sink's table or topic of its own. The job is started, killed at a
+random moment and started again by the same command, until it ends by itself; then its rows and dead letters
+are compared with the reference's. One kill in ten comes before the job holds its lock, where it has written
+nothing; the others are spread evenly over the rest of a measured life.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from random import Random
+from threading import Lock
+
+from jobs.runtime.class_archive import VARIABLE
+from tests.jobs import event_sets
+from tests.jobs.kill_steps import Step
+from tests.jobs.killed_run import KilledRun, Target
+from tests.jobs.process import JobProcess
+from tests.kafka_broker import KafkaBroker
+
+BATCHES = 8
+ROUND = 12
+"""Kills after which a round is let end: one that gets nowhere must not take all of them."""
+BEFORE_THE_LOCK = 0.1
+QUICK = "-XX:TieredStopAtLevel=1"
+
+
+@dataclass(frozen=True)
+class Life:
+    """Seconds of an undisturbed run to its lock, and from there to its end; `archive`: its Java's classes."""
+
+    start: float
+    rest: float
+    archive: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a start quick."""
+        return {"SPARK_SUBMIT_OPTS": QUICK, VARIABLE: str(self.archive)}
+
+
+@dataclass
+class Tally:
+    """What all rounds have seen."""
+
+    left: int
+    steps: Counter[tuple[str, Step]] = field(default_factory=Counter)
+    rounds: int = 0
+    lost: int = 0
+    twice: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+    def take(self) -> bool:
+        """Take one of the kills that are left; False if there is none."""
+        with self.lock:
+            self.left -= 1
+            return self.left >= 0
+
+    def fell(self, target: str, step: Step | None) -> None:
+        """Note where a kill fell; None: nowhere, and it is left for another start."""
+        with self.lock:
+            if step is None:
+                self.left += 1
+            else:
+                self.steps[target, step] += 1
+
+    def ended(self, lost: int, twice: int) -> None:
+        """Note a round."""
+        with self.lock:
+            self.rounds += 1
+            self.lost += lost
+            self.twice += twice
+
+
+def main() -> int:
+    """Print where the kills fell and what they cost; 1 if a row was lost or counted twice."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    tally = Tally(options.kills)
+    with KafkaBroker() as broker, tempfile.TemporaryDirectory() as folder:
+        targets = [Target("delta", "append"), Target("delta", "update"), Target("parquet", "append")]
+        targets += [Target("kafka", "append", broker), Target("kafka", "update", broker)]
+        lives = {sink: measured(Path(folder, sink), target) for sink, target in by_sink(targets).items()}
+        numbers = count(options.seed * 1000)
+        begun = time.monotonic()
+
+        def work(_: int) -> None:
+            while tally.left > 0:
+                with tally.lock:
+                    number = next(numbers)
+                target = targets[number % len(targets)]
+                play(number, target, lives[target.sink], tally)
+
+        with ThreadPoolExecutor(options.workers) as pool:
+            list(pool.map(work, range(options.workers)))
+    report(tally, [str(target) for target in targets], options.kills, time.monotonic() - begun)
+    return int(tally.lost + tally.twice > 0)
+
+
+def by_sink(targets: list[Target]) -> dict[str, Target]:
+    """One target of each sink."""
+    return {target.sink: target for target in targets}
+
+
+def measured(folder: Path, target: Target) -> Life:
+    """Run a job of that sink once without a kill, and keep the classes that its Java has loaded."""
+    folder.mkdir()
+    archive = folder / "classes.jsa"
+    options = f"{QUICK} -XX:ArchiveClassesAtExit={archive} -Xlog:cds=off -Xlog:cds+dynamic=off"
+    begun = time.monotonic()
+    with (
+        KilledRun(folder, event_sets.generate(1, BATCHES), target) as run,
+        run.start({"SPARK_SUBMIT_OPTS": options}) as job,
+    ):
+        wait_for(lambda: run.traces.locked_by(job.pid), job)
+        locked = time.monotonic()
+        assert job.ends_within(600), job.said
+        ended = time.monotonic()
+        assert job.wait() == 0, job.said
+        wait_for_java(job)
+        assert run.lost_and_twice() == (0, 0)
+    return Life(locked - begun, ended - locked, archive)
+
+
+def play(number: int, target: Target, life: Life, tally: Tally) -> None:
+    """Play a round; what is left of one that fails stays for a look."""
+    random, folder = Random(number), Path(tempfile.mkdtemp(prefix=f"kills-{number}-"))
+    with KilledRun(folder, event_sets.generate(number, BATCHES), target) as run:
+        if not killed_until_it_ended(run, target, life, random, tally):
+            run.finish(life.environment)
+        lost, twice = run.lost_and_twice()
+    tally.ended(lost, twice)
+    if lost or twice:
+        print(f"round {number}, {target}: {lost} lost, {twice} twice; see {folder}", file=sys.stderr)
+    else:
+        shutil.rmtree(folder)
+
+
+def killed_until_it_ended(run: KilledRun, target: Target, life: Life, random: Random, tally: Tally) -> bool:
+    """Kill the job and start it again; True if it ended by itself, False if it is still to be let end."""
+    for _ in range(ROUND):
+        if not tally.take():
+            return False
+        step = killed_at(run, life, random)
+        tally.fell(str(target), step)
+        if step is None:
+            return True
+    return False
+
+
+def killed_at(run: KilledRun, life: Life, random: Random) -> Step | None:
+    """Start the job and kill it at a random moment: where it stood, or None if it had ended by itself."""
+    early = random.random() < BEFORE_THE_LOCK
+    with run.start(life.environment) as job:
+        if not early:
+            wait_for(lambda: run.traces.locked_by(job.pid), job)
+        if job.ends_within(random.uniform(0, life.start if early else life.rest)):
+            assert job.wait() == 0, job.said
+            return None
+        job.kill()
+    return run.traces.step(job.pid)
+
+
+def wait_for(reached: Callable[[], bool], job: JobProcess) -> None:
+    """Wait for something that a job does; fails if it ends first."""
+    while not reached():
+        assert not job.ends_within(0.005), f"ended too early\n{job.said}"
+
+
+def wait_for_java(job: JobProcess, seconds: float = 120) -> None:
+    """Wait for the Java of a job that has ended: it writes its archive last."""
+    deadline = time.monotonic() + seconds
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(job.pid, 0)
+            time.sleep(0.1)
+        raise AssertionError(f"Java has not ended in {seconds} s\n{job.said}")
+
+
+def report(tally: Tally, targets: list[str], kills: int, seconds: float) -> None:
+    """Print the kills by step and target, and what came of them."""
+    print(f"{'killed at':40}" + "".join(f"{target:>16}" for target in targets))
+    for step in Step:
+        print(f"{step:40}" + "".join(f"{tally.steps[target, step] or '':>16}" for target in targets))
+    print(f"{kills} kills, {tally.rounds} rounds, {tally.lost} rows lost, {tally.twice} counted twice")
+    print(f"{seconds:.0f} s, {seconds / kills:.1f} s a kill")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
