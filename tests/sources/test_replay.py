@@ -156,7 +156,7 @@ def test_processes_at_once_stage_the_same(tmp_path: Path) -> None:
     assert [copy.name[:4] for copy in copies] == [f"{number:04}" for number in range(40)]
 
 
-def during_staging(monkeypatch: pytest.MonkeyPatch, happens: Callable[[Path], None]) -> None:
+def during_staging(monkeypatch: pytest.MonkeyPatch, happens: Callable[[Path], object]) -> None:
     """Let something happen while a file is looked through, before its copy is in place."""
     parse = replay_files.parse
 
