@@ -50,11 +50,14 @@ def parse(file: Path, content: bytes, stream: str) -> Iterator[Record]:
 
 
 def write(file: Path, records: Iterable[Record]) -> None:
-    """Write a file of messages: it appears whole or not at all."""
+    """Write a file of messages: it appears whole or not at all, and a failure leaves nothing."""
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    unfinished.write_bytes(b"".join(encode(record) for record in records))
-    unfinished.rename(file)
+    try:
+        unfinished.write_bytes(b"".join(encode(record) for record in records))
+        unfinished.rename(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def following(folder: Path) -> Path:

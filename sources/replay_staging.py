@@ -165,8 +165,13 @@ def _copy(file: Path, target: Path, modified: int, stream: str) -> None:
     for _ in replay_files.parse(file, content, stream):
         pass
     unfinished = target.with_name(f".{target.name}")
-    unfinished.write_bytes(content)
-    os.utime(unfinished, (modified, modified))
-    if _staged_name(file).removeprefix(file.stem) != target.name.removeprefix(file.stem):
-        raise SourceError(f"{file} changed while it was read; expected a finished file; remedy: start again")
-    unfinished.rename(target)
+    try:
+        unfinished.write_bytes(content)
+        os.utime(unfinished, (modified, modified))
+        if _staged_name(file).removeprefix(file.stem) != target.name.removeprefix(file.stem):
+            raise SourceError(
+                f"{file} changed while it was read; expected a finished file; remedy: start again"
+            )
+        unfinished.rename(target)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,21 +69,21 @@ def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
             yield fault(f"checkpoint {file.parent}: {CONTRACT} is broken ({error!r})", f"rm -r {file.parent}")
             continue
         reset = reset_command(str(root), contract["job"], contract["source"])
-        stale = [name for name, identity in contract["streams"].items() if _is_another(ids, name, identity)]
-        if stale:
+        if ids is None:
+            yield unknown(f"checkpoint {file.parent}: the broker does not answer", "start the broker")
+            continue
+        now = {name: ids.get(Stream(name).topic) for name in contract["streams"]}
+        missing = [name for name, identity in now.items() if identity is None]
+        stale = [name for name, identity in now.items() if identity not in (None, contract["streams"][name])]
+        if missing:
+            yield fault(f"checkpoint {file.parent}: {', '.join(missing)} is gone from the broker", reset)
+        elif stale:
             yield fault(f"checkpoint {file.parent}: {', '.join(stale)} has been made anew since", reset)
-        elif ids and (lost := _lost(file.parent, address)):
+        elif lost := _lost(file.parent, address):
             found_out, _, remedy = overtaken(f"checkpoint {file.parent}", lost, reset).partition("; remedy: ")
             yield fault(found_out, remedy)
-        elif ids:
-            yield ok(f"checkpoint {file.parent}: its topics are there")
         else:
-            yield unknown(f"checkpoint {file.parent}: the broker does not answer", "start the broker")
-
-
-def _is_another(ids: Mapping[str, str], stream: str, identity: str) -> bool:
-    topic = Stream(stream).topic
-    return topic in ids and ids[topic] != identity
+            yield ok(f"checkpoint {file.parent}: its topics are there")
 
 
 def _lost(checkpoint: Path, address: str) -> str:
@@ -113,20 +113,20 @@ def _lost(checkpoint: Path, address: str) -> str:
     return gone(going_on, oldest)
 
 
-def _topic_ids(address: str) -> dict[str, str]:
-    """The topics' ids by name, as Java writes them; none where the broker does not answer."""
+def _topic_ids(address: str) -> dict[str, str] | None:
+    """Return the topics' ids by name, as Java writes them; None if the broker does not answer."""
     try:
         from confluent_kafka import KafkaException, TopicCollection
         from confluent_kafka.admin import AdminClient
     except ImportError:
-        return {}
+        return None
     admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
     try:
         names = list(admin.list_topics(timeout=SECONDS).topics)
         answers = admin.describe_topics(TopicCollection(names), request_timeout=SECONDS)
         return {name: _java_uuid(str(answer.result().topic_id)) for name, answer in answers.items()}
     except KafkaException:
-        return {}
+        return None
 
 
 def _java_uuid(text: str) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import resource
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
 from dataproc_emulator import DataprocEmulator, http_server
 from dataproc_emulator.buckets import Buckets
 from tests.dataproc.calls import bearer, call, connect, said
+from tests.full_disk import room_for
 
 MEBIBYTE = 1 << 20
 UPLOAD = "/upload/storage/v1/b/limits/o?name=deep/er/object"
@@ -22,17 +21,6 @@ FULL = "File too large: the emulator's directory has no room; remedy: free some 
 @pytest.fixture(autouse=True)
 def bucket(idle: DataprocEmulator) -> None:
     call(idle, "POST", "/storage/v1/b", b'{"name": "limits"}')
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file of this process can be larger: a full disk without a disk to fill."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def left(dataproc: DataprocEmulator) -> list[str]:
@@ -65,6 +53,21 @@ def test_an_upload_in_parts_into_a_full_disk_leaves_nothing(idle: DataprocEmulat
         assert said(refused) == (507, FULL)
     assert left(idle) == []
     assert call(idle, "PUT", place, half)[0] == 404
+
+
+@pytest.mark.parametrize("kind", ["media", "resumable"])
+def test_an_upload_that_is_refused_leaves_nothing(idle: DataprocEmulator, kind: str) -> None:
+    assert call(idle, "POST", f"{UPLOAD}&uploadType=media", b"x")[0] == 200
+    place, method = f"/upload/storage/v1/b/limits/o?name=deep/er&uploadType={kind}", "POST"
+    if kind == "resumable":
+        assert call(idle, method, place, b"{}") == (200, None)
+        (part,) = idle.files.uploads.glob("*.part")
+        place, method = f"/upload/storage/v1/b/limits/o?upload_id={part.stem}", "PUT"
+    refused = "deep/er: an object and a folder of one name cannot both be files here."
+    assert said(call(idle, method, place, b"y")) == (400, refused)
+    assert left(idle) == ["deep", "er", "object"]
+    call(idle, "DELETE", "/storage/v1/b/limits/o/deep%2Fer%2Fobject")
+    assert left(idle) == []
 
 
 def test_a_body_of_json_has_a_limit(idle: DataprocEmulator) -> None:

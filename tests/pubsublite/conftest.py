@@ -15,9 +15,11 @@ from google.cloud.pubsublite.types import (
     TopicPath,
 )
 from google.cloud.pubsublite_v1 import Subscription, Topic
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from pubsublite_emulator import Emulator
 from tests.kafka_broker import KafkaBroker
+from tests.pubsublite.raw import Channel
 
 REGION = CloudRegion("us-central1")
 ZONE = CloudZone(REGION, "a")
@@ -40,6 +42,12 @@ def lite(storage: str) -> Iterator[Emulator]:
         yield emulator
 
 
+@pytest.fixture
+def channel(lite: Emulator) -> Iterator[Channel]:
+    with Channel(lite) as channel:
+        yield channel
+
+
 class Resources:
     """Makes topics and subscriptions of new names by Google's AdminClient."""
 
@@ -53,6 +61,10 @@ class Resources:
         retention = Topic.RetentionConfig(per_partition_bytes=30 << 30)
         self.admin.create_topic(Topic(name=str(path), partition_config=config, retention_config=retention))
         return path
+
+    def grow(self, topic: TopicPath, partitions: int) -> None:
+        grown = Topic(name=str(topic), partition_config=Topic.PartitionConfig(count=partitions))
+        self.admin.update_topic(grown, FieldMask(paths=["partition_config.count"]))
 
     def subscription(
         self, topic: TopicPath, start: BacklogLocation = BacklogLocation.BEGINNING

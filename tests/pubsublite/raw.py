@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any, Protocol, Self
 
 import grpc
+from google.cloud.pubsublite.types import SubscriptionPath
 
 from pubsublite_emulator.files import Files
 from pubsublite_emulator.schema import LITE, message
 
 SECONDS = 30
+AssignRequest = message("PartitionAssignmentRequest")
 
 
 class Serving(Protocol):
@@ -78,3 +80,9 @@ class Stream:
     def close(self) -> None:
         self._requests.put(None)
         self._call.cancel()
+
+
+def joining(channel: Channel, subscription: SubscriptionPath, client_id: bytes) -> Stream:
+    """A subscriber that asks for its share of the partitions."""
+    stream = channel.stream("PartitionAssignmentService", "AssignPartitions", "PartitionAssignment")
+    return stream.send(AssignRequest(initial={"subscription": str(subscription), "client_id": client_id}))

@@ -5,9 +5,10 @@ import uuid
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from pubsublite_emulator.errors import Code, LiteError
+from pubsublite_emulator.kafka_reader import _good
 from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention, Storage, open_storage
 from pubsublite_emulator.wire import Batch
@@ -153,6 +154,27 @@ def test_resources_outlive_the_emulator(kafka_broker: KafkaBroker) -> None:
                 assert (await storage.saved()).get(resource) == record
 
     asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, Code.NOT_FOUND),
+        (KafkaError._UNKNOWN_TOPIC, Code.NOT_FOUND),
+        (KafkaError._UNKNOWN_PARTITION, Code.NOT_FOUND),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, Code.PERMISSION_DENIED),
+        (KafkaError._TRANSPORT, None),
+    ],
+)
+def test_a_reader_ends_where_there_is_nothing_to_wait_for(error: int, code: Code | None) -> None:
+    """librdkafka takes minutes to say that a topic which was there is gone."""
+    record = Message(topic="t", partition=0, error=KafkaError(error))
+    if code is None:
+        assert not _good(record)
+        return
+    with pytest.raises(LiteError) as caught:
+        _good(record)
+    assert caught.value.code is code
 
 
 def test_a_broker_that_is_not_there_is_named() -> None:

@@ -6,7 +6,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
 
 from sources import kafka
 from sources.catalog import Stream
@@ -177,6 +181,24 @@ def test_a_batch_has_no_more_events_than_asked(
     assert query.awaitTermination(60)
     assert sum(sizes) == 20
     assert max(sizes) <= 8
+
+
+def test_events_that_are_gone_before_they_were_read_fail_the_query(
+    spark: SparkSession, kafka_broker: KafkaBroker, stream: Stream, options: Namespace, tmp_path: Path
+) -> None:
+    def read_on() -> StreamingQuery:
+        frame = kafka.read(spark.readStream, stream, options)
+        writer = frame.writeStream.format("noop").option("checkpointLocation", str(tmp_path))
+        return writer.trigger(availableNow=True).start()
+
+    publish(options, message(stream, "a"))
+    assert read_on().awaitTermination(60)
+    publish(options, *(message(stream, value) for value in "bcd"))
+    admin = AdminClient({"bootstrap.servers": kafka_broker.bootstrap})
+    (gone,) = admin.delete_records([TopicPartition(stream.topic, 1, 3)]).values()
+    gone.result(30)
+    with pytest.raises(StreamingQueryException, match="failOnDataLoss"):
+        read_on().awaitTermination(60)
 
 
 def test_a_topic_stamped_by_the_broker_has_no_time_of_the_producers(

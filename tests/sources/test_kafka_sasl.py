@@ -6,8 +6,10 @@ import json
 import time
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from pyspark.sql import SparkSession
 
 from jobs.sinks import kafka as kafka_sink
@@ -15,6 +17,7 @@ from jobs.sinks.sink import Results
 from sources import kafka
 from sources.__main__ import main
 from sources.catalog import PRODUCT, STREAMS, Stream
+from sources.clients.kafka_connection import connected
 from sources.source import SourceError
 from tests.kafka_sasl import ACCOUNT, PASSWORD, SaslBroker
 from tests.sources.test_contract import options_of
@@ -99,6 +102,20 @@ def test_a_wrong_password_is_said_and_never_shown(
     )
     assert by_publisher.endswith("; expected" + tail.partition("; expected")[2])
     assert not any("hunter2" in said for said in (by_spark, by_sink, by_publisher))
+
+
+def test_a_refused_login_is_not_tried_until_the_deadline(sasl: SaslBroker, tmp_path: Path) -> None:
+    (tmp_path / "wrong").write_text("hunter2")
+    tries: list[str] = []
+
+    class Counted(Producer):
+        def list_topics(self, *of: Any, **by: Any) -> Any:
+            tries.append("once more")
+            return super().list_topics(*of, **by)
+
+    with pytest.raises(SourceError, match="SASL login refused"):
+        connected(Counted, options(*sasl.plain(), f"--kafka-password-file={tmp_path / 'wrong'}"))
+    assert len(tries) <= 3  # of five or more
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
+import fcntl
 import os
 import stat
 import subprocess
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sources import replay, replay_files
 from sources.catalog import BROWSING, PRODUCT, PURCHASE, Stream
 from sources.replay_staging import release, stage
 from sources.source import Message, Record, SourceError
+from tests.full_disk import room_for
 
 CHECKOUT = Path(__file__).parents[2]
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -217,6 +219,59 @@ def test_processes_at_once_stage_the_same(tmp_path: Path) -> None:
     assert [copy.name[:4] for copy in copies] == [f"{number:04}" for number in range(40)]
 
 
+def during_staging(monkeypatch: pytest.MonkeyPatch, happens: Callable[[Path], object]) -> None:
+    """Let something happen while a file is looked through, before its copy is in place."""
+    parse = replay_files.parse
+
+    def parsed(file: Path, content: bytes, stream: str) -> Iterator[Record]:
+        happens(file)
+        return parse(file, content, stream)
+
+    monkeypatch.setattr(replay_files, "parse", parsed)
+
+
+def test_one_process_at_a_time_stages_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "in" / PRODUCT.name
+    write(tmp_path / "in", PRODUCT, "0001", "a")
+    locks: list[Path] = []
+
+    def try_to_lock(_: Path) -> None:
+        locks.extend(tmp_path.glob("twinstream-replay-*/*/.lock"))
+        with locks[-1].open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    during_staging(monkeypatch, try_to_lock)
+    stage(folder)
+    assert len(locks) == 1
+
+
+def test_a_file_that_changes_while_it_is_staged_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "in", PRODUCT, "0001", "a")
+    with monkeypatch.context() as patch:
+        during_staging(patch, lambda file: file.write_bytes(file.read_bytes() * 2))
+        with pytest.raises(SourceError, match=r"0001\.jsonl changed while it was read; expected a finished "):
+            stage(file.parent)
+    (copy,) = stage(file.parent).iterdir()
+    assert copy.read_bytes() == file.read_bytes()
+
+
+def test_a_copy_that_broke_off_is_made_again(tmp_path: Path) -> None:
+    files = [
+        write(tmp_path / "in", PRODUCT, name, name * size) for name, size in (("0001", 1), ("0002", 10_000))
+    ]
+    with (
+        room_for(20_000),
+        pytest.raises(SourceError, match="File too large; expected replay files that can be read and "),
+    ):
+        stage(files[0].parent)
+    assert not any("0002" in file.name for file in tmp_path.glob("twinstream-replay-*/*/*/.*"))
+    copies = sorted(stage(files[0].parent).iterdir())
+    assert [copy.read_bytes() for copy in copies] == [file.read_bytes() for file in files]
+    assert [copy.stat().st_mtime for copy in copies] == [1_000_000_000, 1_000_000_001]
+
+
 def test_the_copies_are_for_their_user_only(tmp_path: Path) -> None:
     write(tmp_path / "in", PRODUCT, "0001", "a")
     private = stage(tmp_path / "in" / PRODUCT.name).parents[1]
@@ -262,6 +317,20 @@ def test_publishing_goes_on_where_the_files_end(tmp_path: Path) -> None:
         (1, 2, b"1"),
         (1, 3, b"2"),
     ]
+
+
+def test_a_file_ends_after_so_many_messages_and_keyless_ones_take_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.replay_publisher.MESSAGES_PER_FILE", 2)
+    options = Namespace(replay_dir=tmp_path / "in")
+    publisher = replay.publisher(options)
+    publisher.publish([Message(PRODUCT.name, None, b"%d" % n, NOON) for n in range(5)], lambda *_: None)
+    folder = tmp_path / "in" / PRODUCT.name
+    assert sorted(file.name for file in folder.iterdir()) == ["0001.jsonl", "0002.jsonl"]
+    publisher.close()
+    places = [(record.partition, record.offset) for record in replay.records(PRODUCT, options)]
+    assert places == [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)]
 
 
 def test_a_message_is_acknowledged_when_its_file_is_there(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as some
 
 from sources import replay_files
 from sources.source import Record, SourceError
+from tests.full_disk import room_for
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 TIMES = some.datetimes(timezones=some.just(UTC)) | some.none()
@@ -85,6 +86,15 @@ def test_a_broken_line_is_named(tmp_path: Path, line: bytes, reason: str) -> Non
         list(replay_files.parse(tmp_path / "0001.jsonl", content, "s"))
     assert raised.match(reason)
     assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_cannot_be_written_whole_does_not_appear(tmp_path: Path) -> None:
+    record = Record("s", b"k", b"v" * 100_000, NOON, {}, 0, 0, NOON)
+    with room_for(50_000), pytest.raises(OSError, match="File too large"):
+        replay_files.write(tmp_path / "s" / "0001.jsonl", [record])
+    assert list((tmp_path / "s").iterdir()) == []
+    replay_files.write(tmp_path / "s" / "0001.jsonl", [record])
+    assert [file.name for file in (tmp_path / "s").iterdir()] == ["0001.jsonl"]
 
 
 def test_files_are_numbered_after_the_last(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ class _Streams:
     async def run(self, call: Call, client: bytes) -> None:
         if older := self._endings.get(client):
             older.set_exception(LiteError(Code.ABORTED, "the same client id connected again"))
+            self._stop_timer(client)
         ending: Ending = asyncio.get_running_loop().create_future()
         self._calls[client], self._endings[client] = call, ending
         self.group.members[client] = Member()
@@ -117,14 +118,16 @@ class _Streams:
 
     async def tell(self) -> None:
         async with self._telling:
-            for client, partitions in self.group.due().items():
-                assignment = _Assignment(partitions=sorted(partitions)).SerializeToString()
+            due = {self._calls[client]: (client, told) for client, told in self.group.due().items()}
+            for call, (client, partitions) in due.items():
+                if self._calls.get(client) is not call:
+                    continue  # it left while another was told
                 self._timers[client] = asyncio.get_running_loop().call_later(
                     _ACKNOWLEDGE_SECONDS, self._overdue, client
                 )
-                self._calls[client].log("assigned partitions %s", sorted(partitions))
+                call.log("assigned partitions %s", sorted(partitions))
                 with suppress(LiteError):  # a broken stream ends itself; the others go on
-                    await self._calls[client].write(assignment)
+                    await call.write(_Assignment(partitions=sorted(partitions)).SerializeToString())
 
     def _overdue(self, client: bytes) -> None:
         if self.group.acknowledge(client):

@@ -13,13 +13,17 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.cutover.arrived import Arrived
 from jobs.cutover.command import command
+from jobs.cutover.proof import _bounds
+from jobs.cutover.switch import switch
 from jobs.popular_products_recommendation import JOB as POPULAR
 from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.runtime.job import Job
 from jobs.runtime.run import run
 from sources import kafka
 from sources.catalog import BROWSING, PURCHASE, Stream
+from sources.flags import Parser
 from sources.source import Message
 from tests.kafka_broker import KafkaBroker
 from tests.publishing import publish_all
@@ -98,3 +102,23 @@ def test_before_the_new_run_there_is_nothing_to_prove(
     said = capsys.readouterr().err
     assert "expected the checkpoint of the run on Kafka; remedy: start that run" in said
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("oldest", "since"),
+    [
+        (NOON, NOON),  # Kafka has the first window from its start
+        (NOON + timedelta(seconds=59), NOON),
+        # Older events with a later stamp may be missing for the window, and for ten minutes of skew.
+        (NOON + timedelta(minutes=1), NOON + timedelta(minutes=11)),
+    ],
+)
+def test_windows_that_kafka_may_lack_events_of_prove_nothing(
+    spark: SparkSession, oldest: datetime, since: datetime
+) -> None:
+    rows = spark.createDataFrame(
+        [(NOON, NOON + timedelta(minutes=30))], "window_start timestamp, window_end timestamp"
+    )
+    came = Arrived({}, rows, rows, 1, {}, 1, oldest)
+    made = switch(ACTIVITY, Parser(), ["--sink=delta", "--sink-path=rows"])
+    assert _bounds(rows, came, timedelta(minutes=1), made) == (since, NOON + timedelta(minutes=30))

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.__main__ import main
-from jobs.doctor import broker, machine
+from jobs.doctor import broker, engine, machine
 from jobs.doctor import spark as spark_checks
 from jobs.doctor.diagnosis import Diagnosis
 from jobs.doctor.engine import Engine
@@ -86,6 +86,8 @@ def test_too_little_memory_and_a_strange_processor_are_faults(monkeypatch: pytes
         "remedy: start fewer: docker compose up --wait discounts dashboard"
     ]
     assert said(machine.architecture())[0].startswith("fault   processor: s390x; expected one of x86_64")
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 6 * 2**18}.__getitem__)
+    assert said(machine.memory()) == ["ok      memory: 6.0 GiB"]
 
 
 def test_another_python_and_jars_of_another_scala_are_faults(
@@ -146,8 +148,13 @@ def test_a_checkpoint_of_a_topic_made_anew_is_stale(
         f"fault   checkpoint {tmp_path}/b/kafka: browsing-stream has been made anew since; "
         f"remedy: python -m jobs reset b --source kafka --checkpoint-root {tmp_path}",
     ]
-    for stream in (PRODUCT, BROWSING):
-        kafka_broker.delete_topic(stream.topic)
+    kafka_broker.delete_topic(PRODUCT.topic)
+    assert said(broker.checkpoints(tmp_path, kafka_broker.bootstrap))[0] == (
+        f"fault   checkpoint {tmp_path}/a/kafka: product-stream is gone from the broker; "
+        f"remedy: python -m jobs reset a --source kafka --checkpoint-root {tmp_path}"
+    )
+    kafka_broker.delete_topic(BROWSING.topic)
+    assert [one.state for one in broker.checkpoints(tmp_path, "127.0.0.1:1")] == ["unknown", "unknown"]
 
 
 @pytest.mark.needs("docker")
@@ -155,3 +162,16 @@ def test_the_engine_and_compose_answer() -> None:
     lines = said(Engine().diagnoses())
     assert lines[0].startswith("ok      Docker: engine ")
     assert lines[1].startswith("ok      Compose: ")
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [("2.22.0", "ok"), ("v2.22.0-desktop.1", "ok"), ("10.0.0", "ok"), ("2.21.9", "fault"), ("dev", "fault")],
+)
+def test_compose_is_new_enough_from_2_22_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, state: str
+) -> None:
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho {version}\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert [one.state for one in engine._compose()] == [state]

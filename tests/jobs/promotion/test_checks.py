@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from jobs.promotion import plan, submission_checks
 from jobs.promotion.package import build
+from jobs.promotion.promotion import promotion
+from jobs.promotion.target import parse
+from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from tests.jobs.promotion.plans import (
     DELTA,
     IMAGE,
     KAFKA,
     LITE,
     PLACE,
+    TODAY,
     commands,
     planned,
     refusals,
@@ -162,6 +167,41 @@ def test_what_cannot_work_is_refused_with_reason_and_remedy(
     assert refusals(made) == [reason]
     assert made.sections == ()
     assert not (tmp_path / "dist").exists()
+
+
+LONGEST = {
+    "the most restarts": ["--max-failures-per-hour=10"],
+    "the fewest restarts": ["--max-failures-per-hour=1"],
+    "a cluster's longest name": [f"--cluster=a{'b' * 51}"],
+    "a bucket's longest name": [f"--bucket=a{'b' * 62}"],
+    "a bucket's shortest name": ["--bucket=abc"],
+    "the longest label": [f"--labels=a{'b' * 62}={'c' * 63}"],
+    "a label without a value": ["--labels=a="],
+    "a project's longest id": [f"--project=a{'b' * 29}"],
+}
+
+
+@pytest.mark.parametrize("flags", LONGEST.values(), ids=LONGEST)
+def test_what_google_just_takes_is_not_refused(tmp_path: Path, flags: list[str]) -> None:
+    target, of_the_job, _ = parse(plan.flags("plan"), [f"--output={tmp_path}", *KAFKA, *flags])
+    wanted = promotion(DISCOUNTS, target, of_the_job)
+    assert [str(found) for check in submission_checks.CHECKS for found in check(wanted, TODAY)] == []
+
+
+TOO_LONG = {
+    "a cluster's name": [f"--cluster=a{'b' * 52}"],
+    "a bucket's name": [f"--bucket=a{'b' * 63}"],
+    "a bucket's short name": ["--bucket=ab"],
+    "a label": [f"--labels=a={'c' * 64}"],
+    "a label's name": [f"--labels=a{'b' * 63}=c"],
+    "a project's id": [f"--project=a{'b' * 30}"],
+}
+
+
+@pytest.mark.parametrize("flags", TOO_LONG.values(), ids=TOO_LONG)
+def test_what_is_a_letter_too_long_or_short_is_refused(tmp_path: Path, flags: list[str]) -> None:
+    (reason,) = refusals(planned(tmp_path, *KAFKA, "--sink-path=gs://bucket/insights", *flags))
+    assert reason.startswith(flags[0].replace("=", " ", 1))
 
 
 @pytest.mark.parametrize("flags", [LITE, KAFKA], ids=["pubsublite", "kafka"])

@@ -102,6 +102,13 @@ def test_a_folder_that_cannot_be_written_is_refused(spark: SparkSession, tmp_pat
         open_checkpoint(spark, str(tmp_path / "file"), CONTRACT)
 
 
+def test_a_checkpoint_that_can_no_longer_be_written_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    open_checkpoint(spark, str(tmp_path), CONTRACT)
+    (tmp_path / "job" / "kafka" / ".writable.writing").mkdir()  # refuses the superuser too
+    with pytest.raises(CheckpointError, match=r"job/kafka: cannot be written .* see --checkpoint-root"):
+        open_checkpoint(spark, str(tmp_path), CONTRACT)
+
+
 def test_the_query_shape_is_its_stateful_operators_only(spark: SparkSession) -> None:
     events = spark.range(3).withColumn("key", F.col("id") % 2)
     counted = events.groupBy("key").agg(F.count("*").alias("n"))

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pyspark.sql.streaming.listener import QueryIdleEvent, QueryStartedEvent
 
 from jobs.runtime.job import Emission
-from jobs.runtime.progress import Batch, Counts, logfmt, read
+from jobs.runtime.progress import Batch, Counts, Progress, logfmt, read
+from jobs.runtime.progress_file import ProgressFile
 
 REPORT = {
     "batchId": 7,
@@ -86,3 +95,24 @@ def test_how_far_back_a_window_looks_and_which_are_final() -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     finals = [Emission("1 minute").final(noon + timedelta(milliseconds=past)) for past in (0, 1)]
     assert finals == [noon - timedelta(minutes=1), noon]
+
+
+def test_a_disk_that_is_full_is_told_and_ends_no_job(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = Progress("job", Counts({7: 12}), lambda _: "", ProgressFile(str(tmp_path / "progress"), "job"))
+    (tmp_path / "progress" / "job.jsonl").unlink()
+    (tmp_path / "progress").rmdir()
+    report: Any = SimpleNamespace(progress=SimpleNamespace(json=json.dumps(REPORT)))
+    query, run = uuid4(), uuid4()
+    progress.onQueryStarted(QueryStartedEvent(query, run, "job", "now"))
+    progress.onQueryProgress(report)
+    progress.onQueryIdle(QueryIdleEvent(query, run, "now"))
+    said = [line.partition(" job=job ")[2] for line in capsys.readouterr().err.splitlines()]
+    fault = f"""progress_file="[Errno 2] No such file or directory: '{tmp_path}/progress/job.jsonl'\""""
+    assert said[1].startswith(
+        "batch=7 in=251 out=12 late=4 dead=0 state_rows=351 watermark=2026-01-01T12:00:49"
+    )
+    assert [said[0], *said[2:]] == [fault] * 3
+    progress.say_totals()
+    assert "total_batches=1 total_in=251 total_out=12 total_late=4 total_dead=0" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from argparse import Namespace
+from dataclasses import replace
 
 import pytest
 from pyspark.sql import SparkSession
@@ -34,3 +35,23 @@ def test_a_terminal_of_few_characters_ends_no_run(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(octets, "ascii"))
     console.open_sink(spark, Namespace(), RESULTS)(spark.createDataFrame([("кружка",)], "id string"), 0)
     assert rb"\u043a\u0440\u0443\u0436\u043a\u0430" in octets.getvalue()
+
+
+def test_rows_come_in_the_results_order_numbers_to_the_right_and_the_rest_is_counted(
+    spark: SparkSession, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "SHOWN", 3)
+    results = replace(RESULTS, order=("minute", "id"), upsert=True)
+    rows = [(2, "a", 1), (10, "c", None), (10, "b", 200), (3, "z", 5)]
+    frame = spark.createDataFrame(rows, "minute int, id string, n int").repartition(2)
+    console.open_sink(spark, Namespace(), results)(frame, 7)
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "job: batch 7, running totals",
+        "minute | id | n",
+        "-------+----+----",
+        "     2 | a  |   1",
+        "     3 | z  |   5",
+        "    10 | b  | 200",
+        "… and 1 more rows",
+    ]

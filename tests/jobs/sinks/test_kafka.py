@@ -1,0 +1,75 @@
+"""The Kafka sink by itself: what a message's key and value are, on a real broker."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.sinks import kafka
+from jobs.sinks.sink import Results, SinkError
+from sources import kafka as source
+from sources.kafka_connection import COMMITTED
+from sources.source import SourceError
+from tests.kafka_broker import KafkaBroker
+from tests.sources.test_contract import options_of
+
+RESULTS = Results("job", "application", ("window_start", "product_id"), (), False, True)
+MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def options(broker: KafkaBroker, topic: str | None) -> Namespace:
+    given = options_of(source, f"--kafka-bootstrap-servers={broker.bootstrap}")
+    given.sink_topic = topic
+    return given
+
+
+def frame(spark: SparkSession, *rows: tuple[int, str, str]) -> DataFrame:
+    """Rows by the minute of the day at which their window starts."""
+    columns = "window_start timestamp, product_id string, net_revenue decimal(18,2)"
+    whole = [(MIDNIGHT + timedelta(minutes=minute), name, Decimal(net)) for minute, name, net in rows]
+    return spark.createDataFrame(whole, columns)
+
+
+def sent(broker: KafkaBroker, topic: str, count: int) -> list[tuple[str, dict[str, str]]]:
+    """Keys and values on the topic's one partition, in order."""
+    consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": topic})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    messages = consumer.consume(count, 30)
+    consumer.close()
+    return [((one.key() or b"").decode(), json.loads(one.value() or b"")) for one in messages]
+
+
+def test_the_key_is_window_and_product_and_a_batch_that_comes_again_has_the_same(
+    spark: SparkSession, kafka_broker: KafkaBroker
+) -> None:
+    kafka_broker.create_topic("sink-keys")
+    write = kafka.open_sink(spark, options(kafka_broker, "sink-keys"), RESULTS)
+    rows = frame(spark, (0, "mug", "1.50"), (13 * 60 + 5, "a|b ☕", "0.00")).coalesce(1)
+    for _ in range(2):
+        write(rows, 0)
+    expected = [
+        (
+            "2026-01-01T00:00:00.000Z|mug",
+            {"window_start": "2026-01-01T00:00:00.000Z", "product_id": "mug", "net_revenue": 1.5},
+        ),
+        (
+            "2026-01-01T13:05:00.000Z|a|b ☕",
+            {"window_start": "2026-01-01T13:05:00.000Z", "product_id": "a|b ☕", "net_revenue": 0.0},
+        ),
+    ]
+    assert sent(kafka_broker, "sink-keys", 4) == expected * 2
+
+
+def test_a_topic_that_is_not_given_or_not_there_is_told_at_the_start(
+    spark: SparkSession, kafka_broker: KafkaBroker
+) -> None:
+    with pytest.raises(SinkError, match=r"^--sink-topic is not given; --sink kafka needs it$"):
+        kafka.open_sink(spark, options(kafka_broker, None), RESULTS)
+    with pytest.raises(SourceError, match=r"^no topic 'sink-absent' on "):
+        kafka.open_sink(spark, options(kafka_broker, "sink-absent"), RESULTS)
