@@ -25,8 +25,14 @@ def milliseconds(instant: datetime) -> int:
 
 
 def from_milliseconds(count: int) -> datetime:
-    """The instant `count` milliseconds after 1970."""
-    return EPOCH + count * _MILLISECOND
+    """Return the instant `count` milliseconds after 1970.
+
+    Raises ValueError for one that is outside of the years 1 to 9999.
+    """
+    try:
+        return EPOCH + count * _MILLISECOND
+    except OverflowError:
+        raise ValueError(f"{count} ms after 1970 is outside of the years 1 to 9999 in UTC") from None
 
 
 def parse(text: str) -> datetime:

@@ -34,12 +34,17 @@ def _text_or_base64(name: str) -> tuple[Column, Column]:
     is_text = F.encode(text, "UTF-8") == F.col(name)
     return (
         F.when(is_text, text).alias(name),
-        F.when(~is_text, F.base64(name)).alias(f"{name}_base64"),
+        F.when(~is_text, _base64(F.col(name))).alias(f"{name}_base64"),
     )
 
 
 def _attributes() -> Column:
-    return F.transform_values("attributes", lambda _, values: F.transform(values, F.base64))
+    return F.transform_values("attributes", lambda _, values: F.transform(values, _base64))
+
+
+def _base64(value: Column) -> Column:
+    """Return the value in base64 in one line; Spark 3.5 ends a line after 76 characters."""
+    return F.translate(F.base64(value), "\r\n", "")
 
 
 def _rfc_3339(name: str) -> Column:

@@ -1,9 +1,11 @@
-"""From envelopes to events: parsed once, checked, rid of duplicates; what is not an event is a dead letter.
+"""From envelopes to events: parsed, checked, rid of duplicates; what is not an event is a dead letter.
 
 The shape of the physical plan is the point of this file, and `tests/jobs/runtime/test_events.py` holds it:
 
-* JSON is parsed once. A filter on parsed columns would be pushed below the projection that parses, which
-  parses again for every condition; a generator (`inline`) is a barrier that no filter passes.
+* JSON is parsed once: not at all in a flat object, which a regular expression reads, and again only where
+  the first parse can have lost something. A filter on parsed columns would be pushed below the projection
+  that parses, which parses again for every condition; a generator (`inline`) is a barrier that no filter
+  passes.
 * Dead letters cost no second pass. Good and bad rows share one exchange, the one that deduplication by
   `event_id` needs anyway: `good` and `dead_letters` then read the same shuffle files (ReusedExchange).
 * The watermark sees good rows only: a dead letter's `event_time` is null.
@@ -12,13 +14,14 @@ The shape of the physical plan is the point of this file, and `tests/jobs/runtim
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime import reasons, spelling
+from jobs.runtime import flat, reasons, spelling
 from jobs.runtime.reasons import LARGEST_ORDER, LONGEST_NAME, NAMES
 from sources.catalog import Stream
 from sources.envelope import ENVELOPE
@@ -71,8 +74,17 @@ def dead_letters(checked: DataFrame, stream: Stream, *, max_future_skew: timedel
     """
     here = _where_it_stands("dead_letter is not null and event is null and event_time is null")
     letters = checked.filter(here).select("dead_letter.*")
+    letters = letters.withColumn("parsed", F.coalesce("parsed", _as_tokens(stream)))
     letters = letters.withColumn("kind", reasons.kind(stream, max_future_skew))
     return letters.select(*ENVELOPE.fieldNames(), reasons.reason(stream).alias("reason"))
+
+
+def _as_tokens(stream: Stream) -> Column:
+    """The fields of a plain row as its text has them."""
+    names = {name: name for name in (*NAMES, "event_time", *stream.order_fields)}
+    columns = {**names, "unit_price": "price"} if stream.order_fields else names
+    texts = [F.col(column).cast("string").alias(name) for name, column in columns.items()]
+    return F.struct(*texts, F.lit(None).cast("string").alias("malformed"))
 
 
 def _where_it_stands(condition: str) -> Column:
@@ -84,10 +96,11 @@ def _where_it_stands(condition: str) -> Column:
 
 
 def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
-    """The envelope, what the value is, and its fields: as `parsed`, and as what they say.
+    """The envelope, what the value is, and its fields as what they say.
 
-    `parsed` has the fields as the parser gives them, of a text that is not `plain` in the spelling of
-    `spelling.respelt`. What they say: text, `quantity int`, `time`, `price`, each null where it is wrong.
+    Fields: text, `quantity int`, `time`, `price`, each null where it is wrong. A `plain` row is flat, or the
+    first parse, which gives the types, reads it; only where that can have lost something is the text parsed
+    again, in the spelling of `spelling.respelt`, and `parsed` has its tokens.
 
     Spark compiles no generator with a JSON parser in it; the other functions that it does not compile stand
     there too, so that everything around it is compiled. What it does compile stands before, for in the
@@ -95,47 +108,72 @@ def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
     code, which would be compiled anew for each batch; so would a seed (`rand`).
     """
     value, names = F.col("value"), (*NAMES, "event_time", *stream.order_fields)
-    schema = ", ".join(f"{name} string" for name in (*names, "malformed"))
-    text = F.when(F.col("plain"), value.cast("string")).otherwise(spelling.respelt(value))
-    parsed = F.from_json(text, schema, {**STRICT, "columnNameOfCorruptRecord": "malformed"}).alias("parsed")
-    looked_at = envelopes.select(
-        *envelopes.columns,
-        (F.decode("value", "UTF-8").cast("binary") == value).alias("is_text"),
-        spelling.one_brace(value).alias("one_brace"),
-        spelling.plain(value, bool(stream.order_fields)).alias("plain"),
+    is_text = (F.decode("value", "UTF-8").cast("binary") == value).alias("is_text")
+    looked_at = (
+        envelopes.select(*envelopes.columns, is_text, flat.read(value, names).alias("lines"))
+        .withColumn("flat", F.coalesce(flat.is_read(value, F.col("lines")), F.lit(False)))
+        .withColumn("one_brace", F.col("flat") | spelling.one_brace(value))
+        .withColumn("typed", ~F.col("flat") & spelling.typed(value, bool(stream.order_fields)))
     )
+    text = F.when(F.col("typed"), value.cast("string"))
     found = F.transform(
-        F.array(parsed),
-        lambda tokens: F.struct(
-            tokens.alias("parsed"),
-            F.when(~F.col("plain"), _exact(tokens, stream)).alias("exact"),
+        F.array(_from_json(text, names, TYPES)),
+        lambda fields: F.struct(
+            fields.alias("fields"),
+            F.when(~(F.col("flat") | _plain(fields, stream)), _exact(names, stream)).alias("exact"),
             (F.col("one_brace") | spelling.alone(value)).alias("alone"),
             F.current_timestamp().alias("now"),
         ),
     )
-    once = looked_at.select("*", F.inline(found))
-    is_json = F.col("parsed.malformed").isNull() & (F.col("plain") | F.col("exact.is_json"))
-    types = {"quantity": "int", "unit_price": "decimal(18,2)"}
+    once = looked_at.select("*", F.inline(found)).withColumn("plain", F.col("exact").isNull())
+    once = once.withColumn("of_flat", F.when(F.col("flat"), F.split("lines", "\n")))
     said = [
-        F.when(F.col("plain"), F.col(f"parsed.{name}").cast(types.get(name, "string")))
+        F.when(F.col("flat"), of_flat.cast(TYPES.get(name, "string")))
+        .when(F.col("plain"), F.col(f"fields.{name}"))
         .otherwise(F.col(f"exact.{name}"))
         .alias("price" if name == "unit_price" else name)
-        for name in names
+        for name, of_flat in zip(names, flat.fields(F.col("of_flat"), names), strict=True)
     ]
-    facts = ("is_text", "plain", "alone", is_json.alias("is_json"), "now", "parsed")
+    is_json = (F.col("plain") | F.col("exact.is_json")).alias("is_json")
+    facts = ("is_text", "plain", "alone", is_json, "now", F.col("exact.parsed"))
     return once.select(*envelopes.columns, *facts, *said).withColumn("time", _time())
 
 
 STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 """The parser's options that keep it to RFC 8259."""
+TYPES = {"quantity": "int", "unit_price": "decimal(18,2)"}
 
 
-def _exact(tokens: Column, stream: Stream) -> Column:
-    """What the tokens of a respelt text say; in the generator, for Java compiles no method as long as all."""
+def _from_json(text: Column, names: Iterable[str], types: Mapping[str, str]) -> Column:
+    """These fields of a JSON text and `malformed`, null where all could be read."""
+    schema = ", ".join(f"{name} {types.get(name, 'string')}" for name in (*names, "malformed"))
+    return F.from_json(text, schema, {**STRICT, "columnNameOfCorruptRecord": "malformed"})
+
+
+def _plain(fields: Column, stream: Stream) -> Column:
+    """Whether the first parse has all fields, each of which can only be what it should be."""
+    time = fields["event_time"]
+    checks = [
+        fields["malformed"].isNull(),
+        *(spelling.from_a_string(fields[name]) for name in NAMES),
+        (time >= "0") & (time < ":") & time.contains(":"),  # no number has one
+    ]
+    if stream.order_fields:
+        checks += [fields["quantity"] > 0, fields["unit_price"] >= 0]
+    return F.coalesce(reduce(operator.and_, checks), F.lit(False))
+
+
+def _exact(names: Iterable[str], stream: Stream) -> Column:
+    """What the tokens of the respelt text say; in the generator, for Java compiles no method that long."""
+    tokens = F.array(_from_json(spelling.respelt(F.col("value")), names, {}))
+    return F.transform(tokens, lambda parsed: F.struct(*_said(parsed, stream))).getItem(0)
+
+
+def _said(tokens: Column, stream: Stream) -> list[Column]:
     strings = [_string(tokens[name]).alias(name) for name in (*NAMES, "event_time")]
     numbers = [_quantity(tokens["quantity"]), _price(tokens["unit_price"])] if stream.order_fields else []
-    is_json = (~spelling.with_wrong_escapes(F.col("value"))).alias("is_json")
-    return F.struct(is_json, *strings, *numbers)
+    is_json = tokens["malformed"].isNull() & ~spelling.with_wrong_escapes(F.col("value"))
+    return [tokens.alias("parsed"), is_json.alias("is_json"), *strings, *numbers]
 
 
 def _string(token: Column) -> Column:

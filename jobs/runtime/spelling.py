@@ -1,15 +1,13 @@
-"""JSON texts that Spark's parser reads exactly, and a spelling of all others that it cannot misread.
+"""What Spark's JSON parser reads exactly, and a spelling of all other texts that it cannot misread.
 
-The parser gives every field as text: it makes one of `4711` and `"4711"`, rounds numbers to a double and
-half a surrogate pair to `?`. In a `plain` text none of that can happen. In any other, `respelt` writes what a
-value is into the value itself, so that one parse tells it of the last occurrence of a name, however deep
-or escaped the rest is. A respelt text is JSON where the text is, and only there.
+The parser makes one of `4711` and `"4711"` where a string is asked for, rounds prices, and makes half a
+surrogate pair a `?`. `typed` and `from_a_string` tell where none of that can have happened. For any other
+text, `respelt` writes what a value is into the value itself, so that one parse tells it of the last
+occurrence of a name, however deep or escaped the rest is. A respelt text is JSON where the text is, and only
+there.
 """
 
 from __future__ import annotations
-
-from functools import reduce
-from operator import or_
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -17,12 +15,11 @@ from pyspark.sql import functions as F
 STRING, HALF, OTHER = "~", "!", "#"
 """How a respelt value begins: a string, one with half a surrogate pair, a number or a word as it stands."""
 
-# A name's value that is not plain, wherever in the text the name stands. The regular expressions begin with
-# literals, by which Java finds them several times as fast.
-_NO_STRING = (r'_id"\s*+:\s*+[^"\s]', r'event_time"\s*+:\s*+[^"\s]')
-_NAMED = r'"(?:event|user|product)_id"\s*+:\s*+[^"\s]|"event_time"\s*+:\s*+[^"\s]'
-_QUANTITY = r'"quantity"\s*+:\s*+(?![1-9][0-9]{0,8}\s*+[,}])'
-_PRICE = r'"unit_price"\s*+:\s*+(?!"?+[0-9]{1,13}(?:\.[0-9]{1,2})?+"?+\s*+[,}])'
+# The text that the parser makes of a value that is no string, or none at all.
+_OF_ANOTHER = r'^(?:\z|"|-?[0-9][-0-9.E]*+\z)'
+# A price that is not plain, wherever in the text its name stands. The regular expression begins with a
+# literal, by which Java finds it several times as fast.
+_PRICE = r'"unit_price"\s*+:\s*+(?!("?+)[0-9]{1,13}(?:\.[0-9]{1,2})?+\1\s*+[,}])'
 # An escaped letter could be one of a name, half a surrogate pair is lost, and the parser takes the low byte
 # of a character beyond ASCII for a hexadecimal digit.
 _ESCAPE = r"\\u(?:00[567]|[dD]|(?![0-9a-fA-F]{4}))"
@@ -33,17 +30,20 @@ _LONE = rf"(?:{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW})"
 _NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?+[0-9]++)?+"
 
 
-def plain(value: Column, orders: bool) -> Column:
-    """Whether the parser reads each of an event's fields in this JSON exactly.
+def typed(value: Column, orders: bool) -> Column:
+    """Return whether the parser reads the text's escapes and each `unit_price` as decimal(18,2) exactly.
 
-    Every field is a string, `quantity` an integer of one to nine digits, and `unit_price`, as a number or a
-    string, has at most thirteen digits before the point and two behind it: a double holds it.
+    As a number or a string, a price has at most thirteen digits before the point and two behind it.
     """
     text = value.cast("string")
-    names = reduce(or_, (text.rlike(pattern) for pattern in _NO_STRING)) & text.rlike(_NAMED)
     escapes = F.contains(value, F.lit(b"\\u")) & text.rlike(_ESCAPE)
-    numbers = [text.rlike(_QUANTITY), text.rlike(_PRICE)] if orders else []
-    return ~reduce(or_, [escapes, names, *numbers])
+    return ~(escapes | text.rlike(_PRICE)) if orders else ~escapes
+
+
+def from_a_string(text: Column) -> Column:
+    """Return whether the parser can have made this text of a string only, and not of an empty one."""
+    number = (text < ":") & text.rlike(_OF_ANOTHER)
+    return ~(number | text.startswith("[") | text.startswith("{") | text.isin("true", "false"))
 
 
 def respelt(value: Column) -> Column:

@@ -14,7 +14,7 @@ from sources.catalog import Stream
 from sources.clients.backlog import merged
 from sources.clients.kafka_connection import connected, partitions
 from sources.kafka_connection import ANSWER_SECONDS, COMMITTED, missing, unreachable
-from sources.source import Record
+from sources.source import Record, SourceError
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
@@ -60,7 +60,14 @@ def _start(consumer: Consumer, topic: str, count: int, starting: str | datetime)
 
 def _record(stream: Stream, message: Any) -> Record:
     kind, stamp = message.timestamp()
-    published_at = instants.from_milliseconds(stamp)
+    try:
+        published_at = instants.from_milliseconds(stamp)
+    except ValueError as error:
+        raise SourceError(
+            f"{message.topic()}, partition {message.partition()}, offset {message.offset()}: its timestamp, "
+            f"{error}; expected milliseconds since 1970, no finer unit; remedy: correct the producer, and "
+            "start behind this message (--kafka-starting latest)"
+        ) from None
     attributes: dict[str, list[bytes | None]] = {}
     for name, value in message.headers() or ():
         attributes.setdefault(name, []).append(value)

@@ -66,6 +66,15 @@ def test_what_is_no_time_is_said_to_be_none(text: str) -> None:
     assert f"{text!r} {WRONG[text]}" == str(raised.value)
 
 
+def test_milliseconds_end_with_the_year_9999() -> None:
+    last = 253_402_300_799_999
+    assert datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) == instants.from_milliseconds(last)
+    for count in (last + 1, -62_135_596_800_001, 2**63 - 1):
+        said = f"^{count} ms after 1970 is outside of the years 1 to 9999 in UTC$"
+        with pytest.raises(ValueError, match=said):
+            instants.from_milliseconds(count)
+
+
 BEYOND_A_FLAG = ("9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "2026-01-31")
 
 

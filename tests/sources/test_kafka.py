@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
@@ -215,6 +215,21 @@ def test_a_topic_stamped_by_the_broker_has_no_time_of_the_producers(
     assert record is not None
     assert (record.event_at, record.published_at) == (None, row.published_at.replace(tzinfo=UTC))
     kafka_broker.delete_topic(stamped.topic)
+
+
+def test_a_timestamp_beyond_the_year_9999_is_named_with_its_place(
+    kafka_broker: KafkaBroker, options: Namespace
+) -> None:
+    """Microseconds in place of milliseconds; Kafka 4 takes them where the topic's limit is lifted."""
+    far = Stream(next(_names))
+    kafka_broker.create_topic(far.topic, 1, message_timestamp_after_max_ms=2**63 - 1)
+    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})
+    producer.produce(far.topic, b"x", timestamp=1_767_268_800_000_000)
+    producer.flush()
+    said = f"{far.topic}, partition 0, offset 0: its timestamp, 1767268800000000 ms after 1970 is outside of"
+    with pytest.raises(SourceError, match=f"^{said} the years 1 to 9999 in UTC; expected .*; remedy: "):
+        next(kafka.records(far, options))
+    kafka_broker.delete_topic(far.topic)
 
 
 def test_one_message_that_the_broker_refuses_takes_no_other_with_it(
