@@ -66,7 +66,7 @@ class KilledRun:
 
     def __init__(self, folder: Path, events: EventSet, target: Target) -> None:
         self._folder, self._events, self._target = folder, events, target
-        self._topic = f"killed-{target.output_mode}-{events.seed}"
+        self._topic = f"killed-{folder.name}"
         self._write_input()
         self._open = ExitStack()
         self.traces = Traces(Path(path_of(str(folder / "checkpoints"), JOB, "replay")), self._sink_step())
