@@ -9,11 +9,12 @@ from functools import reduce
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime import command_line, events
-from jobs.runtime.job import Inputs, Job
+from jobs.runtime import command_line
+from jobs.runtime.job import Job
+from jobs.runtime.pipeline import Pipeline, envelopes, together
 from jobs.runtime.progress import Counts, read
 from jobs.runtime.watched_tables import WatchedTables
 from notebooks.broker import Broker
@@ -51,7 +52,7 @@ class JobQuery:
         """Take what is there now, and everything that became final by it."""
         number = len(self._steps) + 1
         query = (
-            self._output()
+            together(self._parts)
             .writeStream.foreachBatch(lambda batch, _: self._take(batch, number))
             .outputMode(self.options.output_mode)
             .option("checkpointLocation", self._checkpoint.name)
@@ -97,31 +98,12 @@ class JobQuery:
         source, options, spark = self._broker.source, self.options, self._broker.spark
         source.check(spark, self.streams, options)
         tables = WatchedTables(spark, self._job, options)
-        checked = {
-            stream: events.check(
-                self._pick(source.envelope(source.read(spark.readStream, stream, options))),
-                stream,
-                watermark=options.watermark,
-                max_future_skew=options.max_future_skew,
-            )
-            for stream in self.streams
-        }
-        self._good = {stream.name: events.good(frame) for stream, frame in checked.items()}
-        letters = [
-            events.dead_letters(frame, stream, max_future_skew=options.max_future_skew)
-            for stream, frame in checked.items()
-        ]
-        rows = self._job.rows(Inputs(options, self._good, tables.current))
-        parts = {"row": rows, "dead_letter": reduce(DataFrame.union, letters)}
-        return {**parts, "event": _together(self._good)} if keep_events else parts
-
-    def _output(self) -> DataFrame:
-        """All parts in one frame, a struct column each, of which one is not null."""
-        frames = [
-            frame.select(*(_part(name, other, name == its) for name, other in self._parts.items()))
-            for its, frame in self._parts.items()
-        ]
-        return reduce(DataFrame.union, frames)
+        read = envelopes(source, spark.readStream, self.streams, options)
+        picked = {name: self._pick(frame) for name, frame in read.items()}
+        pipeline = Pipeline(self._job, options, picked)
+        self._good = pipeline.good
+        parts = {"row": pipeline.rows(tables.current), "dead_letter": pipeline.dead_letters()}
+        return {**parts, "event": _all_of(self._good)} if keep_events else parts
 
     def _take(self, batch: DataFrame, step: int) -> None:
         for row in batch.collect():
@@ -149,14 +131,9 @@ class JobQuery:
         return pd.DataFrame(self._taken[name], columns=[*self._parts[name].columns, "step"])
 
 
-def _together(good: Mapping[str, DataFrame]) -> DataFrame:
+def _all_of(good: Mapping[str, DataFrame]) -> DataFrame:
     frames = [frame.withColumn("stream", F.lit(name)) for name, frame in good.items()]
     return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames)
-
-
-def _part(name: str, frame: DataFrame, its_own: bool) -> Column:
-    struct = F.struct(*frame.columns) if its_own else F.lit(None).cast(frame.schema)
-    return struct.alias(name)
 
 
 def _naive(time: datetime | None) -> datetime | None:

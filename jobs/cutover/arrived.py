@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from jobs.cutover.switch import KAFKA, Switch
 from jobs.cutover.tally import MICROSECOND
-from jobs.runtime import events
+from jobs.runtime.pipeline import Pipeline, envelopes
 from sources import instants
 from sources import source as sources
 
@@ -42,17 +42,14 @@ class Arrived:
 def arrived(spark: SparkSession, switch: Switch) -> Arrived:
     """Raises SourceError where the broker does not answer or has no such topic."""
     source, options = sources.load(KAFKA), switch.new
-    streams, skew = switch.job.streams(options), options.max_future_skew
+    streams = switch.job.streams(options)
     source.check(spark, list(streams), options)
-    came = {one.name: source.envelope(source.read(spark.read, one, options)).persist() for one in streams}
-    checked = {
-        one.name: events.check(came[one.name], one, watermark=options.watermark, max_future_skew=skew)
-        for one in streams
-    }
-    letters = [events.dead_letters(checked[one.name], one, max_future_skew=skew) for one in streams]
+    read = envelopes(source, spark.read, streams, options)
+    came = {name: frame.persist() for name, frame in read.items()}
+    pipeline = Pipeline(switch.job, options, came)
     kind = F.substring_index("reason", ": ", 1)  # without the value in question
-    reasons = reduce(DataFrame.union, letters).groupBy(kind).count().collect()
-    good = {name: events.good(frame).persist() for name, frame in checked.items()}
+    reasons = pipeline.dead_letters().groupBy(kind).count().collect()
+    good = {name: frame.persist() for name, frame in pipeline.good.items()}
     times = reduce(DataFrame.union, (frame.select("event_id", "event_time") for frame in good.values()))
     first = times.agg(F.count("*"), F.min(F.unix_micros("event_time"))).first()
     count, oldest = first if first else (0, None)

@@ -8,6 +8,8 @@ The shape of the physical plan is the point of this file, and `tests/jobs/runtim
   passes.
 * Dead letters cost no second pass. Good and bad rows share one exchange, the one that deduplication by
   `event_id` needs anyway: `good` and `dead_letters` then read the same shuffle files (ReusedExchange).
+* Reasons are found in batches that have dead letters (`with_reasons`): within the stream's query, their
+  expressions would be planned in every batch, and those are most of what a small batch costs.
 * The watermark sees good rows only: a dead letter's `event_time` is null.
 """
 
@@ -40,10 +42,10 @@ def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_sk
 
     Columns: `event_id string`; for an event `event_time timestamp` and `event`, a struct of `user_id string,
     product_id string` and, for orders, `quantity int, unit_price decimal(18,2)`; for a dead letter
-    `dead_letter`, a struct of the envelope's columns and what its reason is found from. What does not apply
-    is null. Of a field that is given more than once the last counts.
+    `dead_letter`, a struct of the envelope's columns and `now timestamp`, when it was checked. What does not
+    apply is null. Of a field that is given more than once the last counts.
     """
-    parsed = _parsed(envelopes, stream)
+    parsed = _parsed(envelopes, stream, F.current_timestamp())
     checks = _checks(stream, max_future_skew)
     wrong = reduce(operator.or_, (F.coalesce(condition, F.lit(False)) for condition in checks))
     order = [F.col("quantity"), F.col("price").alias("unit_price")] if stream.order_fields else []
@@ -51,7 +53,7 @@ def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_sk
         F.col("event_id"),
         F.when(~F.col("wrong"), F.col("time")).alias("event_time"),
         F.when(~F.col("wrong"), F.struct("user_id", "product_id", *order)).alias("event"),
-        F.when(F.col("wrong"), F.struct(*parsed.columns)).alias("dead_letter"),
+        F.when(F.col("wrong"), F.struct(*ENVELOPE.fieldNames(), "now")).alias("dead_letter"),
     ]
     checked = parsed.withColumn("wrong", wrong).select(columns)
     return checked.withWatermark("event_time", watermark).repartition("event_id")
@@ -66,15 +68,20 @@ def good(checked: DataFrame) -> DataFrame:
     return events.dropDuplicates(["event_id"])
 
 
-def dead_letters(checked: DataFrame, stream: Stream, *, max_future_skew: timedelta) -> DataFrame:
-    """The dead letters of `check`: the envelope's columns and `reason string`, the first that applies.
+def dead_letters(checked: DataFrame) -> DataFrame:
+    """Return the dead letters of `check`: the envelope's columns and `now`."""
+    here = _where_it_stands("dead_letter is not null and event is null and event_time is null")
+    return checked.filter(here).select("dead_letter.*")
+
+
+def with_reasons(dead_letters: DataFrame, stream: Stream, *, max_future_skew: timedelta) -> DataFrame:
+    """Return a stream's dead letters: the envelope's columns and `reason string`, the first that applies.
 
     A reason is a sentence that begins with the field's name or `value`, and the offending value behind a
     colon and a blank: the part before is of a kind that can be counted.
     """
-    here = _where_it_stands("dead_letter is not null and event is null and event_time is null")
-    letters = checked.filter(here).select("dead_letter.*")
-    letters = letters.withColumn("parsed", F.coalesce("parsed", _as_tokens(stream)))
+    parsed = _parsed(dead_letters.withColumnRenamed("now", "checked_at"), stream, F.col("checked_at"))
+    letters = parsed.withColumn("parsed", F.coalesce("parsed", _as_tokens(stream)))
     letters = letters.withColumn("kind", reasons.kind(stream, max_future_skew))
     return letters.select(*ENVELOPE.fieldNames(), reasons.reason(stream).alias("reason"))
 
@@ -95,8 +102,8 @@ def _where_it_stands(condition: str) -> Column:
     return F.expr(f"({condition}) or spark_partition_id() = -1")
 
 
-def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
-    """The envelope, what the value is, and its fields as what they say.
+def _parsed(envelopes: DataFrame, stream: Stream, now: Column) -> DataFrame:
+    """The envelope, what the value is, and its fields as what they say; `now` is when that is looked at.
 
     Fields: text, `quantity int`, `time`, `price`, each null where it is wrong. A `plain` row is flat, or the
     first parse, which gives the types, reads it; only where that can have lost something is the text parsed
@@ -122,7 +129,7 @@ def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
             fields.alias("fields"),
             F.when(~(F.col("flat") | _plain(fields, stream)), _exact(names, stream)).alias("exact"),
             (F.col("one_brace") | spelling.alone(value)).alias("alone"),
-            F.current_timestamp().alias("now"),
+            now.alias("now"),
         ),
     )
     once = looked_at.select("*", F.inline(found)).withColumn("plain", F.col("exact").isNull())
@@ -136,7 +143,7 @@ def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
     ]
     is_json = (F.col("plain") | F.col("exact.is_json")).alias("is_json")
     facts = ("is_text", "plain", "alone", is_json, "now", F.col("exact.parsed"))
-    return once.select(*envelopes.columns, *facts, *said).withColumn("time", _time())
+    return once.select(*ENVELOPE.fieldNames(), *facts, *said).withColumn("time", _time())
 
 
 STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}

@@ -14,6 +14,7 @@ from jobs.runtime import dead_letters
 from jobs.runtime.checkpoint import Checkpoint
 from jobs.runtime.command_line import AVAILABLE_NOW, CONTINUOUS
 from jobs.runtime.job import Job
+from jobs.runtime.pipeline import part, with_reasons
 from jobs.runtime.progress import Batch, Counts, Progress, rfc_3339
 from jobs.runtime.progress_file import ProgressFile
 from jobs.sinks.sink import Write
@@ -94,9 +95,10 @@ class Query:
         try:
             rows, dead = _count(batch)
             if rows:
-                self._write(batch.filter("row is not null").select("row.*"), number)
+                self._write(part(batch, "row"), number)
             if dead:
-                letters = batch.filter("dead_letter is not null").select("dead_letter.*")
+                skew, streams = self._options.max_future_skew, self._job.streams(self._options)
+                letters = with_reasons(part(batch, "dead_letter"), streams, skew)
                 dead_letters.write(letters, self._dead_letter_folder, number)
             self._counts.out[number], self._counts.dead[number] = rows, dead
         finally:

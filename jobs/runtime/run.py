@@ -7,12 +7,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
 
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
-from jobs.runtime import command_line, events, files
+from jobs.runtime import command_line, files
 from jobs.runtime.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -28,7 +26,8 @@ from jobs.runtime.dead_letter_retention import DeadLetterRetention
 from jobs.runtime.failure import failure
 from jobs.runtime.jar_sets import jar_sets
 from jobs.runtime.java import NoJava
-from jobs.runtime.job import Inputs, Job, TableError
+from jobs.runtime.job import Job, TableError
+from jobs.runtime.pipeline import Pipeline, envelopes, together
 from jobs.runtime.progress_file import ProgressDirError
 from jobs.runtime.query import Query
 from jobs.runtime.session import ForeignSpark, session
@@ -151,30 +150,9 @@ def _output(
     job: Job, source: Source, spark: SparkSession, options: Namespace, tables: WatchedTables
 ) -> DataFrame:
     """The job's rows and its streams' dead letters: `row struct, dead_letter struct`, one of them null."""
-    checked = {
-        stream.name: events.check(
-            source.envelope(source.read(spark.readStream, stream, options)),
-            stream,
-            watermark=options.watermark,
-            max_future_skew=options.max_future_skew,
-        )
-        for stream in job.streams(options)
-    }
-    good = {name: events.good(frame) for name, frame in checked.items()}
-    rows = job.rows(Inputs(options, good, tables.current))
-    if options.windows_after:
-        rows = rows.filter(F.col("window_end") > F.lit(options.windows_after))
-    letters = [
-        events.dead_letters(checked[stream.name], stream, max_future_skew=options.max_future_skew)
-        for stream in job.streams(options)
-    ]
-    dead = reduce(DataFrame.union, letters)
-    row, dead_letter = F.struct(*rows.columns).alias("row"), F.struct(*dead.columns).alias("dead_letter")
-    return rows.select(row, _null(dead, "dead_letter")).union(dead.select(_null(rows, "row"), dead_letter))
-
-
-def _null(frame: DataFrame, name: str) -> Column:
-    return F.lit(None).cast(frame.schema).alias(name)
+    streams = job.streams(options)
+    pipeline = Pipeline(job, options, envelopes(source, spark.readStream, streams, options))
+    return together({"row": pipeline.rows(tables.current), "dead_letter": pipeline.dead})
 
 
 def _dead_letter_folder(spark: SparkSession, job: Job, options: Namespace, checkpoint: Checkpoint) -> str:

@@ -41,8 +41,8 @@ def check(frame: DataFrame, stream: str, watermark: timedelta, skew: timedelta) 
 
 
 def dead_letters(checked: DataFrame, stream: str, skew: timedelta) -> DataFrame:
-    """`events.dead_letters` of what `check` gave."""
-    return events.dead_letters(checked, STREAMS[stream], max_future_skew=skew)
+    """The dead letters of what `check` gave, with their reasons."""
+    return events.with_reasons(events.dead_letters(checked), STREAMS[stream], max_future_skew=skew)
 
 
 def offers(spark: SparkSession, rows: Iterable[Offer]) -> DataFrame:

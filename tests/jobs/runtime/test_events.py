@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime import events
+from jobs.runtime.pipeline import together
 from sources.catalog import BROWSING, PRODUCT
 from sources.envelope import ENVELOPE
 from tests.jobs import frames
@@ -370,10 +371,7 @@ def test_an_event_counts_once_in_a_batch(spark: SparkSession) -> None:
 def events_and_dead_letters(envelopes: DataFrame) -> DataFrame:
     """Both, as a job writes them in one query."""
     frame = frames.check(envelopes, PRODUCT.name, WATERMARK, SKEW)
-    good, dead = events.good(frame), frames.dead_letters(frame, PRODUCT.name, SKEW)
-    reason = F.lit(None).cast("string").alias("reason")
-    names = [F.lit(None).cast("string"), F.lit(None).cast("timestamp")]
-    return good.select("event_id", "event_time", reason).union(dead.select(*names, "reason"))
+    return together({"event": events.good(frame), "dead_letter": events.dead_letters(frame)})
 
 
 @pytest.fixture(scope="module")
