@@ -12,13 +12,14 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime import command_line
+from jobs.runtime import command_line, reasons
 from jobs.runtime.job import Job
 from jobs.runtime.pipeline import Pipeline, envelopes, together
 from jobs.runtime.progress import Counts, read
 from jobs.runtime.watched_tables import WatchedTables
 from notebooks.broker import Broker
-from sources.catalog import Stream
+from sources.catalog import STREAMS, Stream
+from sources.envelope import ENVELOPE
 
 Pick = Callable[[DataFrame], DataFrame]
 
@@ -86,7 +87,10 @@ class JobQuery:
     @property
     def dead_letters(self) -> pd.DataFrame:
         """What was no event: the envelope, the `reason` and the `step`."""
-        return self._table("dead_letter")
+        letters, skew = self._table("dead_letter"), self.options.max_future_skew
+        found = zip(letters["value"], letters["stream"], letters["latest"], strict=True)
+        said = [reasons.reason(value, STREAMS[stream], latest, skew) for value, stream, latest in found]
+        return letters.assign(reason=said)[[*ENVELOPE.fieldNames(), "reason", "step"]]
 
     @property
     def steps(self) -> pd.DataFrame:
@@ -102,7 +106,7 @@ class JobQuery:
         picked = {name: self._pick(frame) for name, frame in read.items()}
         pipeline = Pipeline(self._job, options, picked)
         self._good = pipeline.good
-        parts = {"row": pipeline.rows(tables.current), "dead_letter": pipeline.dead_letters()}
+        parts = {"row": pipeline.rows(tables.current), "dead_letter": pipeline.dead}
         return {**parts, "event": _all_of(self._good)} if keep_events else parts
 
     def _take(self, batch: DataFrame, step: int) -> None:

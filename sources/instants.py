@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+_MILLISECOND, _MICROSECOND = timedelta(milliseconds=1), timedelta(microseconds=1)
 _END_OF_FLAGS = datetime(9999, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]{1,9}))?"
@@ -36,12 +36,23 @@ def from_milliseconds(count: int) -> datetime:
 
 
 def parse(text: str) -> datetime:
-    """The instant of an RFC 3339 time with a zone, cut down to the microsecond.
+    """Return the instant of an RFC 3339 time with a zone, cut down to the microsecond.
 
     A zone is at most 18 hours away from UTC.
 
     Raises ValueError saying what is wrong: another form, no such day, or an instant that is outside of the
     years 1 to 9999 in UTC.
+    """
+    try:
+        return EPOCH + microseconds(text) * _MICROSECOND
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside of the years 1 to 9999 in UTC") from None
+
+
+def microseconds(text: str) -> int:
+    """Return the microseconds from 1970 to an RFC 3339 time with a zone, which may lead out of all years.
+
+    Raises ValueError if it has another form or there is no such day.
     """
     parts = _RFC_3339.fullmatch(text)
     if parts is None:
@@ -50,11 +61,10 @@ def parse(text: str) -> datetime:
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     try:
         local = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '')[:6]:0<6}+00:00")
-        return local + offset if sign == "-" else local - offset
     except ValueError:
         raise ValueError(f"{text!r} is no day of the calendar") from None
-    except OverflowError:
-        raise ValueError(f"{text!r} is outside of the years 1 to 9999 in UTC") from None
+    since = local - EPOCH
+    return (since + offset if sign == "-" else since - offset) // _MICROSECOND
 
 
 def text(instant: datetime) -> str:

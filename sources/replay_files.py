@@ -67,8 +67,13 @@ def following(folder: Path) -> Path:
 
 
 def encode(record: Record) -> bytes:
-    """A message as one line."""
-    fields: dict[str, Any] = {
+    """Return a message as one line."""
+    return line(fields(record))
+
+
+def fields(record: Record) -> dict[str, Any]:
+    """Return a message's fields as its line has them."""
+    return {
         "stream": record.stream,
         "partition": record.partition,
         "offset": record.offset,
@@ -78,6 +83,10 @@ def encode(record: Record) -> bytes:
         "published_at": _rfc3339(record.published_at),
         "event_at": _rfc3339(record.event_at),
     }
+
+
+def line(fields: dict[str, Any]) -> bytes:
+    """Return the line with these fields."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 

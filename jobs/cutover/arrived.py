@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from pyspark.sql import functions as F
 
 from jobs.cutover.switch import KAFKA, Switch
 from jobs.cutover.tally import MICROSECOND
+from jobs.runtime import dead_letters, reasons
 from jobs.runtime.pipeline import Pipeline, envelopes
 from sources import instants
 from sources import source as sources
@@ -47,15 +49,14 @@ def arrived(spark: SparkSession, switch: Switch) -> Arrived:
     read = envelopes(source, spark.read, streams, options)
     came = {name: frame.persist() for name, frame in read.items()}
     pipeline = Pipeline(switch.job, options, came)
-    kind = F.substring_index("reason", ": ", 1)  # without the value in question
-    reasons = pipeline.dead_letters().groupBy(kind).count().collect()
+    letters = dead_letters.letters(pipeline.dead, options.max_future_skew)
+    dead = Counter(reasons.kind(letter.reason) for letter in letters)
     good = {name: frame.persist() for name, frame in pipeline.good.items()}
     times = reduce(DataFrame.union, (frame.select("event_id", "event_time") for frame in good.values()))
     first = times.agg(F.count("*"), F.min(F.unix_micros("event_time"))).first()
     count, oldest = first if first else (0, None)
     copies = reduce(DataFrame.union, map(_copies, came.values()))
     messages = sum(frame.count() for frame in came.values())
-    dead = {str(reason): int(number) for reason, number in reasons}
     since = None if oldest is None else instants.EPOCH + oldest * MICROSECOND
     return Arrived(good, times, copies, messages, dead, count, since)
 

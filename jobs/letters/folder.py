@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.letters.batches import Batch, Batches
+from jobs.runtime import reasons
 from sources import replay_files
 from sources.catalog import STREAMS
 from sources.source import Record
@@ -42,7 +43,7 @@ class Letter:
     @property
     def kind(self) -> str:
         """The reason without the value in question."""
-        return self.reason.partition(": ")[0]
+        return reasons.kind(self.reason)
 
 
 class DeadLetterFolder:

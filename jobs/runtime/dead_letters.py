@@ -1,51 +1,93 @@
-"""Dead letters: what is no event, kept with the reason, as lines that `--source replay` can read again."""
+"""Dead letters: messages that are no events, kept with the reason as lines that `--source replay` reads."""
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.runtime import files, reasons
+from sources import instants, replay_files
+from sources.catalog import STREAMS
+from sources.source import Record
 
-def write(dead_letters: DataFrame, folder: str, batch: int) -> None:
-    """Write a batch's dead letters (`events.dead_letters`) to `folder/batch=N`, replacing what is there.
+AT_ONCE = 10_000
+"""Dead letters that are brought into this process by one Spark job; more come by partition."""
+PART_BYTES = 4 << 20
+"""A file of dead letters ends with the line that reaches this."""
+_MICROSECOND = timedelta(microseconds=1)
+_FIRST, _LAST = (
+    (time.replace(tzinfo=UTC) - instants.EPOCH) // _MICROSECOND for time in (datetime.min, datetime.max)
+)
 
-    One file; a line is a replay record (`sources/replay_files.py`) with a `reason` besides.
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that is no event, as its source has stored it, and why."""
+
+    reason: str
+    record: Record
+
+
+def letters(dead: DataFrame, max_future_skew: timedelta, count: int = 0) -> Iterator[DeadLetter]:
+    """Yield the dead letters of `events.dead_letters`, each with its reason.
+
+    They are found in this process, one by one. `count` says how many there are, 0 if that is not known.
     """
-    lines = dead_letters.select(F.to_json(_record()).alias("value"))
-    lines.coalesce(1).write.mode("overwrite").text(f"{folder}/batch={batch}")
+    times = [F.unix_micros(name).alias(name) for name in ("published_at", "event_at")]
+    rows = dead.select("stream", "partition", "offset", "key", "value", "attributes", *times, "latest")
+    for row in rows.collect() if 0 < count <= AT_ONCE else rows.toLocalIterator():
+        record = _record(row)
+        stream = STREAMS[record.stream]
+        yield DeadLetter(reasons.reason(record.value, stream, row["latest"], max_future_skew), record)
 
 
-def _record() -> Column:
-    return F.struct(
-        "reason",
-        "stream",
-        "partition",
-        "offset",
-        *_text_or_base64("key"),
-        *_text_or_base64("value"),
-        _attributes().alias("attributes_base64"),
-        _rfc_3339("published_at"),
-        _rfc_3339("event_at"),
+def write(spark: SparkSession, letters: Iterable[DeadLetter], folder: str, batch: int) -> None:
+    """Write a batch's dead letters to `folder/batch=N`, replacing what is there.
+
+    A line is a replay record (`sources/replay_files.py`) with a `reason`; `_SUCCESS` says that all are there.
+    Raises OSError saying why they cannot be written.
+    """
+    path = f"{folder}/batch={batch}"
+    files.delete(spark, path)
+    for number, lines in enumerate(_parts(letters)):
+        files.write_bytes(spark, f"{path}/part-{number:05}.txt", lines)
+    files.write_bytes(spark, f"{path}/_SUCCESS", b"")
+
+
+def _parts(letters: Iterable[DeadLetter]) -> Iterator[bytes]:
+    part = bytearray()
+    for letter in letters:
+        part += replay_files.line({"reason": letter.reason, **replay_files.fields(letter.record)})
+        if len(part) >= PART_BYTES:
+            yield bytes(part)
+            part.clear()
+    if part:
+        yield bytes(part)
+
+
+def _record(row: Row) -> Record:
+    return Record(
+        stream=row["stream"],
+        key=_bytes(row["key"]),
+        value=_bytes(row["value"]),
+        event_at=_instant(row["event_at"]),
+        attributes={name: list(map(_bytes, values)) for name, values in row["attributes"].items()},
+        partition=row["partition"],
+        offset=row["offset"],
+        published_at=_instant(row["published_at"]),
     )
 
 
-def _text_or_base64(name: str) -> tuple[Column, Column]:
-    text = F.decode(name, "UTF-8")
-    is_text = F.encode(text, "UTF-8") == F.col(name)
-    return (
-        F.when(is_text, text).alias(name),
-        F.when(~is_text, _base64(F.col(name))).alias(f"{name}_base64"),
-    )
+def _bytes(value: bytearray | None) -> bytes | None:
+    return None if value is None else bytes(value)
 
 
-def _attributes() -> Column:
-    return F.transform_values("attributes", lambda _, values: F.transform(values, _base64))
-
-
-def _base64(value: Column) -> Column:
-    """Return the value in base64 in one line; Spark 3.5 ends a line after 76 characters."""
-    return F.translate(F.base64(value), "\r\n", "")
-
-
-def _rfc_3339(name: str) -> Column:
-    return F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").alias(name)
+def _instant(microseconds: int | None) -> datetime | None:
+    """Return the instant; brokers may store one outside of the years 1 to 9999, which becomes the nearest."""
+    if microseconds is None:
+        return None
+    return instants.EPOCH + min(max(microseconds, _FIRST), _LAST) * _MICROSECOND

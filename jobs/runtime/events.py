@@ -8,8 +8,8 @@ The shape of the physical plan is the point of this file, and `tests/jobs/runtim
   passes.
 * Dead letters cost no second pass. Good and bad rows share one exchange, the one that deduplication by
   `event_id` needs anyway: `good` and `dead_letters` then read the same shuffle files (ReusedExchange).
-* Reasons are found in batches that have dead letters (`with_reasons`): within the stream's query, their
-  expressions would be planned in every batch, and those are most of what a small batch costs.
+* Why a message is no event is not found here (`reasons.py`): the expressions would be planned in every
+  batch, with or without dead letters, and planning is most of what a small batch costs.
 * The watermark sees good rows only: a dead letter's `event_time` is null.
 """
 
@@ -23,7 +23,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime import flat, reasons, spelling
+from jobs.runtime import flat, spelling
 from jobs.runtime.reasons import LARGEST_ORDER, LONGEST_NAME, NAMES
 from sources.catalog import Stream
 from sources.envelope import ENVELOPE
@@ -33,6 +33,7 @@ RFC_3339 = (
 )
 PRICE = r"^-?0*[0-9]{1,16}(\.[0-9]{1,2}0*+)?\z"
 EXPONENT_PRICE = r"^-?[0-9]++(\.[0-9]++)?[eE][-+]?0*[0-9]{1,3}\z"
+MICROSECOND = timedelta(microseconds=1)
 EXACT_DIGITS = 18
 """The most digits of a price with an exponent: no other has two places, and decimal(38,20) rounds none."""
 
@@ -42,18 +43,21 @@ def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_sk
 
     Columns: `event_id string`; for an event `event_time timestamp` and `event`, a struct of `user_id string,
     product_id string` and, for orders, `quantity int, unit_price decimal(18,2)`; for a dead letter
-    `dead_letter`, a struct of the envelope's columns and `now timestamp`, when it was checked. What does not
-    apply is null. Of a field that is given more than once the last counts.
+    `dead_letter`, a struct of the envelope's columns and `latest bigint`, the last time that its event could
+    have had, in microseconds since 1970. What does not apply is null. Of a field that is given more than once
+    the last counts.
     """
-    parsed = _parsed(envelopes, stream, F.current_timestamp())
-    checks = _checks(stream, max_future_skew)
-    wrong = reduce(operator.or_, (F.coalesce(condition, F.lit(False)) for condition in checks))
+    # A producer that stamps its messages with a wrong clock must not vouch for its own events. In numbers,
+    # because Spark adds an interval by way of the calendar.
+    latest = F.unix_micros(F.least("published_at", "now")) + max_future_skew // MICROSECOND
+    parsed = _parsed(envelopes, stream).withColumn("latest", latest)
+    wrong = reduce(operator.or_, (F.coalesce(condition, F.lit(False)) for condition in _checks(stream)))
     order = [F.col("quantity"), F.col("price").alias("unit_price")] if stream.order_fields else []
     columns = [
         F.col("event_id"),
         F.when(~F.col("wrong"), F.col("time")).alias("event_time"),
         F.when(~F.col("wrong"), F.struct("user_id", "product_id", *order)).alias("event"),
-        F.when(F.col("wrong"), F.struct(*ENVELOPE.fieldNames(), "now")).alias("dead_letter"),
+        F.when(F.col("wrong"), F.struct(*ENVELOPE.fieldNames(), "latest")).alias("dead_letter"),
     ]
     checked = parsed.withColumn("wrong", wrong).select(columns)
     return checked.withWatermark("event_time", watermark).repartition("event_id")
@@ -69,29 +73,9 @@ def good(checked: DataFrame) -> DataFrame:
 
 
 def dead_letters(checked: DataFrame) -> DataFrame:
-    """Return the dead letters of `check`: the envelope's columns and `now`."""
+    """Return the dead letters of `check`: the envelope's columns and `latest`."""
     here = _where_it_stands("dead_letter is not null and event is null and event_time is null")
     return checked.filter(here).select("dead_letter.*")
-
-
-def with_reasons(dead_letters: DataFrame, stream: Stream, *, max_future_skew: timedelta) -> DataFrame:
-    """Return a stream's dead letters: the envelope's columns and `reason string`, the first that applies.
-
-    A reason is a sentence that begins with the field's name or `value`, and the offending value behind a
-    colon and a blank: the part before is of a kind that can be counted.
-    """
-    parsed = _parsed(dead_letters.withColumnRenamed("now", "checked_at"), stream, F.col("checked_at"))
-    letters = parsed.withColumn("parsed", F.coalesce("parsed", _as_tokens(stream)))
-    letters = letters.withColumn("kind", reasons.kind(stream, max_future_skew))
-    return letters.select(*ENVELOPE.fieldNames(), reasons.reason(stream).alias("reason"))
-
-
-def _as_tokens(stream: Stream) -> Column:
-    """The fields of a plain row as its text has them."""
-    names = {name: name for name in (*NAMES, "event_time", *stream.order_fields)}
-    columns = {**names, "unit_price": "price"} if stream.order_fields else names
-    texts = [F.col(column).cast("string").alias(name) for name, column in columns.items()]
-    return F.struct(*texts, F.lit(None).cast("string").alias("malformed"))
 
 
 def _where_it_stands(condition: str) -> Column:
@@ -102,12 +86,12 @@ def _where_it_stands(condition: str) -> Column:
     return F.expr(f"({condition}) or spark_partition_id() = -1")
 
 
-def _parsed(envelopes: DataFrame, stream: Stream, now: Column) -> DataFrame:
-    """The envelope, what the value is, and its fields as what they say; `now` is when that is looked at.
+def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
+    """The envelope, what the value is, and its fields as what they say.
 
     Fields: text, `quantity int`, `time`, `price`, each null where it is wrong. A `plain` row is flat, or the
     first parse, which gives the types, reads it; only where that can have lost something is the text parsed
-    again, in the spelling of `spelling.respelt`, and `parsed` has its tokens.
+    again, in the spelling of `spelling.respelt`.
 
     Spark compiles no generator with a JSON parser in it; the other functions that it does not compile stand
     there too, so that everything around it is compiled. What it does compile stands before, for in the
@@ -129,7 +113,7 @@ def _parsed(envelopes: DataFrame, stream: Stream, now: Column) -> DataFrame:
             fields.alias("fields"),
             F.when(~(F.col("flat") | _plain(fields, stream)), _exact(names, stream)).alias("exact"),
             (F.col("one_brace") | spelling.alone(value)).alias("alone"),
-            now.alias("now"),
+            F.current_timestamp().alias("now"),
         ),
     )
     once = looked_at.select("*", F.inline(found)).withColumn("plain", F.col("exact").isNull())
@@ -142,7 +126,7 @@ def _parsed(envelopes: DataFrame, stream: Stream, now: Column) -> DataFrame:
         for name, of_flat in zip(names, flat.fields(F.col("of_flat"), names), strict=True)
     ]
     is_json = (F.col("plain") | F.col("exact.is_json")).alias("is_json")
-    facts = ("is_text", "plain", "alone", is_json, "now", F.col("exact.parsed"))
+    facts = ("is_text", "alone", is_json, "now")
     return once.select(*ENVELOPE.fieldNames(), *facts, *said).withColumn("time", _time())
 
 
@@ -173,14 +157,14 @@ def _plain(fields: Column, stream: Stream) -> Column:
 def _exact(names: Iterable[str], stream: Stream) -> Column:
     """What the tokens of the respelt text say; in the generator, for Java compiles no method that long."""
     tokens = F.array(_from_json(spelling.respelt(F.col("value")), names, {}))
-    return F.transform(tokens, lambda parsed: F.struct(*_said(parsed, stream))).getItem(0)
+    return F.transform(tokens, lambda one: F.struct(*_said(one, stream))).getItem(0)
 
 
 def _said(tokens: Column, stream: Stream) -> list[Column]:
     strings = [_string(tokens[name]).alias(name) for name in (*NAMES, "event_time")]
     numbers = [_quantity(tokens["quantity"]), _price(tokens["unit_price"])] if stream.order_fields else []
     is_json = tokens["malformed"].isNull() & ~spelling.with_wrong_escapes(F.col("value"))
-    return [tokens.alias("parsed"), is_json.alias("is_json"), *strings, *numbers]
+    return [is_json.alias("is_json"), *strings, *numbers]
 
 
 def _string(token: Column) -> Column:
@@ -228,19 +212,15 @@ def _time() -> Column:
     )
 
 
-def _checks(stream: Stream, max_future_skew: timedelta) -> list[Column]:
-    """What makes a row of `_parsed` no event; a condition that is null does not hold."""
+def _checks(stream: Stream) -> list[Column]:
+    """What makes a row no event; a condition that is null does not hold."""
     names = [F.col(name) for name in NAMES]
     time, price = F.col("time"), F.col("price")
-    # A producer that stamps its messages with a wrong clock must not vouch for its own events.
-    now = F.least("published_at", "now")
-    seconds = int(max_future_skew.total_seconds())
     checks = [
         F.col("value").isNull() | ~F.col("is_text") | ~F.col("alone") | ~F.col("is_json"),
         *(name.isNull() | (name == "") | (F.octet_length(name) > LONGEST_NAME) for name in names),
         time.isNull() | (time < F.lit("1970-01-01T00:00:00Z").cast("timestamp")),
-        # As numbers, for Spark adds an interval by way of the calendar.
-        F.unix_micros(time) > F.unix_micros(now) + seconds * 1_000_000,
+        F.unix_micros(time) > F.col("latest"),
     ]
     if stream.order_fields:
         checks += [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -37,7 +36,7 @@ class Pipeline:
 
     def __init__(self, job: Job, options: Namespace, envelopes: Mapping[str, DataFrame]) -> None:
         self._job, self._options, self._streams = job, options, job.streams(options)
-        self._checked = {
+        checked = {
             one.name: events.check(
                 envelopes[one.name],
                 one,
@@ -46,29 +45,14 @@ class Pipeline:
             )
             for one in self._streams
         }
-        self.good = {name: events.good(frame) for name, frame in self._checked.items()}
-        self.dead = reduce(DataFrame.union, map(events.dead_letters, self._checked.values()))
+        self.good = {name: events.good(frame) for name, frame in checked.items()}
+        self.dead = reduce(DataFrame.union, map(events.dead_letters, checked.values()))
 
     def rows(self, tables: Mapping[str, DataFrame]) -> DataFrame:
         """Return the job's rows with the static tables as they are now, by their flag's name."""
         rows = self._job.rows(Inputs(self._options, self.good, tables))
         after = self._options.windows_after
         return rows.filter(F.col("window_end") > F.lit(after)) if after else rows
-
-    def dead_letters(self) -> DataFrame:
-        """Return the dead letters with their reasons: the envelope's columns and `reason string`."""
-        dead = {one: events.dead_letters(self._checked[one.name]) for one in self._streams}
-        return _with_reasons(dead, self._options.max_future_skew)
-
-
-def with_reasons(dead: DataFrame, streams: Sequence[Stream], max_future_skew: timedelta) -> DataFrame:
-    """Return these streams' dead letters (`Pipeline.dead`): the envelope's columns and `reason string`."""
-    return _with_reasons({one: dead.filter(F.col("stream") == one.name) for one in streams}, max_future_skew)
-
-
-def _with_reasons(dead: Mapping[Stream, DataFrame], skew: timedelta) -> DataFrame:
-    letters = [events.with_reasons(frame, one, max_future_skew=skew) for one, frame in dead.items()]
-    return reduce(DataFrame.union, letters)
 
 
 def together(parts: Mapping[str, DataFrame]) -> DataFrame:

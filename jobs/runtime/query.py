@@ -14,7 +14,7 @@ from jobs.runtime import dead_letters
 from jobs.runtime.checkpoint import Checkpoint
 from jobs.runtime.command_line import AVAILABLE_NOW, CONTINUOUS
 from jobs.runtime.job import Job
-from jobs.runtime.pipeline import part, with_reasons
+from jobs.runtime.pipeline import part
 from jobs.runtime.progress import Batch, Counts, Progress, rfc_3339
 from jobs.runtime.progress_file import ProgressFile
 from jobs.sinks.sink import Write
@@ -97,9 +97,9 @@ class Query:
             if rows:
                 self._write(part(batch, "row"), number)
             if dead:
-                skew, streams = self._options.max_future_skew, self._job.streams(self._options)
-                letters = with_reasons(part(batch, "dead_letter"), streams, skew)
-                dead_letters.write(letters, self._dead_letter_folder, number)
+                skew = self._options.max_future_skew
+                letters = dead_letters.letters(part(batch, "dead_letter"), skew, dead)
+                dead_letters.write(batch.sparkSession, letters, self._dead_letter_folder, number)
             self._counts.out[number], self._counts.dead[number] = rows, dead
         finally:
             batch.unpersist()

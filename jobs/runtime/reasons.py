@@ -1,14 +1,20 @@
-"""Why a message is no event: the cause and, behind a colon, where it shows, shortened and safe to print."""
+"""Why a message is no event: the cause and, behind a colon, where it shows, shortened and safe to print.
+
+`events.check` finds the messages that are no events, among all and in Java. What is wrong with them is said
+here, of one message at a time.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import reduce
+from decimal import Decimal
+from typing import Any
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
-
-from jobs.runtime import spelling
+from sources import instants
 from sources.catalog import Stream
 
 NAMES = ("event_id", "user_id", "product_id")
@@ -19,182 +25,227 @@ LARGEST_ORDER = 10**13
 
 SHOWN = 60
 """Characters of the offending value that a reason shows."""
-UNPRINTABLE = r"[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\x{FFFD}]"
-CONTROL_IN_A_STRING = r'"[~!#]?([^"]*[\x00-\x1f][^"]*)"'
+HIDDEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
+"""Categories of characters that a terminal could obey or hide."""
 
 NOT_UTF_8, NOT_JSON = "value is not UTF-8", "value is not one JSON object"
 TIME = "event_time is not an RFC 3339 time with a zone, like 2026-01-31T12:00:00Z"
 
-
-EMPTY, BLANK = f"{NOT_JSON} (empty)", f"{NOT_JSON} (blank)"
-REGISTRY = f"{NOT_JSON} (a schema registry's 5 bytes before it)"
-MARK = f"{NOT_JSON} (a byte order mark before it)"
-CONTROL = f"{NOT_JSON} (a raw control character in a string)"
-TOO_MUCH = f"quantity * unit_price is not below {LARGEST_ORDER:,}"
-SAYS_ALL = r" is (missing|null|empty)\z|\((a tombstone|empty|blank)\)\z"
-UTF_16 = "^(FFFE|FEFF|(?!00)..00(?!00)..00|00(?!00)..00(?!00)..)"
-"""How it begins, in hexadecimal digits: with a byte order mark, or with two letters of ASCII."""
-STARTS = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "frame": b"\0", "mark": b"\xef\xbb\xbf"}
-
-
-def kind(stream: Stream, max_future_skew: timedelta) -> Column:
-    """The first thing that is wrong with a row of which `events.check` has made a dead letter."""
-    fields = [_name(name) for name in NAMES]
-    fields.append(_time(max_future_skew))
-    if stream.order_fields:
-        fields += [_quantity(), _price(), F.lit(TOO_MUCH)]
-    return F.coalesce(_bytes(), _text(), *fields)
+_WHITESPACE = " \t\r\n"
+_UTF_16 = re.compile(rb"\xff\xfe|\xfe\xff|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]", re.DOTALL)
+_WRONG_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u(?![0-9a-fA-F]{4})")
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_SEVERAL = re.compile(r"\}[ \t\r\n]*,?[ \t\r\n]*\{")
+_SINGLE_QUOTES = re.compile(r"[{,:\[][ \t\r\n]*'")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_INTEGER = re.compile(r"-?[0-9]+")
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_CENT = Decimal("0.01")
 
 
-def reason(stream: Stream) -> Column:
-    """The column `kind` with the value in question behind it, where that says more."""
-    example = _example((*NAMES, "event_time", *stream.order_fields))
-    return F.when(F.col("kind").rlike(SAYS_ALL), F.col("kind")).otherwise(
-        F.concat("kind", F.lit(": "), _shown(example))
+class _Number(str):
+    """A number as its text has it."""
+
+
+class _NoEvent(Exception):
+    """What is wrong, and the value that shows it, None if the sentence says all."""
+
+    def __init__(self, kind: str, example: str | None = None) -> None:
+        super().__init__(kind, example)
+        self.kind, self.example = kind, example
+
+
+def reason(value: bytes | None, stream: Stream, latest: int, max_future_skew: timedelta) -> str:
+    """Return the first thing that is wrong with a message of which `events.check` made a dead letter.
+
+    `latest` is the last time that its event could have had, in microseconds since 1970. The sentence begins
+    with the field's name or `value`; what stands before its first colon is of a kind that can be counted.
+    """
+    try:
+        fields = _fields(_text(value))
+        for name in NAMES:
+            _check_name(fields, name)
+        _check_time(fields, latest, max_future_skew)
+        if stream.order_fields:
+            _check_order(fields)
+    except _NoEvent as wrong:
+        return wrong.kind if wrong.example is None else f"{wrong.kind}: {shown(wrong.example)}"
+    return f"{NOT_JSON} (beyond the parser's limits): {shown(_text(value))}"
+
+
+def kind(reason: str) -> str:
+    """Return the reason without the value in question."""
+    return reason.partition(": ")[0]
+
+
+def shown(text: str) -> str:
+    r"""Return the text's first characters, each that a terminal could obey or hide as `\uXXXX`."""
+    letters = (rf"\u{ord(one):04x}" if _is_hidden(one) else one for one in text[:SHOWN])
+    return "".join(letters) + ("…" if len(text) > SHOWN else "")
+
+
+def _is_hidden(letter: str) -> bool:
+    return letter == "\ufffd" or unicodedata.category(letter) in HIDDEN
+
+
+def _text(value: bytes | None) -> str:
+    if value is None:
+        raise _NoEvent("value is null (a tombstone)")
+    if not value:
+        raise _NoEvent(f"{NOT_JSON} (empty)")
+    digits = value[:SHOWN].hex().upper()
+    for encoding, start in {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}.items():
+        if value.startswith(start):
+            raise _NoEvent(f"{NOT_UTF_8} ({encoding})", digits)
+    if _UTF_16.match(value):
+        raise _NoEvent(f"{NOT_UTF_8} (UTF-16)", digits)
+    text = value.decode(errors="replace")
+    if value[:1] == b"\0" and value[5:6] == b"{":
+        schema = int.from_bytes(value[1:5])
+        raise _NoEvent(
+            f"{NOT_JSON} (a schema registry's 5 bytes before it)",
+            f"schema {schema}, {value[5:].decode(errors='replace')}",
+        )
+    if text.encode() != value:
+        raise _NoEvent(NOT_UTF_8, text[max(0, text.index("\ufffd") - SHOWN // 2) :])
+    if text.startswith("\ufeff"):
+        raise _NoEvent(f"{NOT_JSON} (a byte order mark before it)", text)
+    return text
+
+
+def _fields(text: str) -> dict[str, Any]:
+    """Return the members of the text's one object, of a repeated name the last."""
+    bare = text.strip(_WHITESPACE)
+    if not bare:
+        raise _NoEvent(f"{NOT_JSON} (blank)")
+    first, rest = _first(bare)
+    if isinstance(first, dict) and not rest:
+        return first
+    if first is None and bare.startswith("{") and _first(bare, strict=False)[0] is not None:
+        raise _NoEvent(f"{NOT_JSON} (a raw control character in a string)", _with_control(text))
+    raise _NoEvent(f"{NOT_JSON} ({_instead(bare, first, rest)})", text)
+
+
+def _first(text: str, *, strict: bool = True) -> tuple[object, str]:
+    """Return the JSON value that the text begins with and what is behind it, or None and all of the text.
+
+    Unless `strict`, strings may have raw control characters.
+    """
+    decoder = json.JSONDecoder(
+        parse_int=_Number, parse_float=_Number, parse_constant=_refuse_constant, strict=strict
     )
+    try:
+        value, end = decoder.raw_decode(text)
+    except (ValueError, RecursionError):
+        return None, text
+    return (_NULL if value is None else value), text[end:].strip(_WHITESPACE)
 
 
-def _bytes() -> Column:
-    """What is wrong with the value's bytes."""
-    value = F.col("value")
-    begins = {name: F.startswith(value, F.lit(start)) for name, start in STARTS.items()}
-    utf_16 = F.hex(F.substring(value, 1, 4)).rlike(UTF_16)
-    return (
-        F.when(value.isNull(), "value is null (a tombstone)")
-        .when(F.octet_length(value) == 0, EMPTY)
-        .when(begins["gzip"], f"{NOT_UTF_8} (gzip)")
-        .when(begins["zstd"], f"{NOT_UTF_8} (zstd)")
-        .when(utf_16, f"{NOT_UTF_8} (UTF-16)")
-        .when(begins["frame"] & (F.substring(value, 6, 1) == F.lit(b"{")), REGISTRY)
-        .when(~F.col("is_text"), NOT_UTF_8)
-        .when(begins["mark"], MARK)
-    )
+_NULL = object()
 
 
-def _text() -> Column:
-    """What is wrong with the value as JSON."""
-    text = F.col("value").cast("string")
-    begins = {character: text.rlike(rf"^[ \t\r\n]*+\{character}") for character in '[{"'}
-    holds_json = text.rlike(r'^[ \t\r\n]*+"(?:[ \t\r\n]|\\[trn])*+[\[{]')
-    # This parser lets raw control characters and single quotes pass.
-    lax = F.get_json_object(text, "$").isNotNull()
-    several = text.rlike(r"\}[ \t\r\n]*+,?+[ \t\r\n]*+\{")
-    found = (
-        F.when(begins["["] & lax, "an array")
-        .when(begins['"'] & lax, F.when(holds_json, "a string that holds JSON").otherwise("a string"))
-        .when(text.rlike(r"^[ \t\r\n]*+-?[0-9.eE+-]++[ \t\r\n]*+\z"), "a number")
-        .when(text.rlike(r"^[ \t\r\n]*+(?:true|false|null)[ \t\r\n]*+\z"), "true, false or null")
-        .when(~begins["{"] | ~lax, "not JSON")
-        .when(spelling.with_wrong_escapes(F.col("value")), "an escape that JSON does not know")
-        .when(F.col("is_json"), F.when(several, "several objects").otherwise("something behind it"))
-        .when(text.rlike(r"[{,:\[][ \t\r\n]*+'"), "single quotes")
-        .otherwise("not JSON")
-    )
-    wrong = ~F.col("alone") | ~F.col("is_json")
-    control = begins["{"] & ~F.col("is_json") & lax & (_control() != "")
-    sentence = F.concat(F.lit(f"{NOT_JSON} ("), found, F.lit(")"))
-    blank = text.rlike(r"^[ \t\r\n]*+\z")
-    return F.when(blank, BLANK).when(wrong & control, CONTROL).when(wrong, sentence)
+def _refuse_constant(word: str) -> object:
+    raise ValueError(f"{word} is not JSON")
 
 
-def _control() -> Column:
-    """The first string with a raw control character, empty where there is none."""
-    return F.regexp_extract(spelling.respelt(F.col("value")), CONTROL_IN_A_STRING, 1)
+def _instead(text: str, first: object, rest: str) -> str:
+    """Return what the text is instead of one object, `first` the value that it begins with."""
+    if isinstance(first, list):
+        return "an array"
+    if isinstance(first, dict):
+        return "several objects" if _SEVERAL.search(text) else "something behind it"
+    if isinstance(first, str) and not isinstance(first, _Number):
+        return "a string that holds JSON" if first.lstrip(_WHITESPACE)[:1] in ("{", "[") else "a string"
+    if first is not None and not rest:
+        return "a number" if isinstance(first, _Number) else "true, false or null"
+    if text.startswith("{"):
+        if _first(_WRONG_ESCAPE.sub(r"\1\\u0000", text))[0] is not None:
+            return "an escape that JSON does not know"
+        if _SINGLE_QUOTES.search(text):
+            return "single quotes"
+    return "not JSON"
 
 
-def _name(name: str) -> Column:
-    token, text = F.col(f"parsed.{name}"), F.col(name)
-    return (
-        _absent(name)
-        .when(_is(token, spelling.HALF), f"{name} has half of a surrogate pair")
-        .when(text.isNull(), f"{name} is not a string")
-        .when(text == "", f"{name} is empty")
-        .when(F.octet_length(text) > LONGEST_NAME, f"{name} is longer than {LONGEST_NAME:,} bytes of UTF-8")
-    )
+def _with_control(text: str) -> str:
+    """Return the first string with a raw control character."""
+    strings = (match[1] for match in _STRING.finditer(text))
+    return next((one for one in strings if re.search(r"[\x00-\x1f]", one)), text)
 
 
-def _time(max_future_skew: timedelta) -> Column:
-    time = F.unix_micros("time")
-    latest = F.unix_micros(F.least("published_at", "now")) + max_future_skew // timedelta(microseconds=1)
-    return (
-        _absent("event_time")
-        .when(time.isNull(), TIME)
-        .when(time < 0, "event_time is before 1970")
-        .when(time > latest, f"event_time is more than {max_future_skew} ahead of published_at")
-    )
+def _check_name(fields: Mapping[str, object], name: str) -> None:
+    value = _present(fields, name)
+    if isinstance(value, _Number) or not isinstance(value, str):
+        raise _NoEvent(f"{name} is not a string", _literal(value))
+    if not value:
+        raise _NoEvent(f"{name} is empty")
+    if _SURROGATE.search(value):
+        raise _NoEvent(f"{name} has half of a surrogate pair", _literal(value))
+    if len(value.encode()) > LONGEST_NAME:
+        raise _NoEvent(f"{name} is longer than {LONGEST_NAME:,} bytes of UTF-8", _literal(value))
 
 
-def _quantity() -> Column:
-    token, quantity = F.col("parsed.quantity"), F.col("quantity")
-    return (
-        _absent("quantity")
-        .when((quantity < 1) | token.rlike(r"^#-[0-9]+\z"), "quantity is below 1")
-        .when(quantity.isNull() & token.rlike(r"^#[0-9]+\z"), "quantity is above 2147483647")
-        .when(quantity.isNull(), "quantity is not an integer")
-    )
+def _check_time(fields: Mapping[str, object], latest: int, max_future_skew: timedelta) -> None:
+    value = _present(fields, "event_time")
+    time = None if isinstance(value, _Number) or not isinstance(value, str) else _microseconds(value)
+    if time is None:
+        raise _NoEvent(TIME, _literal(value))
+    if time < 0:
+        raise _NoEvent("event_time is before 1970", _literal(value))
+    if time > latest:
+        raise _NoEvent(f"event_time is more than {max_future_skew} ahead of published_at", _literal(value))
 
 
-def _price() -> Column:
-    token, price = F.col("parsed.unit_price"), F.col("price")
-    number = token.rlike(r"^(#-?[0-9.]+([eE][-+]?[0-9]+)?|~-?[0-9]+(\.[0-9]+)?)\z")
-    text = token.substr(F.lit(2), F.length(token))
-    return (
-        _absent("unit_price")
-        .when((price < 0) | (price.isNull() & number & text.startswith("-")), "unit_price is below 0")
-        .when(price.isNull() & ~number, "unit_price is not a decimal")
-        .when(price.isNull() & (text.cast("double") >= 1e16), "unit_price is too large")
-        .when(price.isNull(), "unit_price has more than 2 places")
-    )
+def _microseconds(text: str) -> int | None:
+    try:
+        return instants.microseconds(text)
+    except ValueError:
+        return None
 
 
-def _absent(name: str) -> Column:
-    token = F.col(f"parsed.{name}")
-    null = ~F.col("plain") & (token == f"{spelling.OTHER}null")
-    return F.when(token.isNull(), f"{name} is missing").when(null, f"{name} is null")
+def _check_order(fields: Mapping[str, object]) -> None:
+    token = _present(fields, "quantity")
+    if not isinstance(token, _Number) or not _INTEGER.fullmatch(token):
+        raise _NoEvent("quantity is not an integer", _literal(token))
+    quantity = int(token[:20])  # what is longer is as far out of bounds; Python reads 4,300 digits at most
+    if quantity < 1:
+        raise _NoEvent("quantity is below 1", _literal(token))
+    if quantity >= 2**31:
+        raise _NoEvent("quantity is above 2147483647", _literal(token))
+    price = _price(fields)
+    if quantity * price >= LARGEST_ORDER:
+        raise _NoEvent(f"quantity * unit_price is not below {LARGEST_ORDER:,}", f"{quantity} * {price:.2f}")
 
 
-def _is(token: Column, mark: str) -> Column:
-    return ~F.col("plain") & token.startswith(mark)
+def _price(fields: Mapping[str, object]) -> Decimal:
+    token = _present(fields, "unit_price")
+    if not isinstance(token, str) or not (isinstance(token, _Number) or _DECIMAL.fullmatch(token)):
+        raise _NoEvent("unit_price is not a decimal", _literal(token))
+    price = Decimal(token)
+    if price < 0:
+        raise _NoEvent("unit_price is below 0", _literal(token))
+    if price >= 10**16:
+        raise _NoEvent("unit_price is too large", _literal(token))
+    if price != price.quantize(_CENT):
+        raise _NoEvent("unit_price has more than 2 places", _literal(token))
+    return price
 
 
-def _example(names: tuple[str, ...]) -> Column:
-    """What the kind is found in."""
-    kind, value = F.col("kind"), F.col("value")
-    number = F.conv(F.hex(F.substring(value, 2, 4)), 16, 10)
-    behind = F.expr("cast(substring(value, 6) as string)")
-    text = F.decode(value, "UTF-8")
-    near = text.substr(F.greatest(F.lit(1), F.locate("\ufffd", text) - SHOWN // 2), F.length(text))
-    example = (
-        F.when(kind == NOT_UTF_8, near)
-        .when(kind.startswith(f"{NOT_UTF_8} ("), F.hex(F.substring(value, 1, SHOWN)))
-        .when(kind == REGISTRY, F.concat(F.lit("schema "), number, F.lit(", "), behind))
-        .when(kind == CONTROL, _control())
-        .when(kind.startswith("value"), text)
-    )
-    if "quantity" in names:
-        product = F.concat(F.col("quantity").cast("string"), F.lit(" * "), F.col("price").cast("string"))
-        example = example.when(kind == TOO_MUCH, product)
-    field = F.split(kind, " ").getItem(0)
-    first = F.when(F.lit(False), F.lit(None).cast("string"))
-    token = reduce(lambda chain, name: chain.when(field == name, F.col(f"parsed.{name}")), names, first)
-    return example.otherwise(_literal(token))
+def _present(fields: Mapping[str, object], name: str) -> object:
+    if name not in fields:
+        raise _NoEvent(f"{name} is missing")
+    if fields[name] is None:
+        raise _NoEvent(f"{name} is null")
+    return fields[name]
 
 
-def _literal(token: Column) -> Column:
-    """The token as JSON has it, strings in quotes."""
-    string = F.when(F.col("plain"), token).when(
-        token.startswith(spelling.STRING) | token.startswith(spelling.HALF),
-        token.substr(F.lit(2), F.length(token)),
-    )
-    other = F.regexp_replace(F.regexp_replace(token, f"^{spelling.OTHER}", ""), '"[~!#]', '"')
-    return F.when(string.isNotNull(), F.concat(F.lit('"'), string, F.lit('"'))).otherwise(other)
-
-
-def _shown(text: Column) -> Column:
-    r"""The text's first characters, each that a terminal could obey or hide as `\uXXXX`."""
-    letters = F.split(F.substring(text, 1, SHOWN), "")
-    safe = F.transform(
-        letters,
-        lambda one: F.when(one.rlike(UNPRINTABLE), F.format_string("\\u%04x", F.ascii(one))).otherwise(one),
-    )
-    return F.concat(F.array_join(safe, ""), F.when(F.length(text) > SHOWN, "…").otherwise(""))
+def _literal(value: object) -> str:
+    """Return the value as JSON has it, its strings without escapes."""
+    if isinstance(value, _Number):
+        return value
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f'"{name}":{_literal(one)}' for name, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_literal, value)) + "]"
+    return json.dumps(value)

@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import TimestampType
 
-from jobs.runtime import events
+from jobs.runtime import dead_letters, events
+from jobs.runtime.dead_letters import DeadLetter
 from sources.catalog import STREAMS
 from sources.envelope import ENVELOPE
 from tests.jobs.reference import Message, Offer, Row
@@ -40,9 +41,9 @@ def check(frame: DataFrame, stream: str, watermark: timedelta, skew: timedelta) 
     return events.check(frame, STREAMS[stream], watermark=seconds, max_future_skew=skew)
 
 
-def dead_letters(checked: DataFrame, stream: str, skew: timedelta) -> DataFrame:
-    """The dead letters of what `check` gave, with their reasons."""
-    return events.with_reasons(events.dead_letters(checked), STREAMS[stream], max_future_skew=skew)
+def letters(checked: DataFrame, skew: timedelta) -> list[DeadLetter]:
+    """The dead letters of what `check` gave."""
+    return list(dead_letters.letters(events.dead_letters(checked), skew))
 
 
 def offers(spark: SparkSession, rows: Iterable[Offer]) -> DataFrame:

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from jobs.runtime import events
+from jobs.runtime.dead_letters import DeadLetter
 from jobs.runtime.pipeline import together
 from sources.catalog import BROWSING, PRODUCT
 from sources.envelope import ENVELOPE
+from sources.source import Record
 from tests.jobs import frames
 from tests.jobs.reference import Message, Row
 
@@ -294,8 +295,7 @@ def checked(spark: SparkSession, cases: Mapping[str, tuple[bytes | None, object]
 
 @pytest.fixture(scope="module")
 def reasons(spark: SparkSession) -> dict[str, str]:
-    dead = frames.dead_letters(checked(spark, BAD), PRODUCT.name, SKEW).select("offset", "reason").collect()
-    found = {row[0]: row[1] for row in dead}
+    found = {one.record.offset: one.reason for one in frames.letters(checked(spark, BAD), SKEW)}
     return {name: found.get(number, "an event") for number, name in enumerate(BAD)}
 
 
@@ -315,8 +315,8 @@ def parsed(spark: SparkSession) -> dict[str, Row]:
     frame = checked(spark, {name: (with_id(case[0], name), 0) for name, case in FINE.items()})
     columns = ("event_id", "event_time", "user_id", "product_id", "quantity", "unit_price")
     found = {row[0]: row for row in frames.rows(events.good(frame).select(*columns))}
-    dead = frames.dead_letters(frame, PRODUCT.name, SKEW).select("offset", "reason").collect()
-    return {**found, **{list(FINE)[row[0]]: (row[1],) for row in dead}}
+    dead = {list(FINE)[one.record.offset]: (one.reason,) for one in frames.letters(frame, SKEW)}
+    return {**found, **dead}
 
 
 def with_id(text: bytes, name: str) -> bytes:
@@ -345,21 +345,16 @@ def test_the_clock_of_a_producer_does_not_vouch_for_its_own_events(spark: SparkS
         for number, at in enumerate((far, None))
     ]
     frame = frames.check(spark.createDataFrame(rows, ENVELOPE), BROWSING.name, WATERMARK, SKEW)
-    dead = frames.dead_letters(frame, BROWSING.name, SKEW)
-    assert [AHEAD, AHEAD] == [row[0].partition(": ")[0] for row in dead.select("reason").collect()]
+    assert [AHEAD, AHEAD] == [one.reason.partition(": ")[0] for one in frames.letters(frame, SKEW)]
 
 
 def test_a_dead_letter_keeps_the_whole_envelope(spark: SparkSession) -> None:
-    attributes = {"trace": [bytearray(b"1"), None, bytearray(b"\xff")]}
-    row = ("product-stream", 3, 17, bytearray(b"k"), bytearray(b"\xff"), attributes, PUBLISHED, AT)
+    stored = {"trace": [bytearray(b"1"), None, bytearray(b"\xff")]}
+    row = ("product-stream", 3, 17, bytearray(b"k"), bytearray(b"\xff"), stored, PUBLISHED, AT)
     frame = frames.check(spark.createDataFrame([row], ENVELOPE), PRODUCT.name, WATERMARK, SKEW)
-    dead = frames.dead_letters(frame, PRODUCT.name, SKEW)
-    assert [*ENVELOPE.fieldNames(), "reason"] == dead.columns
-    plain = (*row[:6], PUBLISHED, AT, r"value is not UTF-8: \ufffd")
-    times = (F.unix_micros("published_at"), F.unix_micros("event_at"))
-    found = dead.select(*dead.columns[:6], *times, "reason").collect()[0]
-    micros = tuple(at.timestamp() * 10**6 for at in (PUBLISHED, AT))
-    assert (*plain[:6], *micros, plain[8]) == tuple(found)
+    attributes = {"trace": [b"1", None, b"\xff"]}
+    record = Record("product-stream", b"k", b"\xff", AT, attributes, 3, 17, PUBLISHED)
+    assert [DeadLetter(r"value is not UTF-8: \ufffd", record)] == frames.letters(frame, SKEW)
 
 
 def test_an_event_counts_once_in_a_batch(spark: SparkSession) -> None:
