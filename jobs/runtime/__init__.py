@@ -1,1 +1,1 @@
-"""What every job needs and none should contain."""
+"""The runtime: what every job needs and no job should have to implement."""

@@ -1,6 +1,6 @@
-"""The checkpoint guard: a job continues only what it can continue, and says how to begin anew.
+"""The checkpoint guard: a job continues only a checkpoint that fits it, and otherwise says how to start over.
 
-Beside Spark's own files a checkpoint has `twinstream.json`, the contract of the run that began it.
+In addition to Spark's own files, a checkpoint holds `twinstream.json`, the contract of the run that began it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ STATEFUL = ("Aggregate", "Deduplicate", "DeduplicateWithinWatermark", "Join", "W
 
 
 class CheckpointError(Exception):
-    """Why a checkpoint cannot be used, and the command that makes a new one possible."""
+    """The reason a checkpoint cannot be used, and the command that clears the way for a new one."""
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What must be the same in every run on a checkpoint.
+    """Everything that must stay the same in all runs on a checkpoint.
 
-    `streams`: each stream's identity at its source. `settings`: flags by name. `query`: its stateful
+    `streams`: each stream's identity at its source. `settings`: flags by name. `query`: the query's stateful
     operators.
     """
 
@@ -37,7 +37,7 @@ class Contract:
     query: list[str]
 
     def differences(self, old: Contract) -> list[str]:
-        """What has changed since `old`, for a person to read."""
+        """Return what has changed since `old`, as human-readable phrases."""
         found = [f"it is of job {old.job}"] if old.job != self.job else []
         found += [f"it is of --source {old.source}"] if old.source != self.source else []
         for name in sorted({*old.streams, *self.streams}):
@@ -51,9 +51,9 @@ class Contract:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that may be used. `application` is unique to it; `fresh`: no batch was ever planned.
+    """A checkpoint that may be used.
 
-    `reset`: the command that deletes it.
+    `application` is unique to it. `fresh`: no batch was ever planned. `reset`: the command that deletes it.
     """
 
     path: str
@@ -63,26 +63,26 @@ class Checkpoint:
 
 
 def path_of(root: str, job: str, source: str) -> str:
-    """The checkpoint of a job reading a source."""
+    """Return the path of the checkpoint of a job that reads a source."""
     return f"{root.rstrip('/')}/{job}/{source}"
 
 
 def reset_command(root: str, job: str, source: str) -> str:
-    """The command that deletes a checkpoint."""
+    """Return the command that deletes a checkpoint."""
     return f"python -m jobs reset {job} --source {source} --checkpoint-root {root}"
 
 
 def query_shape(rows: DataFrame) -> list[str]:
-    """The stateful operators of a query and the plan's other joins, without what differs from run to run."""
+    """Return a query's stateful operators and other joins, without the parts that vary from run to run."""
     plan = rows._jdf.queryExecution().analyzed().toString()
     operators = (re.sub(r"^[\s:+\-]*", "", line) for line in plan.splitlines())
     return [re.sub(r"#\d+L?", "", line) for line in operators if line.split(" ")[0] in STATEFUL]
 
 
 def open_checkpoint(spark: SparkSession, root: str, contract: Contract) -> Checkpoint:
-    """The checkpoint for this contract, begun if there is none.
+    """Return the checkpoint for this contract, creating it if there is none.
 
-    Raises CheckpointError where it belongs to another contract, is not one of ours or cannot be written.
+    Raise CheckpointError if it belongs to another contract, is not one of ours or cannot be written.
     """
     path = path_of(root, contract.job, contract.source)
     remedy = reset_command(root, contract.job, contract.source)
@@ -105,7 +105,7 @@ def open_checkpoint(spark: SparkSession, root: str, contract: Contract) -> Check
 
 
 def refuse_differences(path: str, remedy: str, old: Contract, new: Contract) -> None:
-    """Raise CheckpointError if a checkpoint that was begun by `old` is not `new`'s."""
+    """Raise CheckpointError if a run with contract `new` cannot continue a checkpoint that `old` began."""
     if differences := new.differences(old):
         raise CheckpointError(
             f"{path}: this run cannot continue the checkpoint: {'; '.join(differences)}; "
@@ -114,16 +114,17 @@ def refuse_differences(path: str, remedy: str, old: Contract, new: Contract) -> 
 
 
 def delete(spark: SparkSession, path: str) -> bool:
-    """Delete a checkpoint that the caller holds; False if there was none. Raises OSError saying why not.
+    """Delete a checkpoint that the caller holds and return whether there was one.
 
-    The contract goes first: what a killed deletion leaves must not look like a checkpoint.
+    The contract goes first, so that the remains of a killed deletion never look like a checkpoint. Raise
+    OSError with the reason if the checkpoint cannot be deleted.
     """
     files.delete(spark, f"{path}/{CONTRACT}")
     return files.delete(spark, path)
 
 
 def _is_of_a_beginning(name: str) -> bool:
-    """Whether a run that was killed before its first batch leaves a file of that name."""
+    """Return whether a run that was killed before its first batch leaves a file of that name."""
     return name.lstrip(".").startswith((CONTRACT, "writable"))
 
 

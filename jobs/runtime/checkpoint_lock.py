@@ -1,7 +1,7 @@
-"""Who works on a checkpoint: a lock on this machine's disk, which goes with its process however that ends.
+"""A lock on a checkpoint: a file on this machine's disk, released when its process ends, however it ends.
 
-It lies beside the checkpoint, not in it: so it can be taken before anything in the checkpoint is looked at,
-and whoever holds it may delete the whole checkpoint.
+The file lies next to the checkpoint, not inside it, so that the lock can be taken before anything in the
+checkpoint is read, and its holder may delete the whole checkpoint.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from jobs.runtime.checkpoint import CheckpointError
 
 @contextmanager
 def held(checkpoint: str) -> Iterator[None]:
-    """Hold a checkpoint for the block; raises CheckpointError if another process holds it.
+    """Hold a checkpoint's lock while the block runs.
 
-    One whose parent folder is not on this machine (`gs://`) has no lock: of jobs on Dataproc gcloud knows
-    which run.
+    A checkpoint whose parent folder is not on this machine (`gs://`) has no lock: gcloud knows which jobs run
+    on Dataproc. Raise CheckpointError if another process holds the lock.
     """
     lock = _lock(checkpoint)
     if not lock.parent.is_dir():
@@ -44,7 +44,7 @@ def held(checkpoint: str) -> Iterator[None]:
 
 
 def is_held(checkpoint: str) -> bool:
-    """Whether a run works on the checkpoint; False too if that cannot be told (`gs://`)."""
+    """Return whether a run holds the checkpoint; False also if that is unknown (`gs://`)."""
     with suppress(FileNotFoundError, NotADirectoryError), _lock(checkpoint).open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

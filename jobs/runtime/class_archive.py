@@ -1,7 +1,7 @@
-"""Java's class archive (AppCDS): what a job's JVM loads, in a file that it maps instead of loading it anew.
+"""Java's class archive (AppCDS): a job's JVM maps its classes from one file instead of loading them again.
 
-An image makes it once, at its build: `python -m jobs.runtime.class_archive FILE`; a session takes the one
-that TWINSTREAM_CLASS_ARCHIVE names. A JVM with another class path goes without.
+An image build creates it once: `python -m jobs.runtime.class_archive FILE`. A session uses the archive that
+TWINSTREAM_CLASS_ARCHIVE names. A JVM with another class path ignores it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pyspark.sql import functions as F
 
 VARIABLE = "TWINSTREAM_CLASS_ARCHIVE"
 JAR_SETS = ("kafka", "delta")
-"""What compose's jobs run with; the order is the class path's."""
+"""The jar sets of compose's jobs, in class-path order."""
 
 
 def java_options() -> list[str]:
-    """The options for a driver's JVM; none where there is no archive."""
+    """Return the options for a driver's JVM; none if there is no archive."""
     archive = os.environ.get(VARIABLE, "")
     return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds=off"] if archive else []
 
 
 def make(archive: Path) -> None:
-    """Run a query of the jobs' kind, from JSON over state to a Delta table, and keep what the JVM loaded."""
+    """Run a query like the jobs', from JSON via state to a Delta table, and archive the loaded classes."""
     from jobs.runtime import session as sessions
     from jobs.sinks.delta import SETTINGS
 
@@ -40,7 +40,7 @@ def make(archive: Path) -> None:
     spark.stop()
     java.shutdown()
     java.proc.stdin.close()
-    java.proc.wait()  # it writes the archive when it ends
+    java.proc.wait()  # the JVM writes the archive when it exits
 
 
 def _run_a_query(spark: SparkSession, folder: str) -> None:

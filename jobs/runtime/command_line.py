@@ -1,4 +1,4 @@
-"""The jobs' command line, the same in a shell, a container, spark-submit and on Dataproc."""
+"""The jobs' command line: the same in a shell, in a container, under spark-submit and on Dataproc."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AVAILABLE_NOW, CONTINUOUS = "available-now", "continuous-batches"
 
 
 def trigger(text: str) -> str:
-    """`available-now`, `continuous-batches` or the duration between two batches."""
+    """Validate a trigger: `available-now`, `continuous-batches` or the duration between two batches."""
     if text in (AVAILABLE_NOW, CONTINUOUS):
         return text
     try:
@@ -79,7 +79,10 @@ RUNTIME_FLAGS = (
 
 
 def parse(job: Job, arguments: Sequence[str] | None) -> Namespace:
-    """The options of a run; exits with code 2 and one line for what cannot be run."""
+    """Return the options of a run.
+
+    Exit with code 2 and a one-line message if they cannot be run.
+    """
     parser = Parser(prog=job.name)
     own = parser.add_argument_group("the job")
     for flag in (*job.flags, *(table.flag for table in job.tables if table.flag not in job.flags)):
@@ -100,10 +103,10 @@ def parse(job: Job, arguments: Sequence[str] | None) -> Namespace:
 
 
 def state_settings(job: Job, options: Namespace) -> dict[str, str]:
-    """The settings that another run on the same checkpoint must repeat, by flag."""
+    """Return the settings, by flag, that every later run on the same checkpoint must repeat."""
     flags = (*job.flags, WATERMARK, OUTPUT_MODE)
     settings = {flag.name: str(getattr(options, flag.dest)) for flag in flags if flag.shapes_state}
-    # Left out where it is not given: checkpoints from before there was such a flag go on.
+    # Left out if not given, so that checkpoints older than this flag can be continued.
     if options.windows_after:
         settings[WINDOWS_AFTER.name] = instants.text(options.windows_after)
     return settings

@@ -29,15 +29,15 @@ _STAGING = ".fetching-"
 
 
 class MissingJars(RuntimeError):
-    """A set of jars is not there, or not whole."""
+    """A jar set is missing or incomplete."""
 
 
 class WrongJars(RuntimeError):
-    """What was fetched is not what jars.sha256 records."""
+    """The fetched files do not match jars.sha256."""
 
 
 class FetchFailed(RuntimeError):
-    """Ivy could not bring a set; the message ends with its own last lines."""
+    """Ivy could not fetch a set; the message ends with the last lines of Ivy's log."""
 
 
 def _say_nothing(_: str) -> None:
@@ -45,12 +45,12 @@ def _say_nothing(_: str) -> None:
 
 
 def directory(given: str | Path | None = None) -> Path:
-    """Where the sets lie: `given`, else the environment's TWINSTREAM_JARS, else `.jars` in the checkout."""
+    """Return the sets' folder: `given`, otherwise $TWINSTREAM_JARS, otherwise `.jars` in the checkout."""
     return Path(given or os.environ.get("TWINSTREAM_JARS") or CHECKOUT / ".jars").absolute()
 
 
 def known() -> dict[str, dict[str, str]]:
-    """Every set that jars.sha256 records: its files' names, each with its SHA-256."""
+    """Return every set that jars.sha256 records: its file names, each with its SHA-256."""
     sets: dict[str, dict[str, str]] = {}
     for line in LOCK_FILE.read_text().splitlines():
         digest, path = line.split()
@@ -60,13 +60,19 @@ def known() -> dict[str, dict[str, str]]:
 
 
 def built_for(spark: str, name: str) -> str:
-    """The set that is `name` for a Spark release such as 4.1.2: `NAME-spark-4.1`, where there is one."""
+    """Return the variant of the set `name` for a Spark release such as 4.1.2.
+
+    That is `NAME-spark-4.1` if there is such a set, otherwise `name` itself.
+    """
     own = f"{name}-spark-{'.'.join(spark.split('.')[:2])}"
     return own if own in known() else name
 
 
 def jars(name: str, where: str | Path | None = None) -> list[Path]:
-    """The files of a set, sorted. Fetches nothing: raises MissingJars, which names the command that does."""
+    """Return the files of a set, sorted, without fetching any.
+
+    Raise MissingJars, which names the command that fetches them, if a file is missing.
+    """
     folder = directory(where) / name
     files = _files(name)
     missing = [file for file in files if not (folder / file).is_file()]
@@ -83,10 +89,10 @@ def fetch(
     where: str | Path | None = None,
     report: Callable[[str], None] = _say_nothing,
 ) -> None:
-    """Bring the sets that are not there and report one line for each.
+    """Fetch the missing sets and report one line for each set.
 
-    Safe to kill and to run twice at once. Each file's SHA-256 is checked before its set appears. Raises
-    WrongJars, FetchFailed or NoJava, and ValueError for a set that does not exist.
+    Safe to kill and to run twice at once. Each file's SHA-256 is checked before its set appears. Raise
+    WrongJars, FetchFailed or NoJava, and ValueError if there is no such set.
     """
     target = directory(where)
     for name in names:
@@ -99,7 +105,7 @@ def fetch(
 
 
 def lock(where: str | Path | None = None, report: Callable[[str], None] = _say_nothing) -> None:
-    """Fetch every set anew and record in jars.sha256 what came: for a deliberate change of ivy.xml."""
+    """Fetch every set again and record the files in jars.sha256, after a deliberate change of ivy.xml."""
     target = directory(where)
     recorded = []
     for name in re.findall(r'<conf name="([^"]+)"', IVY_FILE.read_text()):
@@ -111,7 +117,10 @@ def lock(where: str | Path | None = None, report: Callable[[str], None] = _say_n
 
 
 def command(argv: Sequence[str]) -> int:
-    """`python -m jobs jars [SET ...]`: 0 when every set asked for is there, 1 with one message when not."""
+    """Run `python -m jobs jars [SET ...]`.
+
+    Return 0 if every requested set is present, otherwise 1 after one error message.
+    """
     parser = argparse.ArgumentParser(prog="python -m jobs jars", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "sets", nargs="*", metavar="SET", default=FOR_JOBS, help=f"default: {' '.join(FOR_JOBS)}"
@@ -152,10 +161,10 @@ def _line(name: str, target: Path, state: str) -> str:
 
 @contextmanager
 def _alone_in(target: Path) -> Iterator[int]:
-    """Hold the directory against another fetch, and clear away what a killed one left.
+    """Lock the directory against other fetches and remove what a killed one left behind.
 
-    Yields the lock's descriptor for Ivy to inherit: where only its parent is killed, Ivy goes on writing, and
-    the next fetch must wait for it.
+    Yield the lock's descriptor for Ivy to inherit: if only its parent is killed, Ivy keeps writing, and the
+    next fetch must wait for it.
     """
     target.mkdir(parents=True, exist_ok=True)
     with (target / ".lock").open("w") as handle:
@@ -196,7 +205,7 @@ def _run_ivy(name: str, target: Path, staging: Path, held: int) -> None:
 
 
 def _trust(staging: Path) -> list[str]:
-    """Java options that make it trust whom this Python trusts; none where Python itself knows nobody."""
+    """Return options that make Java trust whom this Python trusts; none if Python trusts nobody itself."""
     certificates = truststore.authorities()
     if not certificates:
         return []
@@ -225,7 +234,7 @@ def _verify(name: str, fresh: Path, target: Path) -> None:
     came = {file.name: _sha256(file) for file in fresh.iterdir()}
     for file in sorted(expected.keys() | came.keys()):
         if came.get(file) != expected.get(file):
-            # The next fetch must not find the same file again.
+            # Otherwise the next fetch would find the same file in the cache again.
             shutil.rmtree(target / ".ivy", ignore_errors=True)
             raise WrongJars(
                 f"{name}/{file} has SHA-256 {came.get(file, '(it did not come)')}; "

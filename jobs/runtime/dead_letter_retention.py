@@ -1,7 +1,7 @@
-"""How long dead letters are kept: a running job removes the batches of them that are older.
+"""Retention of dead letters: a running job removes batches of them that have expired.
 
-A batch's dead letters go whole, the oldest first, and each counts as old as its `_SUCCESS`. What a kill
-leaves of a removal is passed over by readers and goes with the next.
+A batch's dead letters are removed together, the oldest batch first; a batch's age is that of its `_SUCCESS`.
+Readers ignore what a killed removal leaves behind, and the next removal deletes it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from jobs.runtime.flag import duration, to_timedelta
 
 UNLIMITED = "unlimited"
 INTERVAL = 3600.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 _BATCH = re.compile(r"batch=([0-9]{1,18})")
 
 
 def retention(text: str) -> str:
-    """`unlimited`, or how long dead letters are kept."""
+    """Validate a retention: `unlimited`, or how long dead letters are kept."""
     if text == UNLIMITED:
         return text
     try:
@@ -39,10 +39,10 @@ def retention(text: str) -> str:
 
 
 class DeadLetterRetention:
-    """Removes expired dead letters while its block runs, in a thread of its own: no batch waits for that.
+    """Removal of expired dead letters while the block runs, in a separate thread so that no batch waits.
 
-    `folder` holds this checkpoint's batches; `shared`: its neighbours are those of the job's other
-    checkpoints, reset ones among them, and are looked through too. `say` gets the fields of a log line.
+    `folder` holds this checkpoint's batches. `shared`: its sibling folders belong to the job's other
+    checkpoints, including reset ones, and are cleaned too. `say` receives the fields of a log line.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class DeadLetterRetention:
             self._stop.wait(INTERVAL)
 
     def look(self) -> None:
-        """Remove what is expired now and say how much; say a fault too: the next look tries again."""
+        """Remove what has expired and log how much; log a failure too, because the next check tries again."""
         removed = 0
         try:
             for batch in self._expired():
@@ -90,7 +90,7 @@ class DeadLetterRetention:
 
     def _expired(self) -> Iterator[str]:
         oldest = (time.time() - to_timedelta(self._keep).total_seconds()) * 1000
-        # The last batch that was planned may be written again; those before it are done.
+        # The last planned batch may be written again; those before it are final.
         planned = map(int, filter(str.isdecimal, files.names(self._spark, f"{self._checkpoint}/offsets")))
         yield from self._expired_in(self._folder, oldest, max(planned, default=0))
         if self._shared:
@@ -99,9 +99,9 @@ class DeadLetterRetention:
                 yield from self._expired_in(f"{root}/{name}", oldest, None)
 
     def _expired_in(self, folder: str, oldest: float, before: int | None) -> Iterator[str]:
-        """Yield the batches up to the newest expired one: numbers rise with time.
+        """Yield the batches up to the newest expired one, relying on numbers that rise with time.
 
-        What has no `_SUCCESS`, as a kill leaves it, is as old as the next that has.
+        A batch without `_SUCCESS`, as a kill leaves it, counts as old as the next one that has it.
         """
         waiting = []
         for number in self._numbers(folder):
@@ -117,6 +117,6 @@ class DeadLetterRetention:
             waiting.clear()
 
     def _numbers(self, folder: str) -> list[int]:
-        here = Path(re.sub("^file:/+", "/", folder))  # a tenth of what Hadoop takes for many names
+        here = Path(re.sub("^file:/+", "/", folder))  # listing many names takes Hadoop ten times as long
         names = [one.name for one in here.iterdir()] if here.is_dir() else files.names(self._spark, folder)
         return sorted(int(match[1]) for name in names if (match := _BATCH.fullmatch(name)))

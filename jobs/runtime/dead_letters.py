@@ -1,4 +1,4 @@
-"""Dead letters: messages that are no events, kept with the reason as lines that `--source replay` reads."""
+"""Dead letters: messages that are not valid events, kept with the reason as lines that replay can read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sources.catalog import STREAMS
 from sources.source import Record
 
 AT_ONCE = 10_000
-"""Dead letters that are brought into this process by one Spark job; more come by partition."""
+"""The most dead letters that one Spark job brings into this process; more come partition by partition."""
 PART_BYTES = 4 << 20
-"""A file of dead letters ends with the line that reaches this."""
+"""Size in bytes: a file of dead letters ends with the line that reaches it."""
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST, _LAST = (
     (time.replace(tzinfo=UTC) - instants.EPOCH) // _MICROSECOND for time in (datetime.min, datetime.max)
@@ -26,7 +26,7 @@ _FIRST, _LAST = (
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that is no event, as its source has stored it, and why."""
+    """A message that is not a valid event, as its source stored it, and the reason."""
 
     reason: str
     record: Record
@@ -35,7 +35,8 @@ class DeadLetter:
 def letters(dead: DataFrame, max_future_skew: timedelta, count: int = 0) -> Iterator[DeadLetter]:
     """Yield the dead letters of `events.dead_letters`, each with its reason.
 
-    They are found in this process, one by one. `count` says how many there are, 0 if that is not known.
+    The reasons are found in this process, one message at a time. `count`: how many dead letters there are, 0
+    if unknown.
     """
     times = [F.unix_micros(name).alias(name) for name in ("published_at", "event_at")]
     rows = dead.select("stream", "partition", "offset", "key", "value", "attributes", *times, "latest")
@@ -49,7 +50,7 @@ def write(spark: SparkSession, letters: Iterable[DeadLetter], folder: str, batch
     """Write a batch's dead letters to `folder/batch=N`, replacing what is there.
 
     A line is a replay record (`sources/replay_files.py`) with a `reason`; `_SUCCESS` says that all are there.
-    Raises OSError saying why they cannot be written.
+    Raise OSError with the reason if they cannot be written.
     """
     path = f"{folder}/batch={batch}"
     files.delete(spark, path)
@@ -87,7 +88,7 @@ def _bytes(value: bytearray | None) -> bytes | None:
 
 
 def _instant(microseconds: int | None) -> datetime | None:
-    """Return the instant; brokers may store one outside of the years 1 to 9999, which becomes the nearest."""
+    """Return the instant, or the nearest in the years 1 to 9999: brokers may store one outside that range."""
     if microseconds is None:
         return None
     return instants.EPOCH + min(max(microseconds, _FIRST), _LAST) * _MICROSECOND

@@ -1,15 +1,15 @@
-"""From envelopes to events: parsed, checked, rid of duplicates; what is not an event is a dead letter.
+"""From envelopes to events: parsed, validated and deduplicated; any other message is a dead letter.
 
-The shape of the physical plan is the point of this file, and `tests/jobs/runtime/test_events.py` holds it:
+The shape of the physical plan is the point of this file, and `tests/jobs/runtime/test_events.py` pins it:
 
-* JSON is parsed once: not at all in a flat object, which a regular expression reads, and again only where
-  the first parse can have lost something. A filter on parsed columns would be pushed below the projection
-  that parses, which parses again for every condition; a generator (`inline`) is a barrier that no filter
-  passes.
+* JSON is parsed once: not at all if it is a flat object, which a regular expression reads, and a second time
+  only if the first parse may have lost something. A filter on parsed columns would be pushed below the
+  projection that parses, which would then parse again for every condition; a generator (`inline`) is a
+  barrier that no filter passes.
 * Dead letters cost no second pass. Good and bad rows share one exchange, the one that deduplication by
   `event_id` needs anyway: `good` and `dead_letters` then read the same shuffle files (ReusedExchange).
-* Why a message is no event is not found here (`reasons.py`): the expressions would be planned in every
-  batch, with or without dead letters, and planning is most of what a small batch costs.
+* The reason a message is not a valid event is not found here but in `reasons.py`: the expressions would be
+  planned in every batch, with or without dead letters, and planning is most of what a small batch costs.
 * The watermark sees good rows only: a dead letter's `event_time` is null.
 """
 
@@ -35,20 +35,20 @@ PRICE = r"^-?0*[0-9]{1,16}(\.[0-9]{1,2}0*+)?\z"
 EXPONENT_PRICE = r"^-?[0-9]++(\.[0-9]++)?[eE][-+]?0*[0-9]{1,3}\z"
 MICROSECOND = timedelta(microseconds=1)
 EXACT_DIGITS = 18
-"""The most digits of a price with an exponent: no other has two places, and decimal(38,20) rounds none."""
+"""The most digits of a price with an exponent: with more it has over two places; decimal(38,20) is exact."""
 
 
 def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_skew: timedelta) -> DataFrame:
-    """Envelopes as events and dead letters, by `event_id` in partitions of its hash.
+    """Return envelopes as events and dead letters, hash-partitioned by `event_id`.
 
     Columns: `event_id string`; for an event `event_time timestamp` and `event`, a struct of `user_id string,
     product_id string` and, for orders, `quantity int, unit_price decimal(18,2)`; for a dead letter
-    `dead_letter`, a struct of the envelope's columns and `latest bigint`, the last time that its event could
-    have had, in microseconds since 1970. What does not apply is null. Of a field that is given more than once
-    the last counts.
+    `dead_letter`, a struct of the envelope's columns and `latest bigint`, the latest time that its event
+    could have had, in microseconds since 1970. Columns that do not apply are null. If a field is given more
+    than once, the last one counts.
     """
-    # A producer that stamps its messages with a wrong clock must not vouch for its own events. In numbers,
-    # because Spark adds an interval by way of the calendar.
+    # A producer that stamps its messages with a wrong clock must not vouch for its own events. The sum is of
+    # numbers because Spark adds an interval by calendar arithmetic.
     latest = F.unix_micros(F.least("published_at", "now")) + max_future_skew // MICROSECOND
     parsed = _parsed(envelopes, stream).withColumn("latest", latest)
     wrong = reduce(operator.or_, (F.coalesce(condition, F.lit(False)) for condition in _checks(stream)))
@@ -64,7 +64,10 @@ def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_sk
 
 
 def good(checked: DataFrame) -> DataFrame:
-    """The events of `check`, each `event_id` once: within the watermark in a stream, over all in a batch."""
+    """Return the events of `check`, each `event_id` once.
+
+    A stream is deduplicated within the watermark, a batch as a whole.
+    """
     here = _where_it_stands("event is not null and dead_letter is null")
     events = checked.filter(here).select("event_id", "event_time", "event.*")
     if events.isStreaming:
@@ -79,24 +82,25 @@ def dead_letters(checked: DataFrame) -> DataFrame:
 
 
 def _where_it_stands(condition: str) -> Column:
-    """A filter on `check`'s columns that stays above its exchange, as all do that are not deterministic.
+    """Return a filter on `check`'s columns that stays above its exchange because it is not deterministic.
 
-    `good` and `dead_letters` each name every column here: only equal exchanges are shared.
+    `good` and `dead_letters` both name every column here, because Spark shares only equal exchanges.
     """
     return F.expr(f"({condition}) or spark_partition_id() = -1")
 
 
 def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
-    """The envelope, what the value is, and its fields as what they say.
+    """Return the envelope, facts about the value, and the value's fields with their types.
 
-    Fields: text, `quantity int`, `time`, `price`, each null where it is wrong. A `plain` row is flat, or the
-    first parse, which gives the types, reads it; only where that can have lost something is the text parsed
-    again, in the spelling of `spelling.respelt`.
+    Fields: text, `quantity int`, `time`, `price`, each null if it is wrong. A `plain` row is flat, or the
+    first parse, which yields the types, reads it correctly; only if that parse may have lost something is the
+    text parsed again, in the spelling of `spelling.respelt`.
 
-    Spark compiles no generator with a JSON parser in it; the other functions that it does not compile stand
-    there too, so that everything around it is compiled. What it does compile stands before, for in the
-    generator it is interpreted. The batch's time is there because elsewhere it is a constant of the compiled
-    code, which would be compiled anew for each batch; so would a seed (`rand`).
+    Spark does not compile a generator that contains a JSON parser. The other functions that it does not
+    compile are placed in the generator too, so that everything around it is compiled. Whatever Spark does
+    compile comes before it, because the generator is interpreted. The batch's time is in there because
+    elsewhere it would be a constant of the compiled code, which would be recompiled for each batch; the same
+    holds for a seed (`rand`).
     """
     value, names = F.col("value"), (*NAMES, "event_time", *stream.order_fields)
     is_text = (F.decode("value", "UTF-8").cast("binary") == value).alias("is_text")
@@ -131,23 +135,23 @@ def _parsed(envelopes: DataFrame, stream: Stream) -> DataFrame:
 
 
 STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
-"""The parser's options that keep it to RFC 8259."""
+"""Parser options that enforce RFC 8259."""
 TYPES = {"quantity": "int", "unit_price": "decimal(18,2)"}
 
 
 def _from_json(text: Column, names: Iterable[str], types: Mapping[str, str]) -> Column:
-    """These fields of a JSON text and `malformed`, null where all could be read."""
+    """Return these fields of a JSON text and `malformed`, which is null if all of them could be read."""
     schema = ", ".join(f"{name} {types.get(name, 'string')}" for name in (*names, "malformed"))
     return F.from_json(text, schema, {**STRICT, "columnNameOfCorruptRecord": "malformed"})
 
 
 def _plain(fields: Column, stream: Stream) -> Column:
-    """Whether the first parse has all fields, each of which can only be what it should be."""
+    """Return whether the first parse has all fields and none of them can have been misread."""
     time = fields["event_time"]
     checks = [
         fields["malformed"].isNull(),
         *(spelling.from_a_string(fields[name]) for name in NAMES),
-        (time >= "0") & (time < ":") & time.contains(":"),  # no number has one
+        (time >= "0") & (time < ":") & time.contains(":"),  # no number contains a colon
     ]
     if stream.order_fields:
         checks += [fields["quantity"] > 0, fields["unit_price"] >= 0]
@@ -155,7 +159,7 @@ def _plain(fields: Column, stream: Stream) -> Column:
 
 
 def _exact(names: Iterable[str], stream: Stream) -> Column:
-    """What the tokens of the respelt text say; in the generator, for Java compiles no method that long."""
+    """Return the respelt text's fields; used in the generator because Java compiles no method that long."""
     tokens = F.array(_from_json(spelling.respelt(F.col("value")), names, {}))
     return F.transform(tokens, lambda one: F.struct(*_said(one, stream))).getItem(0)
 
@@ -168,18 +172,18 @@ def _said(tokens: Column, stream: Stream) -> list[Column]:
 
 
 def _string(token: Column) -> Column:
-    """The string that a token is, null where it is none or not all of it can be kept."""
+    """Return the token's string, null if it is not a string or cannot be kept in full."""
     return F.when(token.startswith(spelling.STRING), token.substr(F.lit(2), F.length(token)))
 
 
 def _quantity(token: Column) -> Column:
-    """The token as `quantity int`, null unless it is an integer."""
+    """Return the token as `quantity int`, null unless it is an integer."""
     integer = F.when(token.rlike(rf"^{spelling.OTHER}[0-9]{{1,10}}\z"), F.substring(token, 2, 10))
     return integer.cast("int").alias("quantity")
 
 
 def _price(token: Column) -> Column:
-    """The token as `unit_price decimal(18,2)`, null unless it is that exactly."""
+    """Return the token as `unit_price decimal(18,2)`, null unless it is exactly representable."""
     text = token.substr(F.lit(2), F.length(token))
     digits = F.regexp_replace(F.regexp_extract(text, r"^-?([0-9.]+)", 1), r"^[0.]+|\.|[0.]+\z", "")
     small = text.rlike(EXPONENT_PRICE) & (F.length(digits) <= EXACT_DIGITS)
@@ -195,15 +199,15 @@ def _price(token: Column) -> Column:
 
 
 def _time() -> Column:
-    """`event_time` as a timestamp where it is RFC 3339, null where not.
+    """Return `event_time` as a timestamp if it is RFC 3339, otherwise null.
 
-    The usual spelling, whole seconds of UTC, is told without a regular expression and read without its zone,
-    which Spark looks up by two regular expressions for every row; as bytes, for Spark counts all characters
-    of a text for each part that is taken of it. The session's time zone is UTC.
+    The usual spelling, whole seconds in UTC, is recognized without a regular expression and read without its
+    zone, which Spark looks up with two regular expressions for every row. It is handled as bytes because
+    Spark counts all characters of a text for each substring it takes. The session's time zone is UTC.
     """
     octets, layout = "cast(event_time as binary)", {5: "-", 11: "T", 14: ":", 17: ":", 20: "Z"}
     marks = (f"substring({octets}, {at}, 1) = X'{ord(mark):X}'" for at, mark in layout.items())
-    # Spark reads `0 ` at the end as it reads `0`.
+    # Spark reads a trailing `0 ` like `0`.
     digit = f"substring({octets}, 19, 1) between X'30' and X'39'"
     usual = F.expr(" and ".join(("octet_length(event_time) = 20", *marks, digit)))
     seconds = F.expr(f"try_cast(cast(substring({octets}, 1, 19) as string) as timestamp)")
@@ -213,7 +217,7 @@ def _time() -> Column:
 
 
 def _checks(stream: Stream) -> list[Column]:
-    """What makes a row no event; a condition that is null does not hold."""
+    """Return the conditions that make a row a dead letter; a condition that is null does not hold."""
     names = [F.col(name) for name in NAMES]
     time, price = F.col("time"), F.col("price")
     checks = [

@@ -1,4 +1,4 @@
-"""What ended a run: one line with cause and remedy for a person, and the whole trace in a file."""
+"""Reports of failed runs: one line with cause and remedy for the user, and the full trace in a file."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _EMPTY_SHELL = ("An error occurred while calling", "An exception was raised by t
 
 
 def failure(error: BaseException, reset: str = "python -m jobs reset") -> str:
-    """Say in one line why a run failed and what to do; `reset`: the command that deletes its checkpoint.
+    """Return one line that says why a run failed and what to do.
 
-    One of our own faults is said as it is, even if a batch raised it. The trace of anything else is kept in
-    a file, which the line names.
+    `reset`: the command that deletes its checkpoint. One of our own errors is reported as it is, even if a
+    batch raised it. The trace of any other error is kept in a file, which the line names.
     """
     text = _text(error)
     if ours := _OURS.search(_before_plan(text)):
@@ -41,7 +41,7 @@ def failure(error: BaseException, reset: str = "python -m jobs reset") -> str:
 
 
 def cause(text: str) -> str:
-    """Return the innermost reason in a trace that says something, without the plan behind it."""
+    """Return the innermost meaningful reason in a trace, without the query plan that follows it."""
     causes = [
         f"{kind}: {message}" if message else kind
         for kind, message in _CAUSE.findall(_before_plan(text))
@@ -84,7 +84,7 @@ def _advice(text: str, error: BaseException, reset: str) -> str:
 
 
 def _kept(error: BaseException, text: str) -> str:
-    """Keep the trace in a file of this user's, and return its path, or why there is none."""
+    """Save the trace to a file that belongs to this user and return its path, or why there is none."""
     trace = "".join(traceback.format_exception(error)) + "\n" + text
     try:
         with tempfile.NamedTemporaryFile(

@@ -1,4 +1,4 @@
-"""Files wherever Hadoop reaches them: a laptop's disk, `gs://` on Dataproc."""
+"""File operations on everything Hadoop reaches: a laptop's disk, `gs://` on Dataproc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 
 def file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
-    """Hadoop's FileSystem and Path for `path`."""
+    """Return Hadoop's FileSystem and Path for `path`."""
     jvm: Any = spark._jvm
     context: Any = spark._jsc
     hadoop_path = jvm.org.apache.hadoop.fs.Path(path)
@@ -18,15 +18,15 @@ def file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
 
 
 def reason(error: Py4JJavaError) -> str:
-    """What a Java exception says, in one line."""
+    """Return the class and message of a Java exception in one line."""
     cause = error.java_exception
     return f"{cause.getClass().getSimpleName()}: {str(cause.getMessage()).splitlines()[0]}"
 
 
 def read_bytes(spark: SparkSession, path: str, most: int = -1) -> bytes:
-    """Return the file's content, `most` bytes of it unless that is -1.
+    """Return the file's content, at most `most` bytes of it unless that is -1.
 
-    Raises OSError saying why it cannot be read.
+    Raise OSError with the reason if it cannot be read.
     """
     try:
         system, hadoop_path = file_system(spark, path)
@@ -42,7 +42,10 @@ def read_bytes(spark: SparkSession, path: str, most: int = -1) -> bytes:
 
 
 def write_bytes(spark: SparkSession, path: str, content: bytes) -> None:
-    """Write the file whole or not at all, making its folders; raises OSError saying why it cannot be."""
+    """Write the file whole or not at all, creating its folders.
+
+    Raise OSError with the reason if it cannot be written.
+    """
     try:
         system, target = file_system(spark, path)
         temporary = target.suffix(".writing")
@@ -57,7 +60,7 @@ def write_bytes(spark: SparkSession, path: str, content: bytes) -> None:
 
 
 def version(spark: SparkSession, path: str) -> tuple[int, int] | None:
-    """Modification time (ms) and size (bytes) of the file, None where there is none."""
+    """Return the file's modification time (ms) and size (bytes), None if there is no such file."""
     try:
         system, hadoop_path = file_system(spark, path)
         status = system.getFileStatus(hadoop_path)
@@ -67,14 +70,14 @@ def version(spark: SparkSession, path: str) -> tuple[int, int] | None:
 
 
 def make_folder(spark: SparkSession, path: str) -> None:
-    """Make the folder and prove that it can be written; raises OSError saying why not."""
+    """Create the folder and prove that it is writable; raise OSError with the reason if it is not."""
     probe = f"{path.rstrip('/')}/.writable"
     write_bytes(spark, probe, b"")
     delete(spark, probe)
 
 
 def make_parent(spark: SparkSession, path: str) -> None:
-    """Make the folder that holds `path`; raises OSError saying why not."""
+    """Create the folder that holds `path`; raise OSError with the reason if that fails."""
     try:
         system, hadoop_path = file_system(spark, path)
         system.mkdirs(hadoop_path.getParent())
@@ -83,7 +86,10 @@ def make_parent(spark: SparkSession, path: str) -> None:
 
 
 def names(spark: SparkSession, folder: str) -> list[str]:
-    """The names in a folder, in any order; none if there is no such folder. Raises OSError saying why not."""
+    """Return the names in a folder, in any order; none if there is no such folder.
+
+    Raise OSError with the reason if it cannot be listed.
+    """
     try:
         system, hadoop_path = file_system(spark, folder)
         there = system.listStatus(hadoop_path) if system.exists(hadoop_path) else ()
@@ -93,7 +99,7 @@ def names(spark: SparkSession, folder: str) -> list[str]:
 
 
 def is_empty(spark: SparkSession, path: str) -> bool:
-    """Whether there is no file at or below `path`; raises OSError where that cannot be told."""
+    """Return whether there is no file at or below `path`; raise OSError if that cannot be determined."""
     try:
         system, hadoop_path = file_system(spark, path)
         return not system.exists(hadoop_path) or system.getContentSummary(hadoop_path).getFileCount() == 0
@@ -102,20 +108,20 @@ def is_empty(spark: SparkSession, path: str) -> bool:
 
 
 def literal(path: str) -> str:
-    """Return the glob pattern that matches this path alone: Spark reads by patterns."""
+    """Return the glob pattern that matches only this path, because Spark reads paths as patterns."""
     return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
 
 
 def matching(spark: SparkSession, pattern: str) -> list[str]:
-    """The paths that match a glob pattern, in any order."""
+    """Return the paths that match a glob pattern, in any order."""
     system, hadoop_pattern = file_system(spark, pattern)
     return [str(status.getPath().toString()) for status in system.globStatus(hadoop_pattern) or ()]
 
 
 def delete(spark: SparkSession, path: str) -> bool:
-    """Delete what is at `path`, folders with all in them; False if there was nothing.
+    """Delete the file or the whole folder at `path` and return whether there was one.
 
-    Raises OSError saying why it cannot be deleted.
+    Raise OSError with the reason if it cannot be deleted.
     """
     try:
         system, hadoop_path = file_system(spark, path)

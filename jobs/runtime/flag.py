@@ -1,4 +1,4 @@
-"""The flags of a job, with values that are checked before anything starts."""
+"""The flags of a job, whose values are validated before anything starts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _DURATION = re.compile(rf"(\d+) ({'|'.join(_UNITS)})s?")
 
 
 def to_timedelta(duration: str) -> timedelta:
-    """The length of a duration such as `10 minutes`; raises ValueError for anything else."""
+    """Return the length of a duration such as `10 minutes`; raise ValueError for any other text."""
     if not (match := _DURATION.fullmatch(duration.strip())):
         raise ValueError(f"{duration!r}: expected a number and a unit, like '30 seconds' or '10 minutes'")
     return timedelta(milliseconds=int(match[1]) * _UNITS[match[2]])
 
 
 def duration(text: str) -> str:
-    """A duration above zero, as Spark takes it."""
+    """Validate a duration above zero and return it as Spark takes it."""
     try:
         length = to_timedelta(text)
     except ValueError as error:
@@ -34,7 +34,7 @@ def duration(text: str) -> str:
 
 
 def count(text: str) -> int:
-    """A whole number of at least one."""
+    """Parse a whole number of at least one."""
     if not (text.isdecimal() and int(text)):
         raise ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
     return int(text)
@@ -42,7 +42,7 @@ def count(text: str) -> int:
 
 @dataclass(frozen=True)
 class Flag:
-    """A command-line flag; `shapes_state` where another value does not fit an old checkpoint."""
+    """A command-line flag; `shapes_state` if an old checkpoint does not fit another value."""
 
     name: str
     default: str | None
@@ -53,27 +53,27 @@ class Flag:
 
     @staticmethod
     def window(default: str) -> Flag:
-        """`--window`, the length of a window."""
+        """Return `--window`, the length of a window."""
         return Flag.duration("--window", default, "length of a window")
 
     @staticmethod
     def duration(name: str, default: str, help: str) -> Flag:
-        """A flag that takes a duration, like `10 minutes`."""
+        """Return a flag that takes a duration such as `10 minutes`."""
         return Flag(name, default, help, duration)
 
     @staticmethod
     def count(name: str, default: str, help: str) -> Flag:
-        """A flag that takes a whole number of at least one."""
+        """Return a flag that takes a whole number of at least one."""
         return Flag(name, default, help, count)
 
     @staticmethod
     def choice(name: str, default: str, choices: tuple[str, ...], help: str) -> Flag:
-        """A flag that takes one of `choices`."""
+        """Return a flag that takes one of `choices`."""
         return Flag(name, default, help, choices=choices)
 
     @property
     def dest(self) -> str:
-        """The flag's name among the parsed options."""
+        """Return the flag's name among the parsed options."""
         return self.name.removeprefix("--").replace("-", "_")
 
     def add_to(self, group: _ActionsContainer) -> None:

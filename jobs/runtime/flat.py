@@ -1,9 +1,9 @@
 """Flat JSON objects, as most events are, read by one regular expression at less than half the parser's cost.
 
-A flat object is in one line, at most with a blank behind a colon or a comma; it has all of an event's
-fields, strings without an escape and numbers that a decimal(18,2) holds, and beside them what the event does
-not need: strings, numbers, words, and lists and objects of those. The expression is the grammar of RFC 8259
-for such texts, so what it reads needs no other look; all other texts are left to the parser.
+A flat object is on one line, with at most one blank after a colon or comma. It has all of an event's fields:
+strings without escapes and numbers that fit a decimal(18,2). It may also have members that the event does not
+need: strings, numbers, words, and lists and objects of those. The expression is the grammar of RFC 8259 for
+such texts, so whatever it reads needs no further check; all other texts are left to the parser.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 _PRICE = r"(?:0|[1-9][0-9]{0,12}+)(?:\.[0-9]{1,2})?+"
 _TOKENS = {"quantity": "[1-9][0-9]{0,8}+", "unit_price": rf'{_PRICE}|"{_PRICE}"'}
 
-# Each character by itself, for Java looks up a list of them in a table, but not a range among them.
+# Each character is listed by itself because Java looks up a list in a table, but not a range within it.
 _PLAIN = r'[^"\\' + "".join(rf"\x{code:02x}" for code in range(32)) + "]"
 _STRING = rf'"{_PLAIN}*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}+){_PLAIN}*)*+"'
 _NUMBER = r"-?+(?:0|[1-9][0-9]{0,30}+)(?:\.[0-9]{1,30}+)?+(?:[eE][-+]?+[0-9]{1,3}+)?+(?![0-9])"
@@ -24,18 +24,18 @@ _ONE = rf"(?:{_STRING}|{_NUMBER}|true|false|null)"
 
 
 def read(value: Column, names: Sequence[str]) -> Column:
-    """A flat object's fields, a line each, and any other text as it is."""
+    """Return a flat object's fields, one per line, and any other text unchanged."""
     lines = "\n".join(f"${2 * number + 1}" for number in range(len(names)))
     return F.regexp_replace(value.cast("string"), _object(names), lines)
 
 
 def is_read(value: Column, lines: Column) -> Column:
-    """Whether `read` made these lines of a flat object: its brace is gone."""
+    """Return whether `read` made these lines from a flat object, whose opening brace is then gone."""
     return F.startswith(value, F.lit(b"{")) & ~lines.startswith("{")
 
 
 def fields(lines: Column, names: Sequence[str]) -> list[Column]:
-    """The fields of lines that were split; only a price can have quotes."""
+    """Return the fields of the split lines; only a price can have quotes."""
     return [
         F.btrim(lines[number], F.lit('"')) if name == "unit_price" else lines[number]
         for number, name in enumerate(names)
@@ -43,10 +43,10 @@ def fields(lines: Column, names: Sequence[str]) -> list[Column]:
 
 
 def _object(names: Sequence[str]) -> str:
-    """The expression for a flat object, in which a name's last value is group 1, 3, …
+    """Return the expression for a flat object, in which a name's last value is group 1, 3 and so on.
 
-    The empty groups between are there for the end, where a reference to a group that took no part fails.
-    No group that is repeated gives anything back, for Java would recur for each repetition.
+    The empty groups in between serve the back-references at the end, which fail if their group took no part.
+    Every repeated group is possessive, because Java would otherwise recurse for each repetition.
     """
     known = "|".join(rf'{name}": ?+{_known(name)}()' for name in names)
     other = rf'(?!(?:{"|".join(names)})"){_PLAIN}*": ?+'

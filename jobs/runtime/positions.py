@@ -1,4 +1,4 @@
-"""Where a checkpoint goes on, as Spark's own files in it say."""
+"""Where a checkpoint continues, according to Spark's own files in it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import suppress
 def positions(names: Callable[[str], list[str]], text: Callable[[str], str]) -> list[str]:
     """Return the sources' positions before the next batch, as JSON.
 
-    `names` gives the names in a folder of the checkpoint, none if there is no such folder; `text` gives a
-    file's content. What is torn is left out: Spark refuses such a checkpoint itself.
+    `names` returns the names in a folder of the checkpoint, none if there is no such folder; `text` returns a
+    file's content. Torn files are left out, because Spark itself refuses such a checkpoint.
     """
     committed = max((int(name) for name in names("commits") if name.isdecimal()), default=None)
     if committed is not None:
@@ -22,7 +22,7 @@ def positions(names: Callable[[str], list[str]], text: Callable[[str], str]) -> 
 
 def _json(contents: Iterator[str] | list[str]) -> Iterator[str]:
     for content in contents:
-        position = content[max(content.find("{"), 0) :]  # a first position has a version before it
+        position = content[max(content.find("{"), 0) :]  # a version precedes an initial position
         with suppress(ValueError):
             json.loads(position)
             yield position

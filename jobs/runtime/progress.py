@@ -1,4 +1,4 @@
-"""What a run says while it works: a line a batch that a person reads and a log collector parses (logfmt)."""
+"""The log of a run: one line per batch that people can read and a log collector can parse (logfmt)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PACES = (
     " has still to bring; expected partitions that keep pace; remedy: begin again with a larger --watermark,"
     " or a --kafka-max-events-per-batch above what is there to catch up"
 )
-"""What is said once, as `warning`, when a batch has late events and it or the one before left some unread."""
+"""Logged once, as `warning`, when a batch has late events and it or the previous one left messages unread."""
 
 
 @dataclass
 class Counts:
-    """Rows out and dead letters, by batch, from where they are written."""
+    """Rows written and dead letters by batch, recorded where they are written."""
 
     out: dict[int, int] = field(default_factory=dict)
     dead: dict[int, int] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Counts:
 
 @dataclass
 class Totals:
-    """What a run has seen so far. `rows_in` counts messages, `late` events dropped behind the watermark."""
+    """A run's totals so far. `rows_in` counts messages, `late` the events dropped behind the watermark."""
 
     batches: int = 0
     rows_in: int = 0
@@ -52,7 +52,7 @@ class Totals:
 
 @dataclass
 class Batch:
-    """One batch's progress. `watermark` is None until there is one; times are UTC."""
+    """The progress of one batch. `watermark` is None until there is one; times are UTC."""
 
     number: int
     rows_in: int
@@ -63,18 +63,18 @@ class Batch:
     seconds: float
     watermark: datetime | None
     newest: datetime | None
-    """The newest event time among the batch's events; None where it had none."""
+    """The newest event time in the batch; None if it had no events."""
     silent: list[str]
-    """Inputs that brought nothing, as Spark describes them."""
+    """Inputs that delivered nothing, as Spark describes them."""
     behind: bool
-    """Whether more was there to read than the batch took, as Kafka says; others do not."""
+    """Whether the batch left messages unread; only Kafka reports this."""
 
 
 def read(progress: dict[str, Any], counts: Counts) -> Batch:
-    """A batch from Spark's report of it.
+    """Return a batch from Spark's report on it.
 
-    Late events are those that deduplication drops, the first operator to see the watermark: there each
-    counts. Spark's own count behind an aggregation is of groups, not events.
+    Late events are those that deduplication drops. It is the first operator to see the watermark, and there
+    each event counts; after an aggregation, Spark counts groups, not events.
     """
     operators = progress["stateOperators"]
     number = progress["batchId"]
@@ -104,7 +104,7 @@ def _event_time(progress: dict[str, Any], name: str) -> datetime | None:
 
 
 def logfmt(fields: dict[str, object]) -> str:
-    """`key=value` pairs; a value with a blank, a quote or a control character is quoted as JSON does."""
+    """Format `key=value` pairs; quote as JSON a value with a blank, a quote or a control character."""
     return " ".join(f"{key}={_quoted(str(value))}" for key, value in fields.items())
 
 
@@ -115,14 +115,14 @@ def _quoted(text: str) -> str:
 
 
 def rfc_3339(time: datetime) -> str:
-    """A UTC time, to the millisecond only where it has a fraction of a second."""
+    """Format a UTC time, with milliseconds only if it has a fraction of a second."""
     return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")
 
 
 def record(batch: Batch, waiting: str) -> dict[str, object]:
-    """A batch as a line of the progress file has it; `time` is now, times are RFC 3339 or null.
+    """Return a batch as a line of the progress file; `time` is now, times are RFC 3339 or null.
 
-    `newest` is the newest event time of the batch, `seconds` what the batch took, `waiting` why nothing came
+    `newest`: the newest event time in the batch. `seconds`: the batch's duration. `waiting`: why no rows came
     out, or null.
     """
     return {
@@ -145,9 +145,9 @@ def _text(time: datetime | None) -> str | None:
 
 
 class Progress(StreamingQueryListener):
-    """Reports every batch on standard error and keeps the totals.
+    """A listener that reports every batch on standard error and keeps the totals.
 
-    `waiting` says why a batch that had input gave no row; it gets the batch. `file` gets every batch too.
+    `waiting` returns why a given batch had input but produced no rows. `file` receives every batch too.
     """
 
     def __init__(
@@ -159,12 +159,12 @@ class Progress(StreamingQueryListener):
         self._behind = self._warned = False
 
     def say(self, **fields: object) -> None:
-        """One line of the run's log."""
+        """Write one line of the run's log."""
         now = rfc_3339(datetime.now(UTC).replace(microsecond=0))
         print(logfmt({"time": now, "job": self._job, **fields}), file=sys.stderr, flush=True)
 
     def say_totals(self) -> None:
-        """The last line: everything this run has seen."""
+        """Write the last line: the totals of this run."""
         totals = self.totals
         self.say(
             total_batches=totals.batches,
@@ -175,7 +175,7 @@ class Progress(StreamingQueryListener):
         )
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:  # noqa: N802 - Spark's name
-        """Nothing is said of a start."""
+        """Note that the query works, without logging its start."""
         self._alive()
 
     def onQueryProgress(self, event: QueryProgressEvent) -> None:  # noqa: N802 - Spark's name
@@ -206,7 +206,7 @@ class Progress(StreamingQueryListener):
         self._alive(record(batch, waiting))
 
     def _alive(self, batch: dict[str, object] | None = None) -> None:
-        """Note that the query works, and the batch that shows it; a full disk must not end the job."""
+        """Record that the query works, with the batch that shows it; a full disk must not end the job."""
         if self._file is None:
             return
         try:
@@ -215,9 +215,9 @@ class Progress(StreamingQueryListener):
             self.say(progress_file=str(error))
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802 - Spark's name
-        """Nothing is said of having nothing to do."""
+        """Note that the query works, without logging that it is idle."""
         self._alive()
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802 - Spark's name
-        """All batches have been reported."""
+        """Note that all batches have been reported."""
         self.finished.set()

@@ -1,4 +1,4 @@
-"""A run's batches as a file, for whoever watches the job from outside: a page, a health check."""
+"""A run's batches as a file, for outside observers of the job: a web page, a health check."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import json
 from pathlib import Path
 
 LARGEST = 2_000_000
-"""Bytes at which the file becomes `<job>.old.jsonl`, whose predecessor goes."""
+"""Size in bytes at which the file is renamed to `<job>.old.jsonl`, replacing its predecessor."""
 
 
 class ProgressDirError(Exception):
-    """Why the file cannot be written: the value, what was expected and the remedy, in one line."""
+    """The reason the file cannot be written: value, expectation and remedy in one line."""
 
 
 class ProgressFile:
-    """`<folder>/<job>.jsonl`: a JSON object a batch, the newest last.
+    """The file `<folder>/<job>.jsonl`: one JSON object per batch, the newest last.
 
-    `progress.record` says its fields. The file's modification time says when the query last worked or had
-    nothing to do: a file that is a minute old belongs to a job that hangs or is gone.
+    `progress.record` documents its fields. The file's modification time tells when the query last worked or
+    was idle: a file that is a minute old belongs to a job that hangs or is gone.
     """
 
     def __init__(self, folder: str, job: str) -> None:
-        """Raises ProgressDirError where the folder cannot be written."""
+        """Create the folder and the file; raise ProgressDirError if the folder cannot be written."""
         self._path = Path(folder, f"{job}.jsonl")
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -32,12 +32,12 @@ class ProgressFile:
             ) from None
 
     def add(self, batch: dict[str, object]) -> None:
-        """Append a batch; raises OSError where that fails."""
+        """Append a batch; raise OSError if that fails."""
         if self._path.exists() and self._path.stat().st_size > LARGEST:
             self._path.replace(self._path.with_suffix(".old.jsonl"))
         with self._path.open("a") as file:
             file.write(json.dumps(batch, ensure_ascii=False) + "\n")
 
     def touch(self) -> None:
-        """Note that the query is alive; raises OSError where that fails."""
+        """Record that the query is alive; raise OSError if that fails."""
         self._path.touch()

@@ -1,4 +1,4 @@
-"""One streaming query: batches go to the sink and the dead-letter folder, and it stops between batches."""
+"""One streaming query: it writes batches to the sink and the dead-letter folder and stops between batches."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from jobs.runtime.progress_file import ProgressFile
 from jobs.sinks.sink import Write
 
 POLL = 0.2
-"""Seconds between two looks at whether to stop."""
+"""Seconds between two checks whether to stop."""
 
 
 class StopRequested(Exception):
-    """Ends a query at the start of a batch: nothing of that batch is written yet, a restart takes it up."""
+    """The end of a query at the start of a batch: none of it is written yet, and a restart processes it."""
 
 
 class Query:
-    """Runs a job's output on one checkpoint, again and again if need be."""
+    """A runner of a job's output on one checkpoint, repeatedly if need be."""
 
     def __init__(
         self, job: Job, options: Namespace, checkpoint: Checkpoint, write: Write, dead_letter_folder: str
@@ -41,13 +41,13 @@ class Query:
         self.progress = Progress(job.name, self._counts, self._waiting, file)
 
     def stop(self) -> None:
-        """Ask the query to end after the running batch."""
+        """Request that the query end after the running batch."""
         self._stopping = True
 
     def run(self, output: DataFrame, changed: Callable[[], bool]) -> bool:
-        """Run `output` until it ends or is asked to; True where it ended because `changed` said so.
+        """Run `output` until it ends or is asked to; return whether it ended because `changed` returned True.
 
-        Raises StreamingQueryException where a batch fails.
+        Raise StreamingQueryException if a batch fails.
         """
         self._reloading = False
         self.progress.finished.clear()
@@ -76,9 +76,10 @@ class Query:
         return writer.trigger(processingTime="0 seconds" if trigger == CONTINUOUS else trigger).start()
 
     def _drain(self, query: StreamingQuery) -> None:
-        """Let the running batch finish; a query that waits for input is stopped at once.
+        """Let the running batch finish; stop a query that waits for input at once.
 
-        One that starts is not: an interrupted source fails. Its first batch ends it.
+        A query that is still starting is not stopped, because an interrupted source fails; it ends at its
+        first batch.
         """
         while query.isActive:
             status = query.status
@@ -119,7 +120,7 @@ class Query:
 
 
 def _count(batch: DataFrame) -> tuple[int, int]:
-    """Rows and dead letters of a batch, which this computes and so caches, in one pass."""
+    """Count the rows and dead letters of a batch in one pass, which computes and thereby caches the batch."""
     observation = Observation()
     counted = batch.observe(observation, F.count("row").alias("rows"), F.count("dead_letter").alias("dead"))
     counted.write.format("noop").mode("overwrite").save()

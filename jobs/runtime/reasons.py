@@ -1,7 +1,7 @@
-"""Why a message is no event: the cause and, behind a colon, where it shows, shortened and safe to print.
+"""Why a message is not an event: the cause and, after a colon, the evidence, shortened and safe to print.
 
-`events.check` finds the messages that are no events, among all and in Java. What is wrong with them is said
-here, of one message at a time.
+`events.check` finds the invalid messages among all of them, in Java. What is wrong with each is determined
+here, one message at a time.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from sources.catalog import Stream
 
 NAMES = ("event_id", "user_id", "product_id")
 LONGEST_NAME = 1024
-"""Bytes of UTF-8: a longer id would make messages that no Kafka topic takes."""
+"""Bytes of UTF-8: a longer id would make messages that no Kafka topic accepts."""
 LARGEST_ORDER = 10**13
-"""Order values from here on are bad input: a thousand of them in one window would overflow decimal(18,2)."""
+"""Order values from this on are bad input: a thousand of them in one window would overflow decimal(18,2)."""
 
 SHOWN = 60
-"""Characters of the offending value that a reason shows."""
+"""The most characters of the offending value that a reason shows."""
 HIDDEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
-"""Categories of characters that a terminal could obey or hide."""
+"""Unicode categories of characters that a terminal could obey or hide."""
 
 NOT_UTF_8, NOT_JSON = "value is not UTF-8", "value is not one JSON object"
 TIME = "event_time is not an RFC 3339 time with a zone, like 2026-01-31T12:00:00Z"
@@ -44,11 +44,11 @@ _CENT = Decimal("0.01")
 
 
 class _Number(str):
-    """A number as its text has it."""
+    """A number as it is spelled in the text."""
 
 
 class _NoEvent(Exception):
-    """What is wrong, and the value that shows it, None if the sentence says all."""
+    """A description of the error, and the value that shows it; None if the description suffices."""
 
     def __init__(self, kind: str, example: str | None = None) -> None:
         super().__init__(kind, example)
@@ -56,10 +56,10 @@ class _NoEvent(Exception):
 
 
 def reason(value: bytes | None, stream: Stream, latest: int, max_future_skew: timedelta) -> str:
-    """Return the first thing that is wrong with a message of which `events.check` made a dead letter.
+    """Return the first error in a message that `events.check` made a dead letter.
 
-    `latest` is the last time that its event could have had, in microseconds since 1970. The sentence begins
-    with the field's name or `value`; what stands before its first colon is of a kind that can be counted.
+    `latest` is the latest time that its event could have had, in microseconds since 1970. The sentence begins
+    with the field's name or `value`; the part before its first colon is a kind that can be counted.
     """
     try:
         fields = _fields(_text(value))
@@ -74,12 +74,12 @@ def reason(value: bytes | None, stream: Stream, latest: int, max_future_skew: ti
 
 
 def kind(reason: str) -> str:
-    """Return the reason without the value in question."""
+    """Return the reason without the offending value."""
     return reason.partition(": ")[0]
 
 
 def shown(text: str) -> str:
-    r"""Return the text's first characters, each that a terminal could obey or hide as `\uXXXX`."""
+    r"""Return the text's first characters, with `\uXXXX` for each that a terminal could obey or hide."""
     letters = (rf"\u{ord(one):04x}" if _is_hidden(one) else one for one in text[:SHOWN])
     return "".join(letters) + ("…" if len(text) > SHOWN else "")
 
@@ -114,7 +114,7 @@ def _text(value: bytes | None) -> str:
 
 
 def _fields(text: str) -> dict[str, Any]:
-    """Return the members of the text's one object, of a repeated name the last."""
+    """Return the members of the text's one object; the last one if a name is repeated."""
     bare = text.strip(_WHITESPACE)
     if not bare:
         raise _NoEvent(f"{NOT_JSON} (blank)")
@@ -127,9 +127,9 @@ def _fields(text: str) -> dict[str, Any]:
 
 
 def _first(text: str, *, strict: bool = True) -> tuple[object, str]:
-    """Return the JSON value that the text begins with and what is behind it, or None and all of the text.
+    """Return the JSON value that the text begins with and the rest after it, or None and the whole text.
 
-    Unless `strict`, strings may have raw control characters.
+    Unless `strict`, strings may contain raw control characters.
     """
     decoder = json.JSONDecoder(
         parse_int=_Number, parse_float=_Number, parse_constant=_refuse_constant, strict=strict
@@ -149,7 +149,7 @@ def _refuse_constant(word: str) -> object:
 
 
 def _instead(text: str, first: object, rest: str) -> str:
-    """Return what the text is instead of one object, `first` the value that it begins with."""
+    """Return what the text is instead of one object; `first` is the value that it begins with."""
     if isinstance(first, list):
         return "an array"
     if isinstance(first, dict):
@@ -167,7 +167,7 @@ def _instead(text: str, first: object, rest: str) -> str:
 
 
 def _with_control(text: str) -> str:
-    """Return the first string with a raw control character."""
+    """Return the first string that contains a raw control character."""
     strings = (match[1] for match in _STRING.finditer(text))
     return next((one for one in strings if re.search(r"[\x00-\x1f]", one)), text)
 
@@ -206,7 +206,7 @@ def _check_order(fields: Mapping[str, object]) -> None:
     token = _present(fields, "quantity")
     if not isinstance(token, _Number) or not _INTEGER.fullmatch(token):
         raise _NoEvent("quantity is not an integer", _literal(token))
-    quantity = int(token[:20])  # what is longer is as far out of bounds; Python reads 4,300 digits at most
+    quantity = int(token[:20])  # longer numbers are just as invalid, and Python reads at most 4,300 digits
     if quantity < 1:
         raise _NoEvent("quantity is below 1", _literal(token))
     if quantity >= 2**31:
@@ -239,7 +239,7 @@ def _present(fields: Mapping[str, object], name: str) -> object:
 
 
 def _literal(value: object) -> str:
-    """Return the value as JSON has it, its strings without escapes."""
+    """Return the value as JSON, but with unescaped strings."""
     if isinstance(value, _Number):
         return value
     if isinstance(value, str):

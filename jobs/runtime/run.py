@@ -1,4 +1,4 @@
-"""Runs a job: one streaming query from source to sink, restarted only to take up a changed table."""
+"""The run of a job: one streaming query from source to sink, restarted only to pick up a changed table."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ FAULTS = (
 
 
 def run(job: Job, arguments: Sequence[str] | None = None) -> int:
-    """Run a job to its end or until SIGTERM or Ctrl-C; returns the exit code, 0 only where nothing failed.
+    """Run a job to its end or until SIGTERM or Ctrl-C; return the exit code, 0 only if nothing failed.
 
-    Exits with code 2 for a wrong command line.
+    Exit with code 2 if the command line is wrong.
     """
     options = command_line.parse(job, arguments)
     try:
@@ -63,7 +63,7 @@ def run(job: Job, arguments: Sequence[str] | None = None) -> int:
         message = printable(str(fault))
     except KeyboardInterrupt:
         message = "interrupted before the first batch; the same command starts again"
-    except Exception as error:  # whatever it is, its trace belongs into a file
+    except Exception as error:  # whatever it is, its trace belongs in a file
         message = failure(error, reset_command(options.checkpoint_root, job.name, options.source))
     print(f"{job.name}: {message}", file=sys.stderr, flush=True)
     return 1
@@ -127,7 +127,7 @@ def _results(job: Job, options: Namespace, checkpoint: Checkpoint) -> Results:
 
 @contextmanager
 def _stopped_by_signals(query: Query) -> Iterator[None]:
-    """SIGTERM and Ctrl-C let the running batch finish."""
+    """Run the block so that SIGTERM and Ctrl-C let the current batch finish."""
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: query.stop()) for number in numbers]
     try:
@@ -149,14 +149,14 @@ def _reported(spark: SparkSession, query: Query) -> Iterator[None]:
 def _output(
     job: Job, source: Source, spark: SparkSession, options: Namespace, tables: WatchedTables
 ) -> DataFrame:
-    """The job's rows and its streams' dead letters: `row struct, dead_letter struct`, one of them null."""
+    """Return the job's rows and dead letters: `row struct, dead_letter struct`, one of which is null."""
     streams = job.streams(options)
     pipeline = Pipeline(job, options, envelopes(source, spark.readStream, streams, options))
     return together({"row": pipeline.rows(tables.current), "dead_letter": pipeline.dead})
 
 
 def _dead_letter_folder(spark: SparkSession, job: Job, options: Namespace, checkpoint: Checkpoint) -> str:
-    """Return the folder, made and proved to be writable; raises SinkError if it cannot be."""
+    """Return the dead-letter folder, created and proved writable; raise SinkError if that fails."""
     if not options.dead_letter_dir:
         return f"{checkpoint.path}/dead-letters"
     folder = f"{options.dead_letter_dir}/{job.name}/{options.source}/{checkpoint.application}"

@@ -1,4 +1,4 @@
-"""The Spark session: on a laptop made here, on Dataproc the one that spark-submit made."""
+"""The Spark session: created here on a laptop; on Dataproc, the one that spark-submit created."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobs.runtime.java import OPTIONS, java_home
 ALWAYS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.streaming.metricsEnabled": "false",
-    # Spark 4 would end a query at the first value that is no UTF-8 or does not fit: those are dead letters.
+    # Spark 4 would fail a query at the first value that is not UTF-8 or does not fit: a dead letter for us.
     "spark.sql.ansi.enabled": "false",
     "spark.sql.legacy.codingErrorAction": "true",
 }
@@ -30,21 +30,21 @@ FOREIGN = (
     *("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_DIST_CLASSPATH"),
     *("HADOOP_CONF_DIR", "YARN_CONF_DIR"),
 )
-"""Another Spark's variables, which would change a local session."""
+"""Another Spark's environment variables, which would change a local session."""
 BARE_FILE_SYSTEM = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
 
 
 class ForeignSpark(RuntimeError):
-    """The environment leads to another Spark; says what to unset."""
+    """The environment points to another Spark; the message says what to unset."""
 
 
 def session(
     name: str, jar_sets: Iterable[str] = (), settings: Mapping[str, str] | None = None
 ) -> SparkSession:
-    """The session, with these jar sets and settings.
+    """Return the session, with these jar sets and settings.
 
-    Under spark-submit master, jars and memory are the submitter's; otherwise a local session is made that
-    listens on loopback only. Raises MissingJars, NoJava or ForeignSpark, which name the remedy.
+    Under spark-submit, master, jars and memory are the submitter's; otherwise a local session is created that
+    listens on loopback only. Raise MissingJars, NoJava or ForeignSpark, which name the remedy.
     """
     chosen = {**ALWAYS, **(settings or {})}
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
@@ -67,9 +67,9 @@ def session(
 
 
 def _local_environment() -> dict[str, str]:
-    """What Spark's scripts and its Java are told, whatever other Spark and Python this machine has.
+    """Return the environment of Spark's scripts and its Java, independent of any other Spark and Python here.
 
-    Raises NoJava, and ForeignSpark if this is not the environment's own pyspark.
+    Raise NoJava, or ForeignSpark if this is not the environment's own pyspark.
     """
     home = Path(pyspark.__file__).parent
     if home.parent in map(Path.absolute, map(Path, os.environ.get("PYTHONPATH", "").split(os.pathsep))):
@@ -83,7 +83,7 @@ def _local_environment() -> dict[str, str]:
         "SPARK_LOCAL_IP": LOOPBACK,
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
-        # Java takes the names of files as this says; in the locale C it could not open one with an umlaut.
+        # Java decodes file names by this; in the C locale it could not open a file with an umlaut.
         **({} if _is_utf_8(os.environ) else {"LC_ALL": "C.UTF-8"}),
     }
 
@@ -94,7 +94,7 @@ def _is_utf_8(environment: Mapping[str, str]) -> bool:
 
 
 def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
-    """Settings for a small machine; some freeze into a checkpoint at its first start: shuffle partitions."""
+    """Return settings for a small machine; a checkpoint's first start freezes some (shuffle partitions)."""
     sets = (connectors.built_for(pyspark.__version__, jar_set) for jar_set in jar_sets)
     jars = [jar for jar_set in sets for jar in connectors.jars(jar_set)]
     file_system = _file_system_without_processes()
@@ -118,14 +118,14 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
 
 
 def _driver_memory() -> str:
-    """A quarter of this machine's memory, from 1 to 6 GiB; in a container at most half of what it may use."""
+    """Return a quarter of this machine's memory, 1 to 6 GiB; in a container at most half of its limit."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     wanted = min(max(machine // 4, 2**30), 6 * 2**30)
     return f"{min(wanted, _container_limit() // 2) // 2**20}m"
 
 
 def _container_limit() -> int:
-    """Bytes that this container may use, by control groups version 2 or 1; very many without a limit."""
+    """Return this container's memory limit in bytes (cgroup version 2 or 1); `sys.maxsize` without one."""
     for file in CONTAINER_LIMITS:
         if file.exists() and (text := file.read_text().strip()) != "max":
             return int(text)
@@ -133,15 +133,16 @@ def _container_limit() -> int:
 
 
 def _checkpoint_file_manager() -> str:
-    """The class that `_file_system_without_processes` works with; Spark 4 has moved it."""
+    """Return the class that `_file_system_without_processes` works with; Spark 4 moved it."""
     package = "streaming" if pyspark.__version__ < "4" else "streaming.checkpointing"
     return f"org.apache.spark.sql.execution.{package}.FileSystemBasedCheckpointFileManager"
 
 
 def _file_system_without_processes() -> list[Path]:
-    """A checkpoint is many small files, and Hadoop's local file system starts ten processes for each.
+    """Return the jars of a local file system that starts no processes; none if they are missing.
 
-    This one starts none (globalmentor/hadoop-bare-naked-local-fs). Where it is missing, batches are slower.
+    A checkpoint is many small files, and Hadoop's local file system starts ten processes for each. This one
+    (globalmentor/hadoop-bare-naked-local-fs) starts none. Without it, batches are slower.
     """
     try:
         return connectors.jars("local")

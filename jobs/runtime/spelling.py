@@ -1,10 +1,10 @@
-"""What Spark's JSON parser reads exactly, and a spelling of all other texts that it cannot misread.
+"""Texts that Spark's JSON parser reads exactly, and a spelling of all others that it cannot misread.
 
-The parser makes one of `4711` and `"4711"` where a string is asked for, rounds prices, and makes half a
-surrogate pair a `?`. `typed` and `from_a_string` tell where none of that can have happened. For any other
-text, `respelt` writes what a value is into the value itself, so that one parse tells it of the last
-occurrence of a name, however deep or escaped the rest is. A respelt text is JSON where the text is, and only
-there.
+If a string is asked for, the parser does not distinguish `4711` from `"4711"`; it also rounds prices and
+turns half a surrogate pair into a `?`. `typed` and `from_a_string` recognize texts to which none of that can
+have happened. For any other text, `respelt` writes a value's type into the value itself, so that one parse
+yields the type of a name's last occurrence, however deep or escaped the rest is. A respelt text is JSON if
+and only if the original is.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 STRING, HALF, OTHER = "~", "!", "#"
-"""How a respelt value begins: a string, one with half a surrogate pair, a number or a word as it stands."""
+"""Prefixes of respelt values: a string, one with half a surrogate pair, a number or a word as it stands."""
 
-# The text that the parser makes of a value that is no string, or none at all.
+# The text that the parser makes of a value that is not a string, or is missing.
 _OF_ANOTHER = r'^(?:\z|"|-?[0-9][-0-9.E]*+\z)'
-# A price that is not plain, wherever in the text its name stands. The regular expression begins with a
-# literal, by which Java finds it several times as fast.
+# A price that is not plain, wherever in the text its name occurs. The regular expression begins with a
+# literal, which makes Java's search several times faster.
 _PRICE = r'"unit_price"\s*+:\s*+(?!("?+)[0-9]{1,13}(?:\.[0-9]{1,2})?+\1\s*+[,}])'
-# An escaped letter could be one of a name, half a surrogate pair is lost, and the parser takes the low byte
-# of a character beyond ASCII for a hexadecimal digit.
+# An escaped letter could be part of a name, half a surrogate pair is lost, and the parser takes the low byte
+# of a non-ASCII character for a hexadecimal digit.
 _ESCAPE = r"\\u(?:00[567]|[dD]|(?![0-9a-fA-F]{4}))"
 _NO_ESCAPE = r"\\u(?![0-9a-fA-F]{4})"
 
@@ -31,9 +31,9 @@ _NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?+[0-9]++)?+"
 
 
 def typed(value: Column, orders: bool) -> Column:
-    """Return whether the parser reads the text's escapes and each `unit_price` as decimal(18,2) exactly.
+    """Return whether the parser reads the text's escapes, and each `unit_price` as decimal(18,2), exactly.
 
-    As a number or a string, a price has at most thirteen digits before the point and two behind it.
+    A price, a number or a string, then has at most thirteen digits before the point and two after it.
     """
     text = value.cast("string")
     escapes = F.contains(value, F.lit(b"\\u")) & text.rlike(_ESCAPE)
@@ -41,16 +41,17 @@ def typed(value: Column, orders: bool) -> Column:
 
 
 def from_a_string(text: Column) -> Column:
-    """Return whether the parser can have made this text of a string only, and not of an empty one."""
+    """Return whether the parser can have made this text only from a string that is not empty."""
     number = (text < ":") & text.rlike(_OF_ANOTHER)
     return ~(number | text.startswith("[") | text.startswith("{") | text.isin("true", "false"))
 
 
 def respelt(value: Column) -> Column:
-    """The text with each string marked by `STRING` or `HALF`, and each number, true, false and null of an
-    object made a string marked by `OTHER`; names are not marked.
+    """Return the text with marked values.
 
-    No expression repeats a group, for Java would recur for each repetition and a long text end the stack.
+    Each string is marked by `STRING` or `HALF`; each number, true, false and null of an object becomes a
+    string marked by `OTHER`; names are not marked. No expression repeats a group, because Java would recurse
+    for each repetition and a long text would overflow the stack.
     """
     text = F.regexp_replace(value.cast("string"), r"\\\\", r"\\u005c")
     text = F.regexp_replace(text, r'\\"', r"\\u0022")  # now every quote begins or ends a string
@@ -62,21 +63,22 @@ def respelt(value: Column) -> Column:
 
 
 def with_wrong_escapes(value: Column) -> Column:
-    r"""Whether a `\u` has not four hexadecimal digits behind it, some of which the parser lets pass."""
+    r"""Return whether any `\u` lacks four hexadecimal digits after it; the parser accepts some of those."""
     text = F.regexp_replace(value.cast("string"), r"\\\\", "")
     return F.contains(value, F.lit(b"\\u")) & text.rlike(_NO_ESCAPE)
 
 
 def one_brace(value: Column) -> Column:
-    """Whether the value has one closing brace, at its very end."""
+    """Return whether the value has one closing brace, at its very end."""
     but_last = F.expr("substring(value, 1, octet_length(value) - 1)")
     return F.endswith(value, F.lit(b"}")) & ~F.contains(but_last, F.lit(b"}"))
 
 
 def alone(value: Column) -> Column:
-    """Whether the text is one JSON value and nothing else: the parser stops behind the first one.
+    """Return whether the text is one JSON value and nothing else: the parser stops after the first value.
 
-    In an array before something that cannot be in it, it is the one value before that.
+    The text is put into an array, before an element that it cannot contain: if it is one value, that element
+    is the second.
     """
     end = F.md5(value)
     array = F.concat(F.lit("["), value.cast("string"), F.lit(',"'), end, F.lit('"]'))

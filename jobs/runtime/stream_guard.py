@@ -1,4 +1,4 @@
-"""Whether a source still has what a checkpoint goes on with: the same topics, every event not yet read."""
+"""Checks that a source still has what a checkpoint continues with: the same topics and every unread event."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jobs.runtime.positions import positions
 from sources.source import Source, SourceError
 
 INTERVAL = 2.0
-"""Seconds between two looks at the streams of a running job."""
+"""Seconds between two checks of a running job's streams."""
 
 
 def refuse_loss(spark: SparkSession, source: Source, options: Namespace, checkpoint: Checkpoint) -> None:
-    """Raise CheckpointError if messages that the checkpoint has not read yet are no longer there."""
+    """Raise CheckpointError if messages that the checkpoint has not read yet are gone."""
     try:
         going_on = positions(
             lambda folder: files.names(spark, f"{checkpoint.path}/{folder}"),
@@ -37,7 +37,7 @@ def refuse_loss(spark: SparkSession, source: Source, options: Namespace, checkpo
 
 
 def overtaken(path: str, lost: str, reset: str) -> str:
-    """Say that messages are gone, and what can be done about it."""
+    """Return a message that says which messages are gone and what to do about it."""
     return (
         f"{path}: retention has taken what this run would read next: {lost}; expected them to be "
         f"there still; remedy: begin again at the oldest event kept, with an empty sink: {reset}; "
@@ -46,11 +46,11 @@ def overtaken(path: str, lost: str, reset: str) -> str:
 
 
 class StreamGuard:
-    """Stops a job whose stream becomes another one while it runs, as the start refuses such a stream.
+    """A guard that stops a job whose stream is replaced while it runs; the start refuses such a stream too.
 
-    A topic made again begins at offset 0, and Spark, which knows topics by name, would skip as many of its
-    events as it has read of the old one. The id is asked for every `INTERVAL` seconds and once more at the
-    end: an id never comes back, so no look is too late to tell, and no batch waits for a broker's answer.
+    A recreated topic begins at offset 0, and Spark, which knows topics by name, would skip as many of its
+    events as it has read of the old one. The id is queried every `INTERVAL` seconds and once more at the end:
+    an id never comes back, so no check is too late to notice, and no batch waits for a broker's answer.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class StreamGuard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Raise CheckpointError if a stream has become another one, instead of what Spark says of that."""
+        """Raise CheckpointError if a stream was replaced, in place of Spark's own error."""
         self._look()
         if self._fault:
             raise self._fault from None
 
     def before(self, changed: Callable[[], bool]) -> Callable[[], bool]:
-        """Return `changed` with a look at the streams before it."""
+        """Return `changed` preceded by a check of the streams."""
 
         def both() -> bool:
             if time.monotonic() >= self._next_look:
@@ -89,7 +89,7 @@ class StreamGuard:
         return both
 
     def _look(self) -> None:
-        """Ask the job to stop if a stream is another one; no answer says nothing."""
+        """Ask the job to stop if a stream was replaced; ignore a source that does not answer."""
         path, reset, contract = self._checkpoint.path, self._checkpoint.reset, self._contract
         try:
             with suppress(SourceError):

@@ -1,4 +1,4 @@
-"""Texts of other people's, such as a product's id, as a terminal may show them."""
+"""Text from others, such as a product's id, made safe to show on a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 
 def printable(text: str) -> str:
-    r"""Return the text with each character that is obeyed, or not shown, escaped as JSON does: `\u001b`."""
+    r"""Return the text with each control or invisible character escaped as in JSON: `\u001b`."""
     return "".join(one if one.isprintable() else _escaped(one) for one in text)
 
 

@@ -1,6 +1,6 @@
 """A Java trust store of the certificate authorities that this Python trusts.
 
-The Java that a package brings knows the public authorities only; behind a company's proxy the machine knows
+The Java that a package brings knows only the public authorities; behind a company's proxy, the machine knows
 one more.
 """
 
@@ -16,7 +16,7 @@ PASSWORD = "changeit"  # noqa: S105 - Java's own default: it guards against dama
 
 
 def authorities() -> list[bytes]:
-    """The certificates (DER) that this Python trusts, in its bundle or its folder, SSL_CERT_* included."""
+    """Return the certificates (DER) that this Python trusts, in its bundle or folder, SSL_CERT_* included."""
     context = ssl.create_default_context()
     folder = ssl.get_default_verify_paths().capath
     for file in Path(folder).iterdir() if folder and Path(folder).is_dir() else ():

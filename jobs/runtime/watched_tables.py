@@ -1,4 +1,4 @@
-"""A job's static tables, loaded at the start and again when their files change."""
+"""A job's static tables, loaded at the start and reloaded when their files change."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from jobs.runtime import files
 from jobs.runtime.job import Job, Table, TableError
 
 INTERVAL = 1.0
-"""Seconds between two looks at the files; a change is taken up when two looks in a row see the same."""
+"""Seconds between two checks of the files; a change is picked up when two checks in a row see the same."""
 
 
 class WatchedTables:
-    """The tables as they are now, in `current` by their flags' names."""
+    """The tables as they are now, in `current` by flag name."""
 
     def __init__(
         self, spark: SparkSession, job: Job, options: Namespace, *, interval: float = INTERVAL
     ) -> None:
-        """Load all tables; raises TableError for the first fault."""
+        """Load all tables; raise TableError for the first error."""
         self._spark, self._job, self._interval = spark, job, interval
         self._paths = {table: str(getattr(options, table.flag.dest)) for table in job.tables}
         self._taken = {path: files.version(spark, path) for path in self._paths.values()}
@@ -33,9 +33,9 @@ class WatchedTables:
         self._next_look = time.monotonic() + interval
 
     def changed(self) -> bool:
-        """Return whether `current` has changed since the last call; by the next one, the old is out of use.
+        """Return whether `current` has changed since the last call; by the next call, the old is out of use.
 
-        A fault of a file, whatever it is, is reported on standard error, and the table stays as it was.
+        Any error in a file is reported on standard error, and the table stays as it was.
         """
         if time.monotonic() < self._next_look:
             return False
@@ -46,14 +46,14 @@ class WatchedTables:
         return any(reloaded)
 
     def _look(self, table: Table, path: str) -> bool:
-        """Load the table if its file has changed, but not since the last look: it may still be written."""
+        """Load the table if its file has changed, but not since the last check: a write may be going on."""
         version = files.version(self._spark, path)
         settled, self._seen[path] = version == self._seen[path], version
         if not settled or version == self._taken[path]:
             return False
         try:
             loaded = table.load(self._spark, path)
-        except Exception as error:  # a running job never dies of a table's file
+        except Exception as error:  # a table's file never kills a running job
             self._taken[path] = version
             self._report(error, path)
             return False
