@@ -1,1 +1,1 @@
-"""Where results go: one module a sink, found by its file name."""
+"""The sinks that results go to: one module per sink, found by its file name."""

@@ -1,6 +1,6 @@
-"""Results in a BigQuery table, exactly once: a batch is staged, then merged by the results' key, all at once.
+"""Results in a BigQuery table, exactly once: a batch is staged, then merged atomically by the results' key.
 
-A batch that comes again puts the same rows in the place of themselves.
+Replaying a batch replaces its rows with themselves.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ UPSERTS = True
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
-    """Google's connector; Dataproc's images have it."""
+    """Return Google's connector, which Dataproc's images include."""
     return ("bigquery",)
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
-    """Write to `--sink-table` as the application default credentials.
+    """Return a writer to `--sink-table` that uses the application default credentials.
 
-    A new checkpoint must find no rows: it may have seen only a part of a window, and would put that in the
-    place of the whole. Rows of the run that it goes on from (`results.after`) may be there, and are not
-    touched. Raises SinkError.
+    A new checkpoint must find no rows: it may have seen only part of a window, which would replace the whole
+    one. Rows of the run that it continues (`results.after`) may be there and are not touched. Raise SinkError
+    if the table cannot be written or holds other rows.
     """
     table = BigQueryTable(spark, required(options, TABLE, "bigquery"))
     table.prove_writable()
@@ -57,6 +57,6 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
 
 
 def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
-    """The table's rows; None where there is no table yet."""
+    """Return the table's rows; None if there is no table yet."""
     table = BigQueryTable(spark, required(options, TABLE, "bigquery"))
     return table.read() if table.there() else None

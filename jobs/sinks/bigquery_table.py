@@ -1,4 +1,4 @@
-"""A table in BigQuery, by Google's Spark connector and the Java client of BigQuery that its jar carries."""
+"""A BigQuery table, accessed by Google's Spark connector and the Java client of BigQuery in its jar."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ TYPES = {
 }
 PARTITIONED_BY = "window_start"
 STAGED = timedelta(days=1)
-"""When BigQuery deletes a staging table by itself, for one that a crash has left."""
+"""Time after which BigQuery itself deletes a staging table that a crash has left behind."""
 
 
 def table_name(text: str) -> str:
-    """`DATASET.TABLE` or `PROJECT.DATASET.TABLE`."""
+    """Validate a name of the form `DATASET.TABLE` or `PROJECT.DATASET.TABLE`."""
     if not NAME.fullmatch(text):
         raise ArgumentTypeError(f"{text!r}: expected DATASET.TABLE or PROJECT.DATASET.TABLE")
     return text
 
 
 class BigQueryTable:
-    """The table of that name, which need not exist; without a project it is in the one that pays.
+    """The table of that name, which need not exist; without a project, it is in the billed project.
 
-    Who pays is the connector's `spark.datasource.bigquery.parentProject`, else the project of the application
-    default credentials, else that of the name; raises SinkError where there is none.
+    The billed project is the connector's `spark.datasource.bigquery.parentProject`, otherwise the project of
+    the application default credentials, otherwise that of the name. Raise SinkError if there is none.
     """
 
     def __init__(self, spark: SparkSession, name: str) -> None:
@@ -58,7 +58,7 @@ class BigQueryTable:
         return self._given
 
     def prove_writable(self) -> None:
-        """Make a table beside this one, ask whether it could be queried, delete it; raises SinkError."""
+        """Create a table next to this one, dry-run a query on it, delete it; raise SinkError on failure."""
         with self._refusals(
             f"; expected credentials that may write there and run queries in {self._payer}; remedy: gcloud "
             "auth application-default login, or roles/bigquery.dataEditor and roles/bigquery.jobUser for the "
@@ -77,24 +77,24 @@ class BigQueryTable:
             self._drop(staged)
 
     def there(self) -> bool:
-        """Whether the table exists."""
+        """Return whether the table exists."""
         return self._found() is not None
 
     def count(self) -> int:
-        """How many rows it has; 0 where it does not exist."""
+        """Return the number of rows; 0 if the table does not exist."""
         found = self._found()
         return 0 if found is None else int(str(found.getNumRows()))
 
     def read(self) -> DataFrame:
-        """Its rows as they are now."""
+        """Return the rows as they are now."""
         options = {"parentProject": self._payer, "enableReadSessionCaching": "false"}
         return self._spark.read.format("bigquery").options(**options).load(self._path(self._table))
 
     def make(self, rows: DataFrame) -> None:
-        """Make the table for such rows, a partition a day, where it does not exist.
+        """Create the table for such rows, with daily partitions, if it does not exist.
 
-        Raises SinkError where that fails, where the table lacks a column or has one of another type, and
-        where the rows have a type that this sink does not write.
+        Raise SinkError if that fails, if the table lacks a column or has one of another type, or if the rows
+        have a type that this sink does not write.
         """
         columns = _columns(rows)
         with self._refusals():
@@ -113,14 +113,14 @@ class BigQueryTable:
             )
 
     def merge(self, rows: DataFrame, key: Sequence[str]) -> None:
-        """Replace the rows of the same keys and insert the others, all at once; keys are never null.
+        """Replace the rows with the same keys and insert the others, atomically; keys are never null.
 
-        Raises SinkError, and what the connector raises, whose innermost cause says why.
+        Raise SinkError, or the connector's own exception, whose innermost cause gives the reason.
         """
         columns, span = _columns(rows), _span(rows)
         with self._refusals():
             staged = self._stage(columns)
-        # A partition is a write stream, with half a second to wait; a project may make 10,000 an hour.
+        # Each partition is a write stream, which costs half a second; a project may create 10,000 an hour.
         writer = rows.coalesce(1).write.format("bigquery").mode("append")
         writer.options(writeMethod="direct", parentProject=self._payer).save(self._path(staged))
         with self._refusals():
@@ -132,7 +132,7 @@ class BigQueryTable:
         names = ", ".join(f"`{name}`" for name in columns)
         same = " AND ".join(f"old.`{name}` = new.`{name}`" for name in key)
         changes = ", ".join(f"`{name}` = new.`{name}`" for name in columns if name not in key)
-        # By constants BigQuery reads, and bills, the partitions of these days and not the whole table.
+        # Given constants, BigQuery reads and bills only the partitions of these days, not the whole table.
         days = f"old.`{PARTITIONED_BY}` BETWEEN TIMESTAMP '{first}+00' AND TIMESTAMP '{last}+00'"
         target, source = f"`{self._path(self._table)}` old", f"`{self._path(staged)}` new"
         insert = f"INSERT ({names}) VALUES ({names})"  # noqa: S608 - the job's own names
@@ -160,21 +160,21 @@ class BigQueryTable:
 
     @contextmanager
     def _refusals(self, advice: str = "") -> Iterator[None]:
-        """What Google's classes raise, as a SinkError of one line."""
+        """Run the block and turn what Google's classes raise into a one-line SinkError."""
         try:
             yield
         except Py4JJavaError as error:
             raise SinkError(f"--sink-table {self}: {files.reason(error)}{advice}") from None
 
     def _option(self, name: str) -> str | None:
-        """The connector's option of that name, where Spark's configuration has it."""
+        """Return the connector's option of that name, None if Spark's configuration lacks it."""
         return self._spark.conf.get(f"spark.datasource.bigquery.{name}", None)
 
     def _found(self) -> Any:
         return self._client.getTable(self._id(self._table), self._no("BigQuery$TableOption"))
 
     def _stage(self, columns: dict[str, str]) -> str:
-        """Make an empty table and say its name, a new one each time: an old driver may not be quite dead."""
+        """Create an empty table and return its name, new each time: an old driver may not be quite dead."""
         name = f"{self._table}_staging_{uuid4().hex}"
         self._create(name, columns)
         return name
@@ -205,7 +205,7 @@ class BigQueryTable:
         return f"{self._project}.{self._dataset}.{table}"
 
     def _no(self, kind: str) -> Any:
-        """An empty Java array, for py4j has no optional arguments."""
+        """Return an empty Java array, because py4j does not support optional arguments."""
         gateway: Any = self._spark.sparkContext._gateway
         package: Any = self._sdk
         for part in kind.split("$"):
@@ -214,13 +214,13 @@ class BigQueryTable:
 
 
 def _parts(name: str) -> tuple[str | None, str, str]:
-    """Project, dataset and table of a name that `table_name` has let through."""
+    """Return project, dataset and table of a name that `table_name` has accepted."""
     project, _, dataset = name.rpartition(".")[0].rpartition(".")
     return project or None, dataset, name.rpartition(".")[2]
 
 
 def _columns(rows: DataFrame) -> dict[str, str]:
-    """BigQuery's type of each column; raises SinkError for one that this sink does not write."""
+    """Return BigQuery's type of each column; raise SinkError for a type that this sink does not write."""
     if others := [f"{name} is {kind}" for name, kind in rows.dtypes if _plain(kind) not in TYPES]:
         raise SinkError(
             f"--sink bigquery: {', '.join(others)}; expected {', '.join(TYPES)}; remedy: cast it in the job"
@@ -229,12 +229,12 @@ def _columns(rows: DataFrame) -> dict[str, str]:
 
 
 def _plain(kind: str) -> str:
-    """A type without its parameters."""
+    """Return a type without its parameters."""
     return kind.partition("(")[0]
 
 
 def _span(rows: DataFrame) -> tuple[str, str]:
-    """The first and the last window's start, in UTC."""
+    """Return the starts of the first and the last window, in UTC."""
     bounds = (bound(PARTITIONED_BY).cast("string") for bound in (F.min, F.max))
     first, last = rows.agg(*bounds).collect()[0]
     return first, last

@@ -16,18 +16,21 @@ FLAGS = ()
 SETTINGS: dict[str, str] = {}
 UPSERTS = True
 SHOWN = 100
-"""Rows of a batch that are shown; how many more there are is said."""
+"""The most rows of a batch that are shown; a last line says how many more there are."""
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
-    """None."""
+    """Return no jar sets."""
     return ()
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
-    """Print each batch with rows as one table, in the results' order, and nothing that a terminal obeys."""
+    """Return a writer that prints each batch with rows as one table, in the results' order.
+
+    Nothing that it prints contains a control sequence that a terminal obeys.
+    """
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # an id may have characters that it lacks
+        sys.stdout.reconfigure(errors="backslashreplace")  # an id may have characters that the encoding lacks
     kind = "running totals" if results.upsert else "final rows"
 
     def write(rows: DataFrame, batch: int) -> None:
@@ -44,11 +47,11 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
 
 
 def written(spark: SparkSession, options: Namespace) -> None:
-    """What was printed cannot be read back."""
+    """Return None, because printed rows cannot be read back."""
 
 
 def table(header: list[str], rows: list[tuple[str, ...]]) -> list[str]:
-    """The lines of a text table; cells that are numbers stand to the right."""
+    """Return the lines of a text table; numeric cells are right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = "-+-".join("-" * width for width in widths)
     return [_line(header, widths), rule, *(_line(row, widths) for row in rows)]

@@ -1,7 +1,7 @@
-"""Results as a Delta Lake table, each batch exactly once: Delta skips a transaction that it has seen.
+"""Results as a Delta Lake table, each batch exactly once: Delta skips a transaction that it has already seen.
 
-Append mode adds final rows; update mode upserts running totals by the results' key. A table is kept small
-while it is written: of its history the last hour can be read.
+Append mode adds final rows; update mode upserts running totals by the results' key. The table is compacted
+while it is written: only the last hour of its history can be read.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ UPSERTS = True
 SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    # The batch is cached already; Delta would write it to disk first, with a job of its own.
+    # The batch is cached already; Delta would first write it to disk, in a separate job.
     "spark.databricks.delta.merge.materializeSource": "none",
-    # A batch leaves a file or two: without this a table has thousands after a day.
+    # A batch leaves a file or two: without this, a table has thousands after a day.
     "spark.databricks.delta.autoCompact.enabled": "true",
-    # A table of results is small; Delta reads its log in 50 tasks otherwise.
+    # A table of results is small; otherwise, Delta reads its log in 50 tasks.
     "spark.databricks.delta.snapshotPartitions": "2",
-    # By default a vacuum lists a table's one folder in 10,000 tasks.
+    # By default, a vacuum lists a table's only folder in 10,000 tasks.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
-    # New tables keep so much of their log and of replaced files; Delta's defaults are a month and a week.
+    # How long new tables keep their log and replaced files; Delta's defaults are a month and a week.
     "spark.databricks.delta.properties.defaults.logRetentionDuration": _HISTORY,
     "spark.databricks.delta.properties.defaults.deletedFileRetentionDuration": _HISTORY,
 }
 LEFT_BEHIND = re.compile(r"_delta_log|\.?part-.*")
 TIDY_EVERY = 100
-"""Batches written between two times that the table is made small again."""
+"""Batches written between two compactions of the table."""
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
-    """Delta Lake."""
+    """Return Delta Lake's jar set."""
     return ("delta",)
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
-    """Write to the table at `--sink-path`, made at the first rows."""
+    """Return a writer to the table at `--sink-path`, which the first rows create."""
     path = required(options, PATH, "delta")
     if not _goes_on(spark, options, results):
         claim(spark, path, results, _holds_rows)
@@ -72,7 +72,7 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
 
 
 def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
-    """The table's rows; None where there is no table yet."""
+    """Return the table's rows; None if there is no table yet."""
     path = required(options, PATH, "delta")
     return spark.read.format("delta").load(path) if _is_table(spark, path) else None
 
@@ -88,14 +88,14 @@ def _merge(rows: DataFrame, path: str, key: tuple[str, ...]) -> None:
 
 
 def _named(path: str) -> str:
-    """The table as SQL names it."""
+    """Return the table's name in SQL."""
     return f"delta.`{path.replace('`', '``')}`"
 
 
 class _Table:
-    """The table at a path, which the first batch with rows makes.
+    """The table at a path, which the first batch with rows creates.
 
-    `place`: where delta-rs finds it; None if Spark alone can.
+    `place`: the path at which delta-rs finds it; None if only Spark can access it.
     """
 
     def __init__(self, spark: SparkSession, path: str) -> None:
@@ -105,7 +105,7 @@ class _Table:
         self.place = delta_rs.place(spark, path)
 
     def has_a_batch(self) -> None:
-        """Note that a batch was written, and make the table small again after every `TIDY_EVERY`."""
+        """Count a written batch and compact the table after every `TIDY_EVERY` batches."""
         self._batches += 1
         if self._batches % TIDY_EVERY:
             return
@@ -116,7 +116,7 @@ class _Table:
             self._spark.sql(f"vacuum {_named(self._path)}")
 
     def prove_fit(self, rows: DataFrame) -> bool:
-        """Return whether there is a table; raises SinkError if its columns are not the rows'."""
+        """Return whether there is a table; raise SinkError if its columns are not those of the rows."""
         if self._fits or not _is_table(self._spark, self._path):
             return self._fits
         there, wanted = dict(self._spark.read.format("delta").load(self._path).dtypes), dict(rows.dtypes)
@@ -131,13 +131,16 @@ class _Table:
 
 
 def _columns(columns: dict[str, str], others: dict[str, str]) -> str:
-    """The columns that are not the same among the others."""
+    """Return a phrase that names the columns missing from the others or of another type there."""
     found = [f"{name} {kind}" for name, kind in columns.items() if others.get(name) != kind]
     return f"the columns {', '.join(found)}" if found else "no other columns"
 
 
 def _is_table(spark: SparkSession, path: str) -> bool:
-    """Whether a table's log at this path has a commit: without one, data files are a killed write's."""
+    """Return whether a table's log at this path has a commit.
+
+    Data files without a commit were left by a killed write. Raise SinkError if the log cannot be read.
+    """
     jvm: Any = spark._jvm
     try:
         return bool(jvm.io.delta.tables.DeltaTable.isDeltaTable(spark._jsparkSession, path))
@@ -149,13 +152,13 @@ def _is_table(spark: SparkSession, path: str) -> bool:
 
 
 def _holds_rows(spark: SparkSession, path: str) -> bool:
-    """Whether there is a table, or a file that is not what a killed first write leaves of one."""
+    """Return whether there is a table, or any file other than the remains of a killed first write."""
     return _is_table(spark, path) or not all(map(LEFT_BEHIND.fullmatch, files.names(spark, path)))
 
 
 @contextmanager
 def _interpreted(spark: SparkSession) -> Iterator[None]:
-    """Without compiled code: to compile a merge, anew for each, takes longer than to merge a batch's rows."""
+    """Run the block without code generation: compiling every merge takes longer than merging the rows."""
     settings = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
     before = {name: str(spark.conf.get(name)) for name in settings}
     for name, value in settings.items():
@@ -168,9 +171,9 @@ def _interpreted(spark: SparkSession) -> Iterator[None]:
 
 
 def _goes_on(spark: SparkSession, options: Namespace, results: Results) -> bool:
-    """Whether another run's rows are there, and this one's begin where they end.
+    """Return whether another run's rows are there and this run's begin where they end.
 
-    Raises SinkError where they end later: this run would write some of them again.
+    Raise SinkError if they end later, because this run would write some of them again.
     """
     rows = written(spark, options) if results.fresh and results.after else None
     if rows is None or results.after is None:

@@ -1,6 +1,6 @@
-"""A Delta table without Spark, by the package deltalake (delta-rs): small upserts, and what keeps it small.
+"""A Delta table without Spark, by the package deltalake (delta-rs): small upserts and compaction.
 
-A merge of ten rows takes Spark more than a second, delta-rs 50 ms. The package is optional: where it is
+A merge of ten rows takes Spark more than a second and delta-rs 50 ms. The package is optional: if it is
 missing, or the table is not on this machine's disk, Spark does the same work and the rows are the same.
 """
 
@@ -17,13 +17,13 @@ from pyspark.sql import functions as F
 from jobs.runtime import files
 
 LARGEST = 5_000
-"""Rows of the largest upsert that delta-rs takes: they pass through the driver's Python."""
+"""The most rows of an upsert that delta-rs is given: they pass through the driver's Python."""
 RETENTION = timedelta(hours=1)
-"""How long a version of the table that is no longer the newest can be read."""
+"""How long a superseded version of the table can be read."""
 
 
 def place(spark: SparkSession, path: str) -> str | None:
-    """Return the table's path on this machine's disk; None if it is elsewhere, or deltalake is missing."""
+    """Return the table's path on this machine's disk; None if it is elsewhere or deltalake is missing."""
     if find_spec("deltalake") is None or find_spec("pyarrow") is None:
         return None
     system, hadoop_path = files.file_system(spark, path)
@@ -33,9 +33,10 @@ def place(spark: SparkSession, path: str) -> str | None:
 
 
 def upsert(place: str, rows: DataFrame, key: Sequence[str]) -> bool:
-    """Replace the rows of the same key and add the others; False, and nothing done, if they are too many.
+    """Replace the rows with the same key, add the others, and return whether that was done.
 
-    The table at `place` has the columns of `rows`. A null in the key is equal to a null.
+    False means that there are too many rows, or a type that no job has, and nothing was written. The table at
+    `place` has the columns of `rows`. In the key, null equals null.
     """
     found = _arrow(rows)
     if found is None:
@@ -49,25 +50,25 @@ def upsert(place: str, rows: DataFrame, key: Sequence[str]) -> bool:
 
 
 def tidy(place: str) -> None:
-    """Join small files, delete those that no version of the last `RETENTION` has, and shorten the log.
+    """Compact small files, delete those that no version of the last `RETENTION` uses, and shorten the log.
 
-    A kill at any moment leaves a whole table: each step is one commit, or deletes what nobody reads.
+    A kill at any moment leaves a consistent table: each step is one commit or deletes what nobody reads.
     """
     from deltalake import DeltaTable
 
     table = DeltaTable(place)
     table.optimize.compact()
     hours = int(RETENTION / timedelta(hours=1))
-    # In full, because its quick way looks at the log alone, which has forgotten them by then.
+    # In full, because the lite mode looks only at the log, which has forgotten those files by then.
     table.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
     table.create_checkpoint()
     table.cleanup_metadata()
 
 
 def _arrow(rows: DataFrame) -> Any | None:
-    """The rows as an Arrow table; None if there are more than `LARGEST`, or of a type that no job has.
+    """Return the rows as an Arrow table; None if there are more than `LARGEST`, or a type that no job has.
 
-    Times travel as microseconds: a Row's datetime is in this machine's time zone.
+    Times are transferred as microseconds, because a Row's datetime is in this machine's time zone.
     """
     import pyarrow as pa
 

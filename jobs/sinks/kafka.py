@@ -1,7 +1,7 @@
-"""Results as JSON messages on a Kafka topic, keyed by what identifies a row: at least once.
+"""Results as JSON messages on a Kafka topic, keyed by the columns that identify a row, at least once.
 
-A batch that comes again after a crash is sent again with the same keys and values, so a reader that keeps the
-last message of a key, or a compacted topic, has each row once.
+A batch that is replayed after a crash is sent again with the same keys and values, so a reader that keeps the
+last message of each key, or a compacted topic, has each row once.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ UPSERTS = True
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
-    """Spark's connector, and Google's login where it is asked for."""
+    """Return Spark's connector and, if the options ask for it, Google's login."""
     return kafka_login.jar_sets(options)
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
-    """Send to `--sink-topic` on the broker of `--kafka-bootstrap-servers`.
+    """Return a writer to `--sink-topic` on the broker of `--kafka-bootstrap-servers`.
 
     The key is the row's key columns, joined by `|`, times as RFC 3339; the value is the row as a JSON object.
-    Raises SourceError where the broker does not answer, does not let this user in or has no such topic.
+    Raise SourceError if the broker does not answer, does not let this user in or has no such topic.
     """
     topic = required(options, TOPIC, "kafka")
     broker.topic_ids(spark, [topic], options)
@@ -47,7 +47,7 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
 
 
 def written(spark: SparkSession, options: Namespace) -> None:
-    """A topic may hold a row several times, so it does not say which are final."""
+    """Return None: a topic may hold a row several times, so it does not tell which are final."""
 
 
 def _key(rows: DataFrame, columns: tuple[str, ...]) -> Column:

@@ -1,4 +1,4 @@
-"""Results as Parquet files in a folder `batch=N` a batch; a batch that comes again replaces its folder."""
+"""Results as Parquet files, one folder `batch=N` per batch; a replayed batch replaces its folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ UPSERTS = False
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
-    """None."""
+    """Return no jar sets."""
     return ()
 
 
 def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
-    """Write below `--sink-path`; readers see the results' columns and `batch int`."""
+    """Return a writer below `--sink-path`; readers see the results' columns and `batch int`."""
     path = required(options, PATH, "parquet")
     claim(spark, path, results)
 
@@ -31,7 +31,7 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
 
 
 def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
-    """The rows of all batches; raises SinkError where a crash has left a batch half written."""
+    """Return the rows of all batches; raise SinkError if a crash has left a batch half written."""
     path = required(options, PATH, "parquet")
     batches = sorted(name for name in files.names(spark, path) if name.startswith("batch="))
     half = [name for name in batches if "_SUCCESS" not in files.names(spark, f"{path}/{name}")]

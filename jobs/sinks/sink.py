@@ -1,6 +1,6 @@
-"""What every sink offers: one module a sink, found by its file name.
+"""The interface of every sink: one module per sink, found by its file name.
 
-A module of this package that has an `open_sink` is a sink; nothing else lists them.
+Any module of this package that has an `open_sink` is a sink; there is no other registry.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ PATH = Flag("--sink-path", None, "folder of the result table (delta, parquet)", 
 
 
 class SinkError(Exception):
-    """Why results cannot be written: the value, what was expected and the remedy, in one line."""
+    """The reason results cannot be written: value, expectation and remedy in one line."""
 
 
 @dataclass(frozen=True)
 class Results:
     """The results of one checkpoint.
 
-    `application` is unique to the checkpoint: with a batch's number it identifies a batch for good.
-    `fresh`: nothing was ever written from this checkpoint. `upsert`: a later row replaces one of the same
-    `key`. `order`: the columns by which a person wants rows sorted. `after`: no row's window ends at or
-    before it, for such rows are another run's; None: all rows are this one's.
+    `application` is unique to the checkpoint: together with a batch's number, it identifies a batch
+    permanently. `fresh`: nothing was ever written from this checkpoint. `upsert`: a later row replaces one
+    with the same `key`. `order`: the columns by which readers want rows sorted. `after`: no row's window ends
+    at or before it, because such rows belong to another run; None: all rows are this run's.
     """
 
     job: str
@@ -48,36 +48,36 @@ class Results:
 
 
 Write = Callable[[DataFrame, int], None]
-"""Write the rows of the batch with that number; the same batch may come again and must not count twice."""
+"""Writes the rows of the batch with that number; the same batch may be replayed and must not count twice."""
 
 
 class Sink(Protocol):
-    """A place for results."""
+    """A destination for results."""
 
     FLAGS: tuple[Flag, ...]
-    """The sink's flags; sinks that take the same flag share it."""
+    """The sink's flags; sinks that accept the same flag share it."""
 
     SETTINGS: Mapping[str, str]
-    """What the Spark session must be told for this sink."""
+    """The Spark session's settings for this sink."""
 
     UPSERTS: bool
-    """Whether running totals can go here: a later row replaces one of the same key."""
+    """Whether the sink supports running totals: a later row replaces one with the same key."""
 
     def written(self, spark: SparkSession, options: Namespace) -> DataFrame | None:
-        """The rows that are there; None where there are none yet, or none can be read back.
+        """Return the rows that are there; None if there are none yet, or none can be read back.
 
-        Raises SinkError where a batch is only half there.
+        Raise SinkError if a batch is only partly there.
         """
 
     def jars(self, options: Namespace) -> tuple[str, ...]:
-        """The jar sets (`docker/spark/ivy.xml`) that the sink needs beyond Spark's own."""
+        """Return the jar sets (`docker/spark/ivy.xml`) that the sink needs beyond Spark's own."""
 
     def open_sink(self, spark: SparkSession, options: Namespace, results: Results) -> Write:
-        """How to write a batch; raises SinkError at once where that cannot work."""
+        """Return the function that writes a batch; raise SinkError immediately if that cannot work."""
 
 
 def names() -> list[str]:
-    """The names of all sinks, sorted."""
+    """Return the names of all sinks, sorted."""
     modules = [module.name for module in pkgutil.iter_modules(sinks.__path__)]
     return sorted(
         name for name in modules if hasattr(importlib.import_module(f"jobs.sinks.{name}"), "open_sink")
@@ -85,12 +85,12 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Sink:
-    """The sink called `name`."""
+    """Return the sink called `name`."""
     return cast(Sink, importlib.import_module(f"jobs.sinks.{name}"))
 
 
 def required(options: Namespace, flag: Flag, sink: str) -> str:
-    """The flag's value; raises SinkError where it is not given."""
+    """Return the flag's value; raise SinkError if it is not given."""
     value = getattr(options, flag.dest)
     if not value:
         raise SinkError(f"{flag.name} is not given; --sink {sink} needs it")
@@ -98,13 +98,13 @@ def required(options: Namespace, flag: Flag, sink: str) -> str:
 
 
 def newest_window(rows: DataFrame) -> datetime | None:
-    """The greatest `window_end` among rows; None where there are none."""
+    """Return the latest `window_end` of the rows; None if there are none."""
     (micros,) = rows.agg(F.max(F.unix_micros("window_end"))).first() or (None,)
     return None if micros is None else instants.EPOCH + timedelta(microseconds=micros)
 
 
 def holds_files(spark: SparkSession, path: str) -> bool:
-    """Whether there is any file below the path."""
+    """Return whether there is any file below the path."""
     return not files.is_empty(spark, path)
 
 
@@ -114,9 +114,9 @@ def claim(
     results: Results,
     holds_rows: Callable[[SparkSession, str], bool] = holds_files,
 ) -> None:
-    """Make the folder of a sink that keeps files; `holds_rows` says what is in it.
+    """Create the folder of a sink that keeps files; `holds_rows` tells whether rows are in it.
 
-    Raises SinkError where it cannot be written, and where it holds rows that a new checkpoint would repeat.
+    Raise SinkError if it cannot be written, or if it holds rows that a new checkpoint would repeat.
     """
     try:
         files.make_folder(spark, path)
