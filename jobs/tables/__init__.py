@@ -1,1 +1,1 @@
-"""Static tables that jobs join with their streams: one module a table."""
+"""Static tables that jobs join with their streams: one module per table."""

@@ -1,4 +1,4 @@
-"""Discounts as Spark's rows: `PLAIN` while they are worked out, `SCHEMA` as jobs take them."""
+"""Discounts as Spark rows: `PLAIN` while they are computed, `SCHEMA` as jobs take them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SCHEMA = (
     " valid_from timestamp, valid_until timestamp"
 )
 PLAIN = ("user_id", "product_id", "percent", "starts", "ends")
-"""`percent decimal(5,2)`; `starts` and `ends` are microseconds since 1970, `FIRST` and `LAST` where open."""
+"""`percent decimal(5,2)`; `starts` and `ends` are microseconds since 1970, `FIRST` and `LAST` if open."""
 FIRST, LAST = ((bound - EPOCH) // timedelta(microseconds=1) for bound in (BEGINNING, END))
 
 
 def literal(spark: SparkSession, discounts: Iterable[Discount]) -> DataFrame:
-    """Return the discounts as literal rows, `PLAIN`."""
+    """Return the discounts as literal `PLAIN` rows."""
     rows = (
         (one.user_id, one.product_id, f"{one.percent:f}", _micros(one.valid_from), _micros(one.valid_until))
         for one in discounts
@@ -33,7 +33,7 @@ def literal(spark: SparkSession, discounts: Iterable[Discount]) -> DataFrame:
 
 
 def timed(plain: DataFrame) -> DataFrame:
-    """Return `PLAIN` as `SCHEMA`: an open end of validity is null."""
+    """Return `PLAIN` rows as `SCHEMA`, in which an open end of validity is null."""
     return plain.select(
         "user_id",
         "product_id",

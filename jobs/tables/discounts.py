@@ -1,4 +1,4 @@
-"""The users' product discounts, which `discounts_csv` describes, as a frame."""
+"""The users' product discounts, in the format of `discounts_csv`, as a frame."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from jobs.tables.discounts_csv import flatten, parse
 
 @dataclass(frozen=True)
 class DiscountTable:
-    """The discounts; of what `load` gives, at most one is valid at any instant for a user and product.
+    """The discounts; of those that `load` returns, at most one is valid at any instant per user and product.
 
-    A file of more than `literal_bytes` is read by Spark in parallel, and its rows are kept by Spark.
+    A file of more than `literal_bytes` is read by Spark in parallel, and Spark keeps its rows.
     """
 
     flag: Flag
@@ -27,7 +27,7 @@ class DiscountTable:
     def load(self, spark: SparkSession, path: str) -> DataFrame:
         """Return the discounts as `SCHEMA`, null for an open end of validity; the highest valid percent wins.
 
-        Raises TableError naming file, line and column of the first fault.
+        Raise TableError for the first error; it names file, line and column.
         """
         _, size = version(spark, path) or (0, 0)
         try:

@@ -1,7 +1,7 @@
 """The discounts' CSV, `user_id,product_id,discount_percent[,valid_from,valid_until]`, read line by line.
 
-Columns may stand in any order. A cell may be quoted, and ends on its line. Ids are taken as they are, blanks
-included, for that is how events have them; blanks around other cells do not count.
+Columns may be in any order. A cell may be quoted and ends on its line. Ids are taken verbatim, including
+blanks, because events have them that way; blanks around other cells are ignored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BEGINNING, END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=U
 
 @dataclass(frozen=True)
 class Discount:
-    """`percent` off for a user and product from `valid_from` until just before `valid_until`."""
+    """A discount of `percent` for a user and product, from `valid_from` until just before `valid_until`."""
 
     user_id: str
     product_id: str
@@ -41,14 +41,14 @@ class Discount:
 
 
 def parse(content: bytes, name: str) -> list[Discount]:
-    """Return a file's discounts; raises TableError naming `name`, line and column of the first fault."""
+    """Return a file's discounts; raise TableError for the first error, naming `name`, line and column."""
     first, *lines = content.removeprefix(BOM_UTF8).splitlines() or [b""]
     columns = header(first, name)
     return [discount(line, columns, f"{name}, line {number}") for number, line in enumerate(lines, 2) if line]
 
 
 def header(line: bytes, name: str) -> list[str]:
-    """Return the columns that the first line names; raises TableError for an unknown or missing one."""
+    """Return the columns that the first line names; raise TableError if one is unknown or missing."""
     place = f"{name}, line 1"
     columns = [cell.strip(BLANKS) for cell in _cells(line, place)]
     known = (*REQUIRED, *VALIDITY)
@@ -66,7 +66,7 @@ def header(line: bytes, name: str) -> list[str]:
 
 
 def discount(line: bytes, columns: list[str], place: str) -> Discount:
-    """Return what a line says; raises TableError naming `place` and the column of its first fault."""
+    """Return a line's discount; raise TableError for its first error, naming `place` and the column."""
     cells = _cells(line, place)
     if len(cells) != len(columns):
         raise TableError(f"{place}: {len(cells)} cells, expected {len(columns)}: {','.join(columns)}")
@@ -86,9 +86,9 @@ def discount(line: bytes, columns: list[str], place: str) -> Discount:
 
 
 def flatten(discounts: Iterable[Discount]) -> Iterator[Discount]:
-    """Yield the discounts as rows of which at most one is valid at any instant for a user and product.
+    """Yield the discounts split so that at most one is valid at any instant per user and product.
 
-    Where several are valid, the highest percent is.
+    If several are valid, the highest percent wins.
     """
     groups: dict[tuple[str, str], list[Discount]] = defaultdict(list)
     for discount in discounts:

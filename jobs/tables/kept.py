@@ -1,4 +1,4 @@
-"""Frames that Spark keeps."""
+"""Frames whose rows Spark keeps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pyspark.sql import DataFrame
 
 
 def kept(frame: DataFrame) -> DataFrame:
-    """Return the frame, worked out now, kept in memory and on disk until it is unpersisted.
+    """Compute the frame and return it, kept in memory and on disk until it is unpersisted.
 
-    It is never worked out again: the file that it came from may be another one by then. Where an executor is
-    lost with a part of it, a batch fails.
+    It is never recomputed, because the file that it came from may have been replaced by then. If an executor
+    is lost with part of it, a batch fails.
     """
     frame.persist()
     kept: Any = frame.select("*")

@@ -1,7 +1,7 @@
-"""A large discounts' file, read and laid out by Spark in parallel: the driver holds none of its rows.
+"""A large file of discounts, read and laid out by Spark in parallel: the driver holds none of its rows.
 
-Spark takes the lines that are surely right. All others but blank ones go to `discounts_csv` in their order,
-which takes them or says what is wrong: what is right, and each message, is defined there alone.
+Spark takes the lines that are certainly valid. All others except blank ones go in order to `discounts_csv`,
+which accepts them or reports the error: validity, and each message, is defined only there.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from jobs.tables.kept import kept
 from jobs.tables.overlaps import without_overlaps
 
 PARTITION = 32 * 2**20
-"""Bytes of the file for each of the frame's partitions: some half a million discounts."""
+"""Bytes of the file per partition of the frame: about half a million discounts."""
 LONGEST_HEADER = 2**16
 LONGEST_LINE = 8192
-"""Bytes; longer ones are left to Python, for Java's regular expressions recurse."""
+"""Bytes; longer lines are left to Python, because Java's regular expressions recurse."""
 CELL = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",][^,]*+|)'
 TIME = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
@@ -37,14 +37,15 @@ TIME = (
 
 
 def load(spark: SparkSession, path: str, size: int) -> DataFrame:
-    """Return the discounts as `SCHEMA`, hashed and sorted by user and product, kept until it is unpersisted.
+    """Return the discounts as `SCHEMA`, hash-partitioned and sorted by user and product.
 
-    Raises TableError for the file's first fault, OSError where it cannot be read.
+    The frame is kept until it is unpersisted. Raise TableError for the file's first error, and OSError if the
+    file cannot be read.
     """
     head = read_bytes(spark, path, LONGEST_HEADER).removeprefix(BOM_UTF8)
     first = (head.splitlines() or [b""])[0]
     columns = discounts_csv.header(first, path)
-    # An option of its own: Spark would take the rows that it keeps of the file's last version for these.
+    # The unique option keeps Spark from using the rows that it keeps of the file's last version.
     text = spark.read.option("load", str(uuid.uuid4())).text(re.sub(r"([][{}*?\\])", r"\\\1", path))
     lines = _lines(text, columns)
     odd = literal(spark, _odd(lines, first, columns, path))
@@ -54,10 +55,10 @@ def load(spark: SparkSession, path: str, size: int) -> DataFrame:
 
 
 def _lines(text: DataFrame, columns: Sequence[str]) -> DataFrame:
-    """The lines with their values as `PLAIN`, and whether each is `plain`, surely right.
+    """Return the lines with their values as `PLAIN`, and whether each is `plain`, that is, certainly valid.
 
-    `block` and `number` say where a line stands. No filter passes a generator (`inline`): below it, Spark
-    would read the values once for the filter and once for the rows.
+    `block` and `number` give a line's position. No filter passes a generator (`inline`): below it, Spark
+    would compute the values once for the filter and once for the rows.
     """
     named = _cells(text, columns)
     percent = F.when(F.col("discount_percent").rlike(rf"^{PERCENT}\z"), F.col("discount_percent"))
@@ -80,7 +81,7 @@ def _lines(text: DataFrame, columns: Sequence[str]) -> DataFrame:
 
 
 def _cells(text: DataFrame, columns: Sequence[str]) -> DataFrame:
-    """The lines' cells by column, empty ones where there is no column, and whether all is `whole`."""
+    """Return the lines' cells by column, empty for an absent column, and whether the line is `whole`."""
     line, bare = F.col("value"), ~F.contains("value", F.lit('"'))
     whole_line = rf"^{CELL}(?:,{CELL}){{{len(columns) - 1}}}\z"
     quoted = (F.octet_length("value") <= LONGEST_LINE) & line.rlike(whole_line)
@@ -107,7 +108,7 @@ def _micros(name: str, when_open: int) -> Column:
 
 
 def _odd(lines: DataFrame, first: bytes, columns: list[str], path: str) -> Iterator[Discount]:
-    """The discounts of the lines that are not plain; raises TableError for the first that is none."""
+    """Yield the discounts of the lines that are not plain; raise TableError for the first invalid line."""
     odd = lines.filter("not plain and value != ''").select(F.col("value").cast("binary"), "block", "number")
     rows = odd.repartition(1).sortWithinPartitions("block", "number").toLocalIterator()
     header = next(rows, None)

@@ -1,4 +1,4 @@
-"""Overlapping validities, resolved by Spark: at any instant the highest percent of a user and product."""
+"""Overlapping validities, resolved by Spark: at any instant, the highest percent of a user and product."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from jobs.tables.discounts_csv import IDS
 
-# From each bound of the offers to the next: the highest percent of those that are valid there.
+# From each bound of the offers to the next: the highest percent of the offers that are valid there.
 BOUNDS = "sort_array(array_distinct(concat(offers.starts, offers.ends)))"
 PIECES = """
 filter(
@@ -30,8 +30,8 @@ filter(
 def without_overlaps(rows: DataFrame) -> DataFrame:
     """Return `PLAIN` rows of which at most one is valid at any instant, in the partitions of `rows`.
 
-    `rows` are partitioned by user and product. Most overlap with no other: those are passed on as they are,
-    and the first of the others of a user and product stands for all of them.
+    `rows` are partitioned by user and product. Most rows do not overlap with any other and are passed on as
+    they are; the first of a user and product's other rows stands for all of them.
     """
     all_of_key = Window.partitionBy(*IDS)
     by_start = all_of_key.orderBy("starts")
