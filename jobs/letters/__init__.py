@@ -1,1 +1,1 @@
-"""Dead letters at hand: listed, shown, exported as replay files and sent to their stream again."""
+"""Commands for dead letters: list, show, export as replay files, and resend to their stream."""

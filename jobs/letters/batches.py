@@ -1,6 +1,6 @@
-"""Where batches of dead letters lie (`jobs/runtime/dead_letters.py`).
+"""The batches of dead letters on disk (`jobs/runtime/dead_letters.py`).
 
-The page reads them by this too, in an image of its own: the standard library is all that it has.
+The web page uses this module too, in a separate image that has only the standard library.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 
 _NAME = re.compile(r"batch=([0-9]{1,18})")
 _TICK = 1_000_000_000
-"""Nanoseconds within which a second change of a folder may leave its time as it was."""
+"""Nanoseconds within which a second change of a folder may leave its modification time unchanged."""
 
 
 @dataclass(frozen=True, order=True)
 class Batch:
-    """A batch that was written to its end, then (ns since 1970); batches sort in the order of their ends."""
+    """A fully written batch, finished at `ended` (ns since 1970); batches sort by that time."""
 
     ended: int
     number: int
@@ -28,19 +28,19 @@ class Batch:
 
     @property
     def job(self) -> str:
-        """The job that kept it."""
+        """Return the job that kept the batch."""
         return self.folder.parts[-4]
 
     @property
     def source(self) -> str:
-        """The source that it was read from."""
+        """Return the source that the batch was read from."""
         return self.folder.parts[-3]
 
 
 class Batches:
-    """The batches below `folder`/JOB/SOURCE/`checkpoint`, a folder's name or `*` for all.
+    """The batches below `folder`/JOB/SOURCE/`checkpoint`, where `checkpoint` is a folder name or `*` for all.
 
-    However often they are asked for, a checkpoint's folder is listed only when it has changed.
+    However often the batches are requested, a checkpoint's folder is listed only if it has changed.
     """
 
     def __init__(self, folder: Path, checkpoint: str = "*") -> None:
@@ -48,21 +48,21 @@ class Batches:
         self._listed: dict[Path, tuple[int, list[int]]] = {}
 
     def finished(self, most: int | None = None) -> list[Batch]:
-        """Return the finished batches, the `most` newest or all, in the order of their ends."""
+        """Return the finished batches, all or only the `most` newest, in the order they ended."""
         newest = slice(-most if most else None, None)
         return sorted(batch for one in self._folder.glob(self._pattern) for batch in self._of(one, newest))[
             newest
         ]
 
     def _of(self, checkpoint: Path, newest: slice) -> Iterator[Batch]:
-        with suppress(FileNotFoundError):  # the checkpoint was reset just now
+        with suppress(FileNotFoundError):  # the checkpoint has just been reset
             for number in self._numbers(checkpoint)[newest]:
                 batch = checkpoint / f"batch={number}"
-                with suppress(FileNotFoundError, NotADirectoryError):  # it is being written, or tidied away
+                with suppress(FileNotFoundError, NotADirectoryError):  # it is being written or removed
                     yield Batch((batch / "_SUCCESS").stat().st_mtime_ns, number, batch)
 
     def _numbers(self, checkpoint: Path) -> list[int]:
-        """Return the numbers of all batches, in order."""
+        """Return the numbers of all batches in ascending order."""
         now, changed = time.time_ns(), checkpoint.stat().st_mtime_ns
         before, numbers = self._listed.get(checkpoint, (None, []))
         if changed != before:

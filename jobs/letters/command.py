@@ -1,4 +1,4 @@
-"""`python -m jobs dead-letters`: what the jobs could not take for events; USAGE lists the commands."""
+"""`python -m jobs dead-letters`: the messages that the jobs rejected; USAGE lists the commands."""
 
 from __future__ import annotations
 
@@ -27,26 +27,27 @@ USAGE = f"""usage: {PROGRAM} COMMAND [--help] ...
 
 
 class Reports:
-    """Says on standard error what could not be done, a line each, and counts it."""
+    """A callable that prints each failure as one line on standard error and counts them."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def __call__(self, line: str) -> None:
-        """Say a line."""
+        """Print and count a line."""
         self.count += 1
         print(printable(line), file=sys.stderr, flush=True)
 
     @property
     def exit_code(self) -> int:
-        """0 if there was nothing to say, else 1."""
+        """Return 0 if nothing was reported, otherwise 1."""
         return 1 if self.count else 0
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Run a command: 0 done, 1 something could not be read or sent, 130 interrupted; 1 and 130 say so.
+    """Run a command and return its exit code.
 
-    Exits with code 2 for a wrong command line.
+    0: done. 1: something could not be read or sent. 130: interrupted. Codes 1 and 130 come with a message.
+    Exit with code 2 if the command line is wrong.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE)
@@ -76,7 +77,7 @@ def list_letters(arguments: Sequence[str]) -> int:
 
 
 def show(arguments: Sequence[str]) -> int:
-    """Print letters whole; one that several jobs have kept, once for each."""
+    """Print whole letters; one that several jobs have kept is printed once per job."""
     parser = _parser("show", "Show dead letters whole.")
     selection.add_selection_flags(parser)
     selection.add_ids(parser, "id")
@@ -99,7 +100,7 @@ def export(arguments: Sequence[str]) -> int:
 
 
 def resend(arguments: Sequence[str]) -> int:
-    """Send letters to the stream that they came from, at the source that they came from."""
+    """Send letters to the stream, at the source, that they came from."""
     parser = _parser(
         "resend",
         f"Send the dead letters of --source to their stream again, with key, attributes and event time as "

@@ -1,4 +1,4 @@
-"""Writes dead letters as replay files, which `--source replay` reads."""
+"""The export of dead letters as replay files, which `--source replay` reads."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MESSAGES_PER_FILE = 1000
 
 
 class Exporter:
-    """Writes to `directory/STREAM/NNNN.jsonl`, the places and times as they were.
+    """A writer to `directory/STREAM/NNNN.jsonl` that keeps the letters' places and times.
 
-    Raises DeadLetterError if the directory holds a stream's files already: their offsets would come twice.
+    Raise DeadLetterError if the directory already holds a stream's files, because offsets would occur twice.
     """
 
     def __init__(self, directory: Path, options: Namespace, report: Report) -> None:
@@ -29,7 +29,7 @@ class Exporter:
             raise DeadLetterError(f"{there} is there; expected a new directory; remedy: another --replay-dir")
 
     def export(self, letters: Iterable[Letter]) -> None:
-        """Write the letters, mended; report each that cannot be mended. Raises OSError."""
+        """Write the mended letters and report each that cannot be mended; raise OSError if writing fails."""
         for letter in letters:
             try:
                 record = mended(letter, self._options)

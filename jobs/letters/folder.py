@@ -18,16 +18,16 @@ from sources.source import Record
 IN_CHECKPOINT = "dead-letters"
 
 Report = Callable[[str], None]
-"""Takes a line that says what could not be read, mended or sent."""
+"""Takes a one-line message about something that could not be read, mended or sent."""
 
 
 class DeadLetterError(Exception):
-    """Why a command cannot work: what was found, what was expected and the remedy, in one line."""
+    """The reason a command cannot work: finding, expectation and remedy in one line."""
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A message that was not an event, as the job's source had stored it, and the reason."""
+    """A message that was not a valid event, as the job's source stored it, and the reason."""
 
     job: str
     source: str
@@ -37,19 +37,19 @@ class Letter:
 
     @property
     def id(self) -> str:
-        """The message's place: `product-stream/0/4711` is offset 4711 of partition 0."""
+        """Return the message's place: `product-stream/0/4711` is offset 4711 of partition 0."""
         return f"{self.record.stream}/{self.record.partition}/{self.record.offset}"
 
     @property
     def kind(self) -> str:
-        """The reason without the value in question."""
+        """Return the reason without the offending value."""
         return reasons.kind(self.reason)
 
 
 class DeadLetterFolder:
-    """All jobs' dead letters below `--dead-letter-dir` or, without one, in the checkpoints below their root.
+    """All jobs' dead letters: below `--dead-letter-dir` or, without it, in the checkpoints below their root.
 
-    Raises DeadLetterError if the folder is not there, or not on this machine.
+    Raise DeadLetterError if the folder does not exist or is not on this machine.
     """
 
     def __init__(self, dead_letter_dir: str | None, checkpoint_root: str) -> None:
@@ -69,9 +69,9 @@ class DeadLetterFolder:
             )
 
     def letters(self, report: Report) -> Iterator[Letter]:
-        """Yield every letter, the batches in the order of their ends; report each line that is broken."""
+        """Yield every letter, batch by batch in the order they ended, and report each broken line."""
         for batch in self._batches.finished():
-            # The batch may be written again or tidied away meanwhile.
+            # The batch may be rewritten or removed in the meantime.
             with suppress(FileNotFoundError):
                 yield from _letters(batch, report)
 
@@ -94,7 +94,7 @@ def _decoded(line: bytes) -> tuple[str, Record]:
     if not isinstance(fields, dict):
         raise TypeError(f"{type(fields).__name__} is not an object")
     stream, reason = fields["stream"], fields["reason"]
-    if stream not in STREAMS:  # a stream's name becomes a folder's, a topic's
+    if stream not in STREAMS:  # the stream's name becomes that of a folder or topic
         raise ValueError(f"stream {stream!r} is none of {', '.join(STREAMS)}")
     if not isinstance(reason, str):
         raise TypeError(f"reason {reason!r} is not a string")

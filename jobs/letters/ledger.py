@@ -1,4 +1,4 @@
-"""Which dead letters have been sent again: a file beside them, which no call of `resend` forgets."""
+"""The ledger of resent dead letters: a file next to them that persists across calls of `resend`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Identity = tuple[object, ...]
 
 
 def identity(letter: Letter) -> Identity:
-    """Tell a message by its source, place, time and content.
+    """Identify a message by its source, place, time and content.
 
-    Two jobs may have kept the same one, and one job again after a reset; a topic made again has another
+    Two jobs may have kept the same message, or one job twice after a reset; a recreated topic has another
     message at the same place.
     """
     record = letter.record
@@ -33,7 +33,7 @@ def identity(letter: Letter) -> Identity:
 
 
 class Ledger:
-    """The messages that were sent, a line of JSON each; what `add` has returned from is on the disk."""
+    """The messages that were sent, one line of JSON each; once `add` has returned, they are on disk."""
 
     _FIELDS = ("source", "stream", "partition", "offset", "published_at", "sha256")
 
@@ -47,13 +47,13 @@ class Ledger:
                 fields = json.loads(line)
                 self._sent.add(tuple(fields[name] for name in self._FIELDS))
         if content and not content.endswith(b"\n"):
-            file.write(b"\n")  # a crash has torn the last line
+            file.write(b"\n")  # a crash tore the last line
 
     def __contains__(self, letter: Letter) -> bool:
         return identity(letter) in self._sent
 
     def add(self, letters: Sequence[Letter]) -> None:
-        """Note that the broker has these; raises DeadLetterError if they cannot be noted."""
+        """Record that the broker has these letters; raise DeadLetterError if that fails."""
         now = instants.text(datetime.now(UTC))
         for letter in letters:
             fields = dict(zip(self._FIELDS, identity(letter), strict=True))
@@ -71,9 +71,9 @@ class Ledger:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Ledger]:
-    """Hold the folder's ledger for the block, so that two calls at once do not send twice.
+    """Hold the folder's ledger while the block runs, so that two concurrent calls do not send twice.
 
-    Raises DeadLetterError if another process holds it, or the folder cannot be written.
+    Raise DeadLetterError if another process holds it or the folder cannot be written.
     """
     try:
         file = (folder / NAME).open("a+b")
@@ -95,7 +95,7 @@ def opened(folder: Path) -> Iterator[Ledger]:
 
 
 def _sync(folder: Path) -> None:
-    """Put the file's name on the disk too."""
+    """Flush the folder to disk too, so that the file's name persists."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)

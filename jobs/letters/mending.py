@@ -1,4 +1,4 @@
-"""A user's filter, from a dead letter's value to an event's: a command or a Python function."""
+"""A user's filter that turns a dead letter's value into an event's: a command or a Python function."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sources.flags import Parser
 from sources.source import Record
 
 Filter = Callable[[bytes], bytes | None]
-"""Returns the new value; None leaves the letter as it is. Raises whatever it likes."""
+"""Returns the new value; None leaves the letter as it is. It may raise any exception."""
 
 
 class NotMended(Exception):
-    """Why a filter gave nothing to send."""
+    """The reason a filter produced nothing to send."""
 
 
 def add_filter_flags(parser: Parser) -> None:
-    """Add `--filter` and `--function`, of which one may be given."""
+    """Add the mutually exclusive flags `--filter` and `--function`."""
     either = parser.add_mutually_exclusive_group()
     either.add_argument(
         "--filter",
@@ -46,10 +46,10 @@ def add_filter_flags(parser: Parser) -> None:
 
 
 def mended(letter: Letter, options: Namespace) -> Record | None:
-    """Return the letter's message with the value that the filter makes; as it is, if there is no filter.
+    """Return the letter's message with the filter's new value, or unchanged if there is no filter.
 
-    None if the filter leaves it, or gives the old value back: that would be a dead letter again. A message
-    without a value is empty for the filter. Raises NotMended saying why.
+    Return None if the filter leaves the letter or returns the old value, which would be a dead letter again.
+    The filter gets an empty value for a message without one. Raise NotMended with the reason if it fails.
     """
     if options.mend is None:
         return letter.record
@@ -88,7 +88,7 @@ def _by_function(text: str) -> Filter:
     def mend(value: bytes) -> bytes | None:
         try:
             new = function(value)
-        except Exception as error:  # whatever a user's function raises concerns one letter
+        except Exception as error:  # any exception of the user's function concerns only one letter
             raise NotMended(f"{name} raised {error!r}") from None
         if not isinstance(new, bytes | None):
             raise NotMended(f"{name} returned {type(new).__name__}; expected bytes or None")
@@ -99,10 +99,10 @@ def _by_function(text: str) -> Filter:
 
 def _loaded(file: str, name: str) -> Callable[[bytes], object]:
     module = ModuleType("dead_letters_filter")
-    sys.modules[module.__name__] = module  # where a dataclass looks its module up
+    sys.modules[module.__name__] = module  # a dataclass looks its module up there
     try:
         SourceFileLoader(module.__name__, file).exec_module(module)
-    except Exception as error:  # whatever a user's file raises
+    except Exception as error:  # a user's file may raise anything
         raise ArgumentTypeError(f"{file}: cannot be imported ({error!r}); expected Python") from None
     function = getattr(module, name, None)
     if not callable(function):

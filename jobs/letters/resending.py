@@ -1,8 +1,8 @@
-"""Sends dead letters to their stream again, each once however often it is called.
+"""Resending of dead letters to their stream, each once, however often it is called.
 
-A message is noted in the ledger after the broker has acknowledged it. What is acknowledged and not yet noted
-when the process or the machine dies is sent again by the next call, and so is a message whose acknowledgement
-was lost: the jobs count an `event_id` that comes again within the watermark once.
+A message is recorded in the ledger after the broker has acknowledged it. Messages that are acknowledged but
+not yet recorded when the process or the machine dies are sent again by the next call, and so is a message
+whose acknowledgment was lost: the jobs count an `event_id` that is repeated within the watermark only once.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from jobs.letters.mending import NotMended, mended
 from sources.source import Message, Publisher, Record
 
 AT_ONCE = 500
-"""Letters that are sent, then noted: a crash sends no more than these again."""
+"""Letters that are sent before they are recorded: the most that are sent again after a crash."""
 
 
 @dataclass
 class Sent:
-    """How many letters were sent now, by an earlier call, left by the filter, and could not be sent."""
+    """The numbers of letters sent now, sent by an earlier call, left by the filter, and not sendable."""
 
     sent: int = 0
     before: int = 0
@@ -38,7 +38,7 @@ class Sent:
 
 
 class Resender:
-    """Sends letters by a publisher; `report` gets a line for each that could not be mended or sent."""
+    """A sender of letters by a publisher; `report` gets a line for each that could not be mended or sent."""
 
     def __init__(self, publisher: Publisher, ledger: Ledger, options: Namespace, report: Report) -> None:
         self._publisher, self._ledger, self._options, self._report = publisher, ledger, options, report
@@ -47,9 +47,9 @@ class Resender:
         self.counts = Sent()
 
     def send(self, letters: Iterable[Letter], stop: Callable[[], bool]) -> None:
-        """Send those that were not; after `stop`, no more than are mended.
+        """Send the letters not yet sent; after `stop`, only those already mended.
 
-        Raises SourceError, or DeadLetterError if the ledger cannot be written.
+        Raise SourceError, or DeadLetterError if the ledger cannot be written.
         """
         for letter in letters:
             if letter in self._ledger or identity(letter) in self._waiting:
@@ -99,5 +99,5 @@ class Resender:
 
 
 def _message(record: Record) -> Message:
-    """Return what a publisher takes: the record without its place and time at the broker."""
+    """Return the record as a publisher takes it: without its place and time at the broker."""
     return Message(**{field.name: getattr(record, field.name) for field in fields(Message)})

@@ -1,4 +1,4 @@
-"""Which dead letters a command is about: the flags that several commands share."""
+"""The selection of dead letters that a command works on: the flags that several commands share."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _ID = re.compile(r"[^/\s]+/[0-9]+/[0-9]+")
 
 
 def add_folder_flags(parser: Parser) -> None:
-    """Add the flags that say where dead letters lie, the jobs' own."""
+    """Add the jobs' own flags for the location of dead letters."""
     add_flag(parser, "--dead-letter-dir", help="the jobs' folder for dead letters; else their checkpoints")
     add_flag(parser, "--checkpoint-root", help="folder of all checkpoints", default=".checkpoints")
 
 
 def add_selection_flags(parser: Parser) -> None:
-    """Add the flags that choose among them; without one, all are chosen."""
+    """Add the flags that select dead letters; without any, all are selected."""
     parser.add_argument("--job", help="only those of this job")
     parser.add_argument("--stream", help="only those of this stream", choices=tuple(STREAMS))
     parser.add_argument("--reason", help="only those whose reason has this text in it")
 
 
 def add_ids(parser: Parser, name: str) -> None:
-    """Add the letters' ids, as the flag or the argument `name`."""
+    """Add the letters' ids as the flag or argument `name`."""
     parser.add_argument(
         name,
         nargs="+",
@@ -39,12 +39,12 @@ def add_ids(parser: Parser, name: str) -> None:
 
 
 def folder(options: Namespace) -> DeadLetterFolder:
-    """Return the folder of the options; raises DeadLetterError if it cannot be read."""
+    """Return the folder that the options name; raise DeadLetterError if it cannot be read."""
     return DeadLetterFolder(options.dead_letter_dir, options.checkpoint_root)
 
 
 def selected(options: Namespace, report: Report, source: str | None = None) -> Iterator[Letter]:
-    """Yield the letters that the options choose, of one source if asked; report ids that are not there."""
+    """Yield the letters that the options select, only of `source` if given; report ids that do not exist."""
     ids = set(getattr(options, "id", None) or ())
     missing = set(ids)
     for letter in folder(options).letters(report):

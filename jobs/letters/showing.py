@@ -1,4 +1,4 @@
-"""Dead letters for people: a table of them, and one whole."""
+"""Dead letters in readable form: a table of all, and a single one in full."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jobs.runtime.terminal import printable
 from sources import instants
 
 SHOWN = 60
-"""Characters of an example that the table shows."""
+"""The most characters of an example that the table shows."""
 _HEADING = ("letters", "job", "source", "reason", "newest", "value")
 
 
 def table(letters: Iterable[Letter]) -> list[str]:
-    """Return lines: a heading, then job, source and kind of reason with count and newest letter.
+    """Return a table's lines: a heading, then count and newest letter by job, source and kind of reason.
 
-    The most frequent first; empty if there are no letters.
+    The most frequent ones come first; the list is empty if there are no letters.
     """
     counts: Counter[tuple[str, str, str]] = Counter()
     newest: dict[tuple[str, str, str], Letter] = {}
@@ -34,7 +34,7 @@ def table(letters: Iterable[Letter]) -> list[str]:
 
 
 def whole(letter: Letter) -> Iterator[str]:
-    """Yield the lines that show a letter and all that is known of it."""
+    """Yield the lines that show a letter and everything known about it."""
     record = letter.record
     times = [time and instants.text(time) for time in (record.published_at, record.event_at)]
     yield from (
@@ -58,7 +58,7 @@ def whole(letter: Letter) -> Iterator[str]:
             ("value", "null" if record.value is None else f"{len(record.value):,} bytes"),
         )
     )
-    # Further right than any name above, so that no value can pass for one of them.
+    # Indented further than any name above, so that no value can pass for one of them.
     yield from (f"  {line}" for line in _block(record.value or b""))
 
 
@@ -68,7 +68,7 @@ def _example(value: bytes | None) -> str:
 
 
 def _inline(value: bytes | None) -> str:
-    """Return text as it is, other bytes as hexadecimal digits."""
+    """Return text as it is and other bytes as hexadecimal digits."""
     if value is None:
         return "null"
     try:
