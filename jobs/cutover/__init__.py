@@ -1,1 +1,1 @@
-"""The way out of Pub/Sub Lite: a running job goes on with Kafka, and counts every event once."""
+"""The migration off Pub/Sub Lite: a running job continues on Kafka and counts every event once."""

@@ -1,4 +1,4 @@
-"""What has arrived on Kafka, all of it, read once as a batch."""
+"""Everything that has arrived on Kafka, read once as a batch."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from sources import source as sources
 
 @dataclass(frozen=True)
 class Arrived:
-    """`events`: by stream the valid ones, each once (`events.good`). `times`: `event_id, event_time` of all.
+    """The messages on Kafka and what they are.
 
-    `copies`: `event_id, stream, partition, offset` of every message that is JSON. `dead`: messages that are
-    no event, by reason. `oldest`: the oldest event's time; None: there is none.
+    `events`: the valid ones by stream, each once (`events.good`). `times`: `event_id, event_time` of all
+    events. `copies`: `event_id, stream, partition, offset` of every message that is JSON. `dead`: the number
+    of messages that are not valid events, by reason. `oldest`: the oldest event's time; None: no event.
     """
 
     events: Mapping[str, DataFrame]
@@ -37,12 +38,12 @@ class Arrived:
 
     @property
     def repeated(self) -> int:
-        """Messages whose event was there already."""
+        """Return the number of messages whose event was already there."""
         return self.messages - sum(self.dead.values()) - self.count
 
 
 def arrived(spark: SparkSession, switch: Switch) -> Arrived:
-    """Raises SourceError where the broker does not answer or has no such topic."""
+    """Read what has arrived; raise SourceError if the broker does not answer or has no such topic."""
     source, options = sources.load(KAFKA), switch.new
     streams = switch.job.streams(options)
     source.check(spark, list(streams), options)

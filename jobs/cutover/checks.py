@@ -1,4 +1,4 @@
-"""What keeps a cut-over from counting every event once, each with its remedy."""
+"""Checks for whatever keeps a cut-over from counting every event once, each with its remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jobs.runtime.command_line import state_settings
 
 
 def before(spark: SparkSession, switch: Switch) -> Iterator[Finding]:
-    """What can be told of the two runs alone."""
+    """Yield the findings that follow from the two runs alone."""
     yield from _windows_that_end(switch)
     yield from _a_sink_that_counts_once(switch)
     yield from _the_run_that_was(spark, switch)
@@ -28,7 +28,10 @@ def before(spark: SparkSession, switch: Switch) -> Iterator[Finding]:
 
 
 def after(switch: Switch, found: Standing, start: datetime | None) -> Iterator[Finding]:
-    """What depends on where the old run stands; raises SourceError where a broker does not answer."""
+    """Yield the findings that depend on the old run's progress.
+
+    Raise SourceError if a broker does not answer.
+    """
     if found.batches.last is None:
         yield warning(
             switch.old_checkpoint, "no batch is committed there; all is left to the new run", "check the path"

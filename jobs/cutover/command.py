@@ -1,4 +1,4 @@
-"""`python -m jobs cutover`: plans the move of a job from Pub/Sub Lite to Kafka, and proves it afterwards."""
+"""`python -m jobs cutover`: plans a job's migration from Pub/Sub Lite to Kafka and proves it afterwards."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from sources.flags import Parser, add_flag
 
 
 def command(job: Job, arguments: Sequence[str]) -> int:
-    """Plan, or prove: 0, or 1 where it is refused or events are lost or counted twice.
+    """Plan or prove a cut-over; return 0, or 1 if it is refused, or if events are lost or counted twice.
 
-    Exits with code 2 for a wrong command line.
+    Exit with code 2 if the command line is wrong.
     """
     known = _parser()
     options, of_the_job = known.parse_known_args(arguments)

@@ -1,4 +1,4 @@
-"""The plan of a cut-over: where the old run stands, where the new one starts, and why not to go."""
+"""The plan of a cut-over: where the old run stands, where the new one starts, and reasons not to proceed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ TARGET = ("--cluster=CLUSTER", "--region=REGION", "--bucket=BUCKET", "--image-ve
 
 @dataclass(frozen=True)
 class Cutover:
-    """`found` is None where the runs alone say that there is no way. `start` None: at the oldest event."""
+    """A planned cut-over.
+
+    `found` is None if the runs alone rule the cut-over out. `start` None: at the oldest event.
+    """
 
     switch: Switch
     findings: tuple[Finding, ...]
@@ -27,12 +30,12 @@ class Cutover:
 
     @property
     def refused(self) -> bool:
-        """Whether there is a reason not to go."""
+        """Return whether there is a reason not to proceed."""
         return any(finding.kind == "refused" for finding in self.findings)
 
     @property
     def sections(self) -> tuple[Section, ...]:
-        """The commands in order; none where it is refused."""
+        """Return the commands in order; none if the cut-over is refused."""
         if self.refused or self.found is None:
             return ()
         name, flags = self.switch.job.name, self.switch.flags(self.start, self.found.finished)
@@ -69,7 +72,10 @@ class Cutover:
 
 
 def plan(spark: SparkSession, switch: Switch) -> Cutover:
-    """Raises SourceError where a broker does not answer, SinkError where a batch is half in the sink."""
+    """Plan a cut-over.
+
+    Raise SourceError if a broker does not answer, and SinkError if a batch is only partly in the sink.
+    """
     early = tuple(checks.before(spark, switch))
     look_back = switch.job.emission(switch.old).look_back
     if look_back is None or any(finding.kind == "refused" for finding in early):

@@ -1,7 +1,8 @@
-"""What Google's Kafka Connect source makes of a message, and what the way to Kafka does not keep.
+"""How Google's Kafka Connect source maps a message, and what the migration to Kafka does not keep.
 
 Source: github.com/googleapis/java-pubsub-group-kafka-connector, README "Schema support and data model" and
-`source/PollerImpl.java`; for the client-side way java-pubsublite 1.17.0, `cloudpubsub/internal/Kafka*.java`.
+`source/PollerImpl.java`; for the client-side route, `cloudpubsub/internal/Kafka*.java` of java-pubsublite
+1.17.0.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ FIELDS = (
     ("partition", "chosen anew by the key's hash: Kafka's own, not Pub/Sub Lite's"),
     ("offset", "-"),
 )
-"""A message's fields on Pub/Sub Lite, and where they are on Kafka."""
+"""A message's fields on Pub/Sub Lite and their counterparts on Kafka."""
 
 LOSSES = (
     "Partitions and offsets are not carried over: the Kafka topic has its own.",
@@ -29,4 +30,4 @@ LOSSES = (
     "by the old run it may count in a window of the new one. Where a Kafka partition lags behind another by "
     "more than --watermark, its events are late: let the connector catch up before the new run starts.",
 )
-"""What to know before going; none of it counts an event twice."""
+"""Things to know before the cut-over; none of them counts an event twice."""

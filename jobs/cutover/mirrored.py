@@ -1,4 +1,4 @@
-"""Whether a stream's Kafka topic has what Pub/Sub Lite has, from the new run's start on."""
+"""A check that a stream's Kafka topic has everything Pub/Sub Lite has, from the new run's start on."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sources import instants, kafka, pubsublite
 from sources.catalog import Stream
 
 FIRST = 1000
-"""So many of a topic's oldest events are looked through for Pub/Sub Lite's oldest."""
+"""The number of a topic's oldest events that are searched for Pub/Sub Lite's oldest event."""
 
 
 def mirrored(stream: Stream, start: datetime | None, switch: Switch) -> Iterator[Finding]:
-    """A topic that does not reach back to `start` (None: to the oldest event of all).
+    """Refuse a topic that does not reach back to `start` (None: to the oldest event of all).
 
-    Raises SourceError where a broker does not answer or has no such topic.
+    Raise SourceError if a broker does not answer or has no such topic.
     """
     from sources.clients.kafka_reach import reach
 
@@ -47,7 +47,7 @@ def mirrored(stream: Stream, start: datetime | None, switch: Switch) -> Iterator
 
 
 def _begins_as_lite(stream: Stream, old: Namespace, new: Namespace) -> bool:
-    """Whether Pub/Sub Lite's oldest event is among the topic's oldest."""
+    """Return whether Pub/Sub Lite's oldest event is among the topic's oldest."""
     with closing(pubsublite.records(stream, old)) as on_lite, closing(kafka.records(stream, new)) as on_kafka:  # type: ignore[type-var]
         oldest = next(on_lite)
         there = (record for record in islice(on_kafka, FIRST) if record)

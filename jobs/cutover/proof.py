@@ -1,4 +1,4 @@
-"""The proof of a cut-over: every event on Kafka against every row in the sink, each counted exactly once."""
+"""The proof of a cut-over: compares every event on Kafka with every row in the sink; each must count once."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from sources import instants
 
 @dataclass(frozen=True)
 class Proof:
-    """What became of every message. `since` and `until` bound the final windows; those up to `finished` are
-    the old run's (None: none are).
+    """The outcome for every message.
+
+    `since` and `until` bound the final windows; those up to `finished` are the old run's (None: none are).
     """
 
     messages: int
@@ -40,11 +41,11 @@ class Proof:
 
     @property
     def failed(self) -> bool:
-        """Whether an event was lost or counted twice."""
+        """Return whether an event was lost or counted twice."""
         return bool(self.tally.lost or self.tally.twice)
 
     def show(self, form: str) -> None:
-        """Print it, as a table or as JSON."""
+        """Print the proof as a table or as JSON."""
         times = {name: _text(getattr(self, name)) for name in ("since", "until", "finished")}
         if form == "json":
             print(json.dumps({**asdict(self), **times, "failed": self.failed}, indent=1))
@@ -66,7 +67,7 @@ class Proof:
 
 
 def prove(spark: SparkSession, switch: Switch) -> Proof:
-    """Raises SourceError, SinkError or CheckpointError where there is nothing to prove it by."""
+    """Prove a cut-over; raise SourceError, SinkError or CheckpointError if the evidence is missing."""
     finished = _finished(spark, switch)
     rows = _rows(spark, switch)
     came = arrived(spark, switch)
@@ -84,7 +85,7 @@ def prove(spark: SparkSession, switch: Switch) -> Proof:
 
 
 def _events(switch: Switch, came: Arrived) -> DataFrame:
-    """The events that the job's rows count, `late boolean` with each."""
+    """Return the events that the job's rows count, each with `late boolean`."""
     if switch.job.counted is None:
         raise CheckpointError(f"{switch.job.name}: does not say which events it counts (Job.counted)")
     late = behind(came.copies, came.times, to_timedelta(switch.new.watermark)).withColumn("late", F.lit(True))
@@ -93,7 +94,7 @@ def _events(switch: Switch, came: Arrived) -> DataFrame:
 
 
 def _finished(spark: SparkSession, switch: Switch) -> datetime | None:
-    """What the new run was told that the old one has finished."""
+    """Return the end of the old run's last finished window, as given to the new run; None if not given."""
     place = f"{switch.new_checkpoint}/{CONTRACT}"
     try:
         settings = json.loads(files.read_bytes(spark, place))["contract"]["settings"]
@@ -106,7 +107,7 @@ def _finished(spark: SparkSession, switch: Switch) -> datetime | None:
 
 
 def _rows(spark: SparkSession, switch: Switch) -> DataFrame:
-    """The rows of both runs, whether or not in one place."""
+    """Return the rows of both runs, whether they are in one place or two."""
     sink, options = sinks.load(switch.old.sink), (switch.old, switch.new)
     places = {getattr(one, "sink_path", None): one for one in options}
     found = [rows for one in places.values() if (rows := sink.written(spark, one)) is not None]
@@ -119,9 +120,9 @@ def _rows(spark: SparkSession, switch: Switch) -> DataFrame:
 
 
 def _bounds(rows: DataFrame, came: Arrived, length: timedelta, switch: Switch) -> tuple[datetime, datetime]:
-    """The first and last instant of the windows that both the sink and Kafka know in full.
+    """Return the first and last instant of the windows that both the sink and Kafka have in full.
 
-    Where Kafka's oldest event is later than the sink's first window, older events with a later stamp may be
+    If Kafka's oldest event is later than the sink's first window, older events with a later timestamp may be
     missing for a while.
     """
     micros = rows.agg(F.min(F.unix_micros("window_start")), F.max(F.unix_micros("window_end"))).first()

@@ -1,4 +1,4 @@
-"""A planned cut-over for people and for programs."""
+"""A planned cut-over as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sources import instants
 
 
 def show(plan: Cutover, form: str) -> None:
-    """Print it: findings on standard error, the rest on standard output, or all as JSON."""
+    """Print the plan: findings on standard error, the rest on standard output, or everything as JSON."""
     if form == "json":
         print(json.dumps(described(plan), indent=1))
         return
@@ -28,7 +28,7 @@ def show(plan: Cutover, form: str) -> None:
 
 
 def described(plan: Cutover) -> dict[str, object]:
-    """All that is known, times as RFC 3339."""
+    """Return everything known about the plan, with times as RFC 3339."""
     found = plan.found
     return {
         "job": plan.switch.job.name,

@@ -1,4 +1,4 @@
-"""Where a run on Pub/Sub Lite stands, by its checkpoint, its sink and the service; nothing is changed."""
+"""The progress of a run on Pub/Sub Lite, read from its checkpoint, its sink and the service, read-only."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from sources.catalog import Stream
 
 @dataclass(frozen=True)
 class Partition:
-    """Next offsets of a partition: `processed` by committed batches, `committed` as the service's cursor says
-    (None: no cursor), `head` the topic's end.
+    """The next offsets of a partition.
+
+    `processed`: by committed batches. `committed`: the service's cursor (None: no cursor). `head`: the
+    topic's end.
     """
 
     stream: str
@@ -32,14 +34,16 @@ class Partition:
 
     @property
     def unread(self) -> int:
-        """Messages that are published and not processed."""
+        """Return the number of messages that are published but not processed."""
         return self.head - self.processed
 
 
 @dataclass(frozen=True)
 class Batches:
-    """A checkpoint's batches: the last committed one (None: none), its `watermark` (None: none yet), and its
-    next offsets by stream and partition. `begun`: one more was planned and not committed.
+    """The batches of a checkpoint.
+
+    `last`: the last committed one (None: none). `begun`: one more was planned but not committed. `watermark`:
+    that of the last one (None: none yet). `processed`: its next offsets by stream and partition.
     """
 
     last: int | None
@@ -50,9 +54,10 @@ class Batches:
 
 @dataclass(frozen=True)
 class Standing:
-    """`finished`: windows that end at or before it are final and written; None: there are none such.
+    """The progress of a run.
 
-    `by`: what `finished` was read from.
+    `finished`: windows that end at or before it are final and written; None: no window is. `by`: where
+    `finished` was read from.
     """
 
     batches: Batches
@@ -61,16 +66,19 @@ class Standing:
     by: str
 
     def start(self, look_back: timedelta, skew: timedelta) -> datetime | None:
-        """Where a run must start that gives every window that is not finished; None: at the oldest event.
+        """Return the start of a run that covers every unfinished window; None: at the oldest event.
 
-        A later window's events lie after `finished` less `look_back`, and an event may be stamped by its
-        broker up to `skew` before its own time.
+        A later window's events lie after `finished` minus `look_back`, and the broker may have stamped an
+        event up to `skew` before its own time.
         """
         return self.finished - look_back - skew if self.finished else None
 
 
 def standing(spark: SparkSession, switch: Switch) -> Standing:
-    """Raises SourceError where Pub/Sub Lite does not answer, SinkError where a batch is half in the sink."""
+    """Determine where the old run stands.
+
+    Raise SourceError if Pub/Sub Lite does not answer, and SinkError if a batch is only partly in the sink.
+    """
     streams = switch.job.streams(switch.old)
     found = batches(spark, switch.old_checkpoint, streams)
     partitions = tuple(part for stream in streams for part in _partitions(stream, found, switch.old))
@@ -79,14 +87,14 @@ def standing(spark: SparkSession, switch: Switch) -> Standing:
 
 
 def batches(spark: SparkSession, checkpoint: str, streams: tuple[Stream, ...]) -> Batches:
-    """What Spark's own files say: `commits/N` and `offsets/N` of a batch N."""
+    """Return a checkpoint's batches, read from Spark's own files: `commits/N` and `offsets/N` of batch N."""
     committed, planned = (_newest(spark, f"{checkpoint}/{log}") for log in ("commits", "offsets"))
     begun = planned is not None and planned != committed
     if committed is None:
         return Batches(None, begun, None, {})
     content = files.read_bytes(spark, f"{checkpoint}/offsets/{committed}").decode()
     _, metadata, *offsets = content.splitlines()
-    # A source stands there once for the rows and, last, in the job's order, once for its dead letters.
+    # Each source is listed once for the rows and, at the end, in the job's order, once for its dead letters.
     ends = {
         stream.name: {int(partition): last + 1 for partition, last in json.loads(line).items()}
         for stream, line in zip(streams, offsets[-len(streams) :], strict=True)
@@ -112,10 +120,11 @@ def _partitions(stream: Stream, found: Batches, options: Namespace) -> Iterator[
 
 
 def _finished(spark: SparkSession, switch: Switch, found: Batches) -> tuple[datetime | None, str]:
-    """The sink's newest window where rows are added once and for all, for that no crash makes wrong.
+    """Return the end of the last finished window and where it was read from.
 
-    Else what the watermark of the last committed batch says: a batch after it may have written later windows,
-    which come again with the same key.
+    If rows are only ever appended, that is the sink's newest window, which no crash can falsify. Otherwise it
+    follows from the watermark of the last committed batch: a later batch may have written later windows,
+    which are written again with the same key.
     """
     if switch.old.output_mode == "append":
         rows = sinks.load(switch.old.sink).written(spark, switch.old)

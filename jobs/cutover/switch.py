@@ -1,4 +1,4 @@
-"""A job on its way from Pub/Sub Lite to Kafka: the run that ends and the run that begins."""
+"""A job's switch from Pub/Sub Lite to Kafka: the run that ends and the run that begins."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from sources.flags import Parser
 
 LITE, KAFKA = "pubsublite", "kafka"
 COMPUTED = ("--kafka-starting", "--starting", "--windows-after")
-"""The new run's flags that the cut-over finds out."""
+"""The new run's flags that the cut-over computes."""
 
 
 @dataclass(frozen=True)
 class Switch:
-    """`old`: the options of the run on Pub/Sub Lite. `new`: those of the run on Kafka, as far as they were
-    given; `arguments`: the same as words. `given`: the words of both, as they came.
+    """The two runs of a cut-over.
+
+    `old`: the options of the run on Pub/Sub Lite. `new`: those of the run on Kafka, as far as they were
+    given; `arguments`: the same as command-line arguments. `given`: the arguments of both, verbatim.
     """
 
     job: Job
@@ -32,16 +34,16 @@ class Switch:
 
     @property
     def old_checkpoint(self) -> str:
-        """The folder of the Lite run's checkpoint."""
+        """Return the folder of the Lite run's checkpoint."""
         return path_of(self.old.checkpoint_root, self.job.name, LITE)
 
     @property
     def new_checkpoint(self) -> str:
-        """The folder of the Kafka run's checkpoint."""
+        """Return the folder of the Kafka run's checkpoint."""
         return path_of(self.new.checkpoint_root, self.job.name, KAFKA)
 
     def flags(self, start: datetime | None, finished: datetime | None) -> list[str]:
-        """The words of the run on Kafka; None: from the oldest event on, and all windows."""
+        """Return the arguments of the run on Kafka; None: from the oldest event on, and all windows."""
         words = [f"--source={KAFKA}", *self.arguments]
         words.append(f"--kafka-starting={instants.text(start) if start else 'earliest'}")
         if finished:
@@ -50,9 +52,9 @@ class Switch:
 
 
 def switch(job: Job, parser: Parser, arguments: Sequence[str]) -> Switch:
-    """The two runs of one command line: flags of neither broker are both's.
+    """Return the two runs of one command line; flags that belong to neither broker apply to both runs.
 
-    Exits with code 2 and one line for what the job does not take.
+    Exit with code 2 and a one-line message if the job does not accept an argument.
     """
     given = _pairs(parser, arguments)
     for flag, value in given:
@@ -73,7 +75,7 @@ def switch(job: Job, parser: Parser, arguments: Sequence[str]) -> Switch:
     )
     new = _words(pair for pair in both if pair[0] not in flags[LITE])
     if old.sink == "parquet":
-        # Batches are counted from 0 again: in the same folder they would replace the old run's.
+        # Batch numbers start at 0 again: in the same folder, they would replace the old run's batches.
         new = [word for word in new if not word.startswith("--sink-path=")]
         new.append(f"--sink-path={old.sink_path}-kafka")
     return Switch(
@@ -82,7 +84,7 @@ def switch(job: Job, parser: Parser, arguments: Sequence[str]) -> Switch:
 
 
 def _pairs(parser: Parser, arguments: Sequence[str]) -> list[tuple[str, str]]:
-    """Flags with their values: each of a job's takes one."""
+    """Return the flags with their values; each of a job's flags takes one."""
     pairs, waiting = [], iter(arguments)
     for word in waiting:
         flag, equals, value = word.partition("=")

@@ -1,4 +1,4 @@
-"""Events against rows, window by window and key by key: plain counts, without the job's aggregation."""
+"""A comparison of events with rows by window and key: plain counts, without the job's aggregation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Tally:
-    """Events in final windows; one that is in two windows counts twice.
+    """The numbers of events in final windows; an event in two windows counts twice.
 
-    `by_old`: in windows that end at or before the switch. `late`: not counted, and behind the watermark by
-    what stands before them in their Kafka partition, so a run may have dropped them. `lost`: not counted
-    otherwise.
+    `by_old`: in windows that end at or before the switch. `late`: not counted, and behind the watermark that
+    follows from the events before them in their Kafka partition, so a run may have dropped them. `lost`: not
+    counted for any other reason.
     """
 
     to_count: int
@@ -31,7 +31,7 @@ class Tally:
 
 
 def tally(groups: DataFrame, finished: datetime | None) -> Tally:
-    """The sums of what `compared` gave; `finished`: the end of the old run's last window."""
+    """Sum up the result of `compared`; `finished`: the end of the old run's last window."""
     old = F.col("end") <= F.lit((finished - instants.EPOCH) // MICROSECOND if finished else 0)
     late = F.least("uncounted", "late")
     sums = {
@@ -49,9 +49,10 @@ def tally(groups: DataFrame, finished: datetime | None) -> Tally:
 
 
 def in_windows(events: DataFrame, every: timedelta, length: timedelta) -> DataFrame:
-    """Each event once for every window that holds it, with the window's `start` in microseconds since 1970.
+    """Return each event once for every window that contains it, with the window's `start`.
 
-    `events`: `event_time timestamp`. Windows start every so often since 1970 and are `length` long.
+    `start` is in microseconds since 1970. `events`: `event_time timestamp`. Windows start at whole multiples
+    of `every` since 1970 and are `length` long.
     """
     step, time = every // MICROSECOND, F.unix_micros("event_time")
     newest = time - F.pmod(time, F.lit(step))
@@ -61,9 +62,9 @@ def in_windows(events: DataFrame, every: timedelta, length: timedelta) -> DataFr
 
 
 def behind(copies: DataFrame, events: DataFrame, delay: timedelta) -> DataFrame:
-    """The `event_id`s that were late wherever they came: by the events before them in the same partition.
+    """Return the `event_id`s whose every copy was late, given the events before it in the same partition.
 
-    `copies`: `event_id string, stream string, partition bigint, offset bigint`, repeats included; `events`:
+    `copies`: `event_id string, stream string, partition bigint, offset bigint`, including repeats. `events`:
     `event_id string, event_time timestamp`, each once.
     """
     before = (
@@ -78,10 +79,10 @@ def behind(copies: DataFrame, events: DataFrame, delay: timedelta) -> DataFrame:
 
 
 def compared(expected: DataFrame, rows: DataFrame, key: str, count: str, most: int | None) -> DataFrame:
-    """For each window and key `start bigint`, and the events `expected`, `found`, `late` and `uncounted`.
+    """Return, per window and key, `start bigint` and the events `expected`, `found`, `late` and `uncounted`.
 
-    `expected`: `start bigint` (microseconds since 1970), the key and `late boolean`, an event a row; `rows`:
-    the job's. A key without a row in a window that has `most` others is not uncounted.
+    `expected`: `start bigint` (microseconds since 1970), the key and `late boolean`, one row per event.
+    `rows`: the job's rows. A key without a row is not uncounted if its window has `most` other rows.
     """
     wanted = expected.groupBy("start", key).agg(
         F.count("*").alias("expected"), F.count(F.when(F.col("late"), 1)).alias("late")
