@@ -1,1 +1,1 @@
-"""`python -m jobs doctor`: what on this machine keeps the product from running, and the remedy for each."""
+"""`python -m jobs doctor`: finds what keeps the product from running on this machine, with remedies."""

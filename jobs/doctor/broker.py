@@ -1,4 +1,4 @@
-"""The broker's two listeners, and checkpoints of topics that are no longer there."""
+"""Diagnoses of the broker's two listeners and of checkpoints whose topics are gone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSIDE = "kafka:29092"
 
 
 def outside(address: str) -> Iterator[Diagnosis]:
-    """Whether the broker answers at `address` and leads its clients back to where they asked."""
+    """Check that the broker answers at `address` and directs its clients back to that address."""
     seen = f"broker at {address}"
     try:
         from confluent_kafka import KafkaException
@@ -43,7 +43,7 @@ def outside(address: str) -> Iterator[Diagnosis]:
 
 
 def inside(container: Any | None) -> Iterator[Diagnosis]:
-    """Whether the broker listens where the other containers look for it."""
+    """Check that the broker listens where the other containers look for it."""
     if container is None:
         yield unknown(f"broker at {INSIDE}: no container runs", "docker compose up --wait kafka")
         return
@@ -56,7 +56,7 @@ def inside(container: Any | None) -> Iterator[Diagnosis]:
 
 
 def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
-    """Whether the topics of Kafka checkpoints are still the broker's: one made anew has another id."""
+    """Check that the topics of Kafka checkpoints are still the broker's: a recreated one has another id."""
     found = sorted(root.glob(f"*/kafka/{CONTRACT}"))
     if not found:
         yield ok(f"checkpoints: none of Kafka below {root}")
@@ -87,7 +87,7 @@ def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
 
 
 def _lost(checkpoint: Path, address: str) -> str:
-    """What retention has taken before the checkpoint has read it."""
+    """Return what retention deleted before the checkpoint read it."""
     from confluent_kafka import Consumer, KafkaException, TopicPartition
 
     going_on = next_offsets(
@@ -114,7 +114,7 @@ def _lost(checkpoint: Path, address: str) -> str:
 
 
 def _topic_ids(address: str) -> dict[str, str] | None:
-    """Return the topics' ids by name, as Java writes them; None if the broker does not answer."""
+    """Return the topics' ids by name in Java's notation; None if the broker does not answer."""
     try:
         from confluent_kafka import KafkaException, TopicCollection
         from confluent_kafka.admin import AdminClient

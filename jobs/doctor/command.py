@@ -13,7 +13,7 @@ from sources.flags import Parser, add_flag
 
 
 def command(arguments: Sequence[str]) -> int:
-    """`python -m jobs doctor`: a line each; 0 where nothing is a fault, else 1."""
+    """Run `python -m jobs doctor`: print one line per diagnosis; return 0 if none is a fault, otherwise 1."""
     parser = Parser(prog="python -m jobs doctor", description=__doc__)
     add_flag(parser, "--kafka-bootstrap-servers", help="HOST:PORT; else compose's, localhost:KAFKA_PORT")
     add_flag(parser, "--checkpoint-root", help="folder of all checkpoints", default=".checkpoints")

@@ -1,4 +1,4 @@
-"""One thing that was looked at: well, a fault with its remedy, or not to be told here."""
+"""The result of one check: ok, a fault with its remedy, or unknown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ State = Literal["ok", "fault", "unknown"]
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`found` is what was seen; `remedy` what to do about a fault, or how to make the unknown known."""
+    """A diagnosis: `found` says what was seen, `remedy` how to fix a fault or to find out an unknown."""
 
     state: State
     found: str
@@ -21,15 +21,15 @@ class Diagnosis:
 
 
 def ok(found: str) -> Diagnosis:
-    """Nothing to do."""
+    """Return a diagnosis that needs no action."""
     return Diagnosis("ok", found)
 
 
 def fault(found: str, remedy: str) -> Diagnosis:
-    """Something that keeps the product from running."""
+    """Return a diagnosis of something that keeps the product from running."""
     return Diagnosis("fault", found, remedy)
 
 
 def unknown(found: str, remedy: str) -> Diagnosis:
-    """Something that could not be looked at."""
+    """Return a diagnosis of something that could not be checked."""
     return Diagnosis("unknown", found, remedy)

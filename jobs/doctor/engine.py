@@ -1,4 +1,4 @@
-"""Docker: the engine, Compose, and what of the product runs there."""
+"""Docker: the engine, Compose, and the product's running containers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from jobs.doctor.diagnosis import Diagnosis, fault, ok, unknown
 
 COMPOSE = (2, 22)
-"""The oldest Compose that knows `develop.watch`."""
+"""The oldest Compose version that supports `develop.watch`."""
 PROJECT = "com.docker.compose.project"
 IMAGES = ("twinstream-", "apache/kafka")
 
 
 class Engine:
-    """The engine that `docker` speaks to, asked by Docker's own SDK; without one it knows nothing."""
+    """The engine that `docker` talks to, queried by Docker's own SDK; without an engine, it knows nothing."""
 
     def __init__(self) -> None:
         self.containers: list[Any] = []
         self._seen = list(self._look())
 
     def diagnoses(self) -> Iterator[Diagnosis]:
-        """Engine, Compose and containers."""
+        """Yield the diagnoses of the engine, Compose and the containers."""
         yield from self._seen
         yield from _compose()
         for container in self.containers:
@@ -33,18 +33,18 @@ class Engine:
                 yield fault(f"service {name}: unhealthy", f"docker compose logs --tail 20 {name}")
 
     def ports(self) -> set[int]:
-        """The ports of this machine that the product's containers hold."""
+        """Return the ports of this machine that the product's containers hold."""
         published = (one for container in self.containers for one in container.ports.values() if one)
         return {int(binding["HostPort"]) for bindings in published for binding in bindings}
 
     def broker(self) -> Any | None:
-        """The broker's container, where it runs."""
+        """Return the broker's container, None if it is not running."""
         named = "com.docker.compose.service"
         return next((one for one in self.containers if one.labels.get(named) == "kafka"), None)
 
     def _look(self) -> Iterator[Diagnosis]:
         try:
-            docker: Any = importlib.import_module("docker")  # type checkers take our folder for it
+            docker: Any = importlib.import_module("docker")  # type checkers mistake our folder for it
         except ImportError:
             yield unknown("Docker: not asked, for its SDK is missing", "pip install 'docker~=7.1'")
             return

@@ -1,4 +1,4 @@
-"""The machine: memory, processor, ports."""
+"""Diagnoses of the machine: memory, processor, ports."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from jobs.doctor.diagnosis import Diagnosis, fault, ok
 
 NEEDED = 6 << 30
-"""Bytes for the whole stack with a notebook: 4 GiB at rest, and what Spark takes when it works."""
+"""Bytes for the whole stack with a notebook: 4 GiB at rest, plus what Spark takes when it works."""
 ARCHITECTURES = ("x86_64", "amd64", "aarch64", "arm64")
 PORTS = {"KAFKA_PORT": 9092, "JUPYTER_PORT": 8888, "DASHBOARD_PORT": 8501}
 
 
 def memory() -> Iterator[Diagnosis]:
-    """Whether there is enough for the whole stack."""
+    """Check that there is enough memory for the whole stack."""
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     seen = f"memory: {there / 2**30:.1f} GiB"
     if there >= NEEDED:
@@ -30,7 +30,7 @@ def memory() -> Iterator[Diagnosis]:
 
 
 def architecture() -> Iterator[Diagnosis]:
-    """Whether the images' bases exist for this processor."""
+    """Check that the base images exist for this processor."""
     here = platform.machine()
     if here.lower() in ARCHITECTURES:
         yield ok(f"processor: {here}")
@@ -42,7 +42,7 @@ def architecture() -> Iterator[Diagnosis]:
 
 
 def ports(settings: dict[str, str], ours: Collection[int]) -> Iterator[Diagnosis]:
-    """Whether the ports that compose publishes are free, or held by the product itself (`ours`)."""
+    """Check that the ports that compose publishes are free or held by the product itself (`ours`)."""
     for name, standard in PORTS.items():
         port = int(settings.get(name, standard))
         if port in ours:
@@ -57,7 +57,7 @@ def ports(settings: dict[str, str], ours: Collection[int]) -> Iterator[Diagnosis
 
 
 def settings(folder: Path) -> dict[str, str]:
-    """What .env and the environment say, as compose reads them: the environment wins."""
+    """Return the settings in .env and the environment, as compose reads them: the environment wins."""
     file = folder / ".env"
     lines = file.read_text().splitlines() if file.exists() else []
     said = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

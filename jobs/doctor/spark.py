@@ -1,4 +1,4 @@
-"""What runs Spark here: Python, Java, and whether jars, Scala and Spark are of one kind."""
+"""Diagnoses of what runs Spark here: Python, Java, and the match of jars, Scala and Spark."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from jobs.runtime import connectors
 from jobs.runtime.java import NoJava, java_home
 
 PYTHON, SPARK = (3, 11), "3.5.3"
-"""What Dataproc image 2.3 runs (jobs/promotion/runtimes.toml)."""
+"""The versions in Dataproc image 2.3 (jobs/promotion/runtimes.toml)."""
 INSTALL = "make demo makes the right environment"
 
 
 def python() -> Iterator[Diagnosis]:
-    """Whether this is the Python that Dataproc runs."""
+    """Check that this is the Python version that Dataproc runs."""
     here = sys.version_info[:2]
     seen = f"Python: {here[0]}.{here[1]}"
     yield ok(seen) if here == PYTHON else fault(f"{seen}; expected {PYTHON[0]}.{PYTHON[1]}", INSTALL)
 
 
 def java() -> Iterator[Diagnosis]:
-    """Whether there is a Java that Spark supports."""
+    """Check that there is a Java that Spark supports."""
     try:
         yield ok(f"Java: {java_home()}")
     except NoJava as none:
@@ -34,7 +34,7 @@ def java() -> Iterator[Diagnosis]:
 
 
 def jars() -> Iterator[Diagnosis]:
-    """Whether Spark is the one that the jars are for, by its version and Scala's, and every set is whole."""
+    """Check that the Spark and Scala versions are those the jars are for, and that every set is complete."""
     try:
         here = version("pyspark")
     except PackageNotFoundError:
@@ -58,7 +58,7 @@ def jars() -> Iterator[Diagnosis]:
 
 
 def _scala() -> str:
-    """Spark's own Scala: 2.12 or 2.13."""
+    """Return Spark's own Scala version: 2.12 or 2.13."""
     import pyspark
 
     library = next(Path(pyspark.__file__).parent.glob("jars/scala-library-*.jar"), None)
