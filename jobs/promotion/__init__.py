@@ -1,1 +1,1 @@
-"""From the laptop to Dataproc: what is shipped, whether it can run there, and the commands of the way."""
+"""From the laptop to Dataproc: the package, checks that it can run there, and the deployment commands."""

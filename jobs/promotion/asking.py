@@ -1,4 +1,4 @@
-"""What only Google can tell, asked by gcloud just before a job is submitted."""
+"""Checks that only Google can answer, made by gcloud just before a job is submitted."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from jobs.runtime.checkpoint import CONTRACT, Contract
 from jobs.runtime.command_line import state_settings
 
 NOTHING_THERE = "matched no objects"
-"""What gcloud says of a file in a bucket that is not there."""
+"""gcloud's message about a file that does not exist in a bucket."""
 
 
 class Stopped(Exception):
-    """Why the way ends here: what was found, what was expected and the remedy."""
+    """The reason the deployment stops: finding, expectation and remedy."""
 
 
 def asked(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """What gcloud answers; raises Stopped where there is no gcloud."""
+    """Run a gcloud command and return its result; raise Stopped if there is no gcloud."""
     try:
         return subprocess.run(
             command,
@@ -40,17 +40,17 @@ def asked(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def unattended(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a gcloud that asks nobody anything."""
+    """Return the environment for a gcloud that never prompts."""
     return {**environment, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
 
 
 def no_gcloud() -> Stopped:
-    """What to raise where there is no gcloud."""
+    """Return the exception to raise if there is no gcloud."""
     return Stopped("no gcloud on PATH; expected the Google Cloud CLI; remedy: install google-cloud-cli")
 
 
 def cluster_fits(promotion: Promotion) -> None:
-    """Raises Stopped where the cluster is not there, or is not what the plan was made for."""
+    """Raise Stopped if the cluster does not exist or is not the kind that the plan was made for."""
     answer = asked(cluster_description(promotion.target))
     if answer.returncode != 0:
         raise Stopped(f"{answer.stderr.strip()}; remedy: --create-cluster makes it")
@@ -73,7 +73,7 @@ def cluster_fits(promotion: Promotion) -> None:
 
 
 def checkpoint_continues(promotion: Promotion) -> None:
-    """Raises Stopped where the checkpoint is another query's; what the job alone can tell is left to it."""
+    """Raise Stopped if the checkpoint is another query's; what only the job can check is left to it."""
     answer = asked(gcloud(promotion.target, "storage", "cat", f"{promotion.checkpoint}/{CONTRACT}"))
     if answer.returncode != 0:
         if NOTHING_THERE in answer.stderr:
@@ -91,9 +91,9 @@ def checkpoint_continues(promotion: Promotion) -> None:
 
 
 def running_twin(plan: Plan) -> str:
-    """The id of the job that runs already as this one would, '' where none does.
+    """Return the id of the job that already runs exactly as this one would, '' if there is none.
 
-    Raises Stopped where another one uses the same checkpoint.
+    Raise Stopped if a different job uses the same checkpoint.
     """
     target, expected = plan.promotion.target, labels(plan.promotion, plan.shipped)
     command = dataproc(

@@ -1,4 +1,4 @@
-"""What a check finds: a reason not to go, or something to know before one goes."""
+"""The findings of checks: reasons not to proceed, or things to know before proceeding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from jobs.promotion.promotion import Promotion
 
 @dataclass(frozen=True)
 class Finding:
-    """`what`: the value that is wrong. `why`: what was expected and the reason. `remedy`: what to type."""
+    """A finding of a check.
+
+    `what`: the value that is wrong. `why`: what was expected and the reason. `remedy`: what to type.
+    """
 
     kind: Literal["refused", "warning"]
     what: str
@@ -24,14 +27,14 @@ class Finding:
 
 
 Check = Callable[[Promotion, date], Iterator[Finding]]
-"""What one rule finds, on a day."""
+"""Yields the findings of one rule on a given day."""
 
 
 def refused(what: str, why: str, remedy: str) -> Finding:
-    """A reason not to go."""
+    """Return a finding that is a reason not to proceed."""
     return Finding("refused", what, why, remedy)
 
 
 def warning(what: str, why: str, remedy: str) -> Finding:
-    """Something to know."""
+    """Return a finding that is only worth knowing."""
     return Finding("warning", what, why, remedy)

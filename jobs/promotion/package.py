@@ -30,22 +30,22 @@ from sources.flags import Parser, add_flag
 ZIP, MANIFEST, JARS, PREFIX = "jobs.zip", "manifest.json", "jars", "twinstream-"
 OUTPUT = "dist"
 SHIPPED = ("jobs", "sources")
-# A change of the plan must not make another package.
+# A change to the plan must not produce another package.
 LAPTOP_ONLY = (Path("jobs", "promotion"), Path("jobs", "letters"))
 _MIDNIGHT_1980 = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE, _UNIX = 0o100644 << 16, 3
 
 
 class PackageError(Exception):
-    """Why a folder cannot be submitted: what was found, what was expected and the remedy, in one line."""
+    """The reason a folder cannot be submitted: finding, expectation and remedy in one line."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package as it lies on disk. `version` is the digest of everything in it.
+    """A package on disk. `version` is the digest of everything in it.
 
-    `files`: SHA-256 by name, of the zip and the entry files. `jars`: SHA-256 by `set/file`.
-    `versions`: of twinstream and of the Spark that it was tried on.
+    `files`: the SHA-256 of the zip and the entry files by name. `jars`: the SHA-256 by `set/file`.
+    `versions`: those of twinstream and of the Spark that it was tested with.
     """
 
     folder: Path
@@ -55,24 +55,24 @@ class Package:
     versions: dict[str, str]
 
     def entry(self, job: str) -> Path:
-        """The job's entry file."""
+        """Return the job's entry file."""
         return self.folder / f"{job}.py"
 
     @property
     def archive(self) -> Path:
-        """The zip of all modules."""
+        """Return the zip of all modules."""
         return self.folder / ZIP
 
     @property
     def jar_files(self) -> list[Path]:
-        """The jars, sorted by set and name."""
+        """Return the jars, sorted by set and name."""
         return [self.folder / JARS / Path(name).name for name in self.jars]
 
 
 def build(sets: Iterable[str], output: Path) -> Package:
     """Write the package with these jar sets below `output`; the same input gives the same bytes and name.
 
-    Appears whole or not at all. Raises MissingJars, which names the command that fetches them.
+    The package appears whole or not at all. Raise MissingJars, which names the command that fetches them.
     """
     output.mkdir(parents=True, exist_ok=True)
     shipped = {f"{name}/{jar.name}": jar for name in sets for jar in jars(name)}
@@ -96,7 +96,7 @@ def build(sets: Iterable[str], output: Path) -> Package:
 
 
 def load(folder: Path) -> Package:
-    """The package in `folder`; raises PackageError where it is none, or not what its manifest says."""
+    """Return the package in `folder`; raise PackageError if it is not one or does not match its manifest."""
     if folder.suffix in (".whl", ".zip", ".egg", ".gz"):
         raise PackageError(
             f"{folder}: not a folder; expected one that `python -m jobs package` made, for Dataproc takes the"
@@ -120,7 +120,7 @@ def load(folder: Path) -> Package:
 
 
 def command(arguments: Sequence[str]) -> int:
-    """`python -m jobs package`: writes the package and says where; 1 where jars are missing."""
+    """Run `python -m jobs package`: write the package and print its place; return 1 if jars are missing."""
     parser = Parser(prog="python -m jobs package", description=(__doc__ or "").splitlines()[0])
     add_flag(parser, "--output", help="folder of all packages", default=OUTPUT)
     add_flag(parser, "--sink", help="where results go", default="console", choices=tuple(sinks.names()))
@@ -155,7 +155,7 @@ def _manifest(package: Package) -> str:
 
 
 def _write_zip(target: Path) -> None:
-    # Not compressed: the bytes would be those of this machine's zlib.
+    # Not compressed: otherwise the bytes would depend on this machine's zlib.
     with zipfile.ZipFile(target, "w") as archive:
         for file in _modules():
             entry = zipfile.ZipInfo(file.relative_to(CHECKOUT).as_posix(), _MIDNIGHT_1980)
@@ -174,7 +174,7 @@ def _entries() -> Iterator[Path]:
 
 
 def _same_file(original: Path, copy: Path) -> None:
-    """A second name for the jar where the disk can, for the largest has 56 MB; else a copy."""
+    """Hard-link the jar if the disk supports it, because the largest has 56 MB; otherwise copy it."""
     try:
         os.link(original, copy)
     except OSError:

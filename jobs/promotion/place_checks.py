@@ -1,4 +1,4 @@
-"""Whether everything that the job reads and writes can be reached from a cluster."""
+"""Checks that everything the job reads and writes can be reached from a cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sources import kafka_login, pubsublite_paths
 
 
 def no_replay(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """A broker: replay files are this machine's."""
+    """Refuse replay, because its files are on this machine."""
     if promotion.options.source == "replay" and not promotion.target.rehearsal:
         yield refused(
             f"--source replay --replay-dir {promotion.options.replay_dir}",
@@ -24,7 +24,7 @@ def no_replay(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def reachable_broker(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Brokers that are not this machine."""
+    """Refuse brokers on this machine."""
     options, target = promotion.options, promotion.target
     if "kafka" not in (options.source, options.sink) or target.rehearsal:
         return
@@ -44,7 +44,10 @@ def reachable_broker(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def login_files_there(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Files of the login where the driver runs: a plan carries no secret, for many may read a bucket."""
+    """Refuse login files that are not on the driver's machine; warn about those that should be.
+
+    A plan carries no secrets, because many people may be able to read a bucket.
+    """
     options = promotion.options
     if "kafka" not in (options.source, options.sink) or promotion.target.rehearsal:
         return
@@ -66,7 +69,7 @@ def login_files_there(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def known_project_number(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """A project number for Pub/Sub Lite, whose connector takes no id."""
+    """Refuse Pub/Sub Lite without a project number, because its connector does not accept an id."""
     if promotion.options.source == "pubsublite" and not promotion.options.pubsublite_project:
         project = promotion.target.project or "ID"
         yield refused(
@@ -77,7 +80,7 @@ def known_project_number(promotion: Promotion, today: date) -> Iterator[Finding]
 
 
 def same_region(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Lite topics where the cluster is: a stream across regions is slow and is paid for twice."""
+    """Warn about Lite topics outside the cluster's region: such a stream is slow and is billed twice."""
     options, target = promotion.options, promotion.target
     if options.source == "pubsublite" and pubsublite_paths.region(options) != target.region:
         yield warning(
@@ -88,9 +91,9 @@ def same_region(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def watermark_waits_for_partitions(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """A watermark that allows for Google's connector, which learns each partition's end once a minute.
+    """Warn about a watermark too short for Google's connector, which learns partition ends once a minute.
 
-    java-pubsublite-spark, LimitingHeadOffsetReader: the ends are kept for a minute, a partition at a time.
+    java-pubsublite-spark, LimitingHeadOffsetReader: the ends are cached for a minute, partition by partition.
     """
     options = promotion.options
     if options.source == "pubsublite" and to_timedelta(options.watermark) < _AHEAD:
@@ -103,7 +106,7 @@ def watermark_waits_for_partitions(promotion: Promotion, today: date) -> Iterato
 
 
 def folders_in_the_bucket(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Folders that outlive the cluster and that all its machines see."""
+    """Refuse folders that do not outlive the cluster or that not all of its machines see."""
     for flag in _folders(promotion):
         path = getattr(promotion.options, flag.removeprefix("--").replace("-", "_"))
         if path and not path.startswith("gs://"):
@@ -115,7 +118,7 @@ def folders_in_the_bucket(promotion: Promotion, today: date) -> Iterator[Finding
 
 
 def sink_is_told(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """A sink that knows where to write."""
+    """Refuse a sink that is not told where to write."""
     name = promotion.options.sink
     for flag in sink.load(name).FLAGS:
         if flag in _PLACES and not getattr(promotion.options, flag.dest):
@@ -124,7 +127,7 @@ def sink_is_told(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def nobody_sees_the_console(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Results that are kept."""
+    """Warn about results that are not kept."""
     if promotion.options.sink == "console":
         yield warning(
             "--sink console",
@@ -134,7 +137,7 @@ def nobody_sees_the_console(promotion: Promotion, today: date) -> Iterator[Findi
 
 
 def tables_there(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Static tables that can be staged from here."""
+    """Refuse static tables that cannot be staged from here."""
     for table in promotion.tables:
         if not table.file.is_file():
             yield refused(

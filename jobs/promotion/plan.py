@@ -1,4 +1,4 @@
-"""`python -m jobs plan`: every reason not to go, or every command of the way."""
+"""`python -m jobs plan`: every reason not to deploy, or every command of the deployment."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ CHECKS: tuple[Check, ...] = (*runtime_checks.CHECKS, *place_checks.CHECKS, *subm
 
 @dataclass(frozen=True)
 class Plan:
-    """What was found, and where nothing is refused the package and the way in order.
+    """The findings and, if nothing is refused, the package and the commands in order.
 
-    `switches`: the flags that make `submit` run sections which it leaves out otherwise.
+    `switches`: the flags that make `submit` run sections that it otherwise leaves out.
     """
 
     promotion: Promotion
@@ -44,23 +44,23 @@ class Plan:
 
     @property
     def shipped(self) -> Package:
-        """The package; raises ValueError for a refused plan, which has none."""
+        """Return the package; raise ValueError for a refused plan, which has none."""
         if self.package is None:
             raise ValueError("a refused plan ships nothing")
         return self.package
 
     @property
     def refused(self) -> bool:
-        """Whether there is a reason not to go."""
+        """Return whether there is a reason not to proceed."""
         return any(finding.kind == "refused" for finding in self.findings)
 
     def runs(self, section: Section) -> bool:
-        """Whether `submit` with the same flags runs the section."""
+        """Return whether `submit` with the same flags runs the section."""
         return not section.by_hand and (not section.switch or section.switch in self.switches)
 
 
 def command(job: Job, arguments: Sequence[str]) -> int:
-    """Print the plan; 0, or 1 where it is refused. Exits with code 2 for a wrong command line."""
+    """Print the plan and return 0, or 1 if it is refused; exit with code 2 if the command line is wrong."""
     known = flags("plan")
     add_flag(known, "--format", help="for people, or for programs", default="text", choices=("text", "json"))
     made, options = read(job, known, arguments)
@@ -69,7 +69,7 @@ def command(job: Job, arguments: Sequence[str]) -> int:
 
 
 def flags(name: str) -> Parser:
-    """The flags of the command, the target's included."""
+    """Return the flags of the command, including the target's."""
     known = parser(name)
     known.add_argument(SETUP, action="store_true", help="submit: APIs, roles, bucket and streams too")
     known.add_argument(CREATE_CLUSTER, action="store_true", help="submit: the clusters too, where missing")
@@ -77,7 +77,7 @@ def flags(name: str) -> Parser:
 
 
 def read(job: Job, known: Parser, arguments: Sequence[str]) -> tuple[Plan, Namespace]:
-    """The plan of today for a command line, and the command's own options."""
+    """Return today's plan for a command line, and the command's own options."""
     where, of_the_job, options = parse(known, arguments)
     switches = frozenset(
         flag
@@ -88,7 +88,7 @@ def read(job: Job, known: Parser, arguments: Sequence[str]) -> tuple[Plan, Names
 
 
 def make(promotion: Promotion, today: date, switches: frozenset[str] = frozenset()) -> Plan:
-    """All that every check finds; where nothing is refused, the package is built and the way laid out."""
+    """Run every check; if nothing is refused, build or load the package and lay out the commands."""
     findings = tuple(finding for check in CHECKS for finding in check(promotion, today))
     found = Plan(promotion, findings, None, (), switches)
     if found.refused:
@@ -100,7 +100,7 @@ def make(promotion: Promotion, today: date, switches: frozenset[str] = frozenset
 
 
 def show(plan: Plan, form: str) -> None:
-    """Print the plan: findings on standard error, commands on standard output, or all as JSON."""
+    """Print the plan: findings on standard error, commands on standard output, or everything as JSON."""
     if form == "json":
         print(json.dumps(_described(plan), indent=1))
         return

@@ -1,4 +1,4 @@
-"""A job on its way: what the user asked for, and the command line that the job will see on the cluster."""
+"""The promotion of a job: what the user asked for, and the command line the job will see on the cluster."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ KAFKA_PORT = 9092
 
 @dataclass(frozen=True)
 class StagedTable:
-    """A static table's file on this machine, and where the job finds its copy.
+    """A static table's file on this machine, and the place where the job finds its copy.
 
-    The copy keeps its name, so that another one put there is taken up by the running job.
+    The copy keeps its name, so that the running job picks up a new one put there.
     """
 
     flag: str
@@ -37,10 +37,10 @@ class StagedTable:
 
 @dataclass(frozen=True)
 class Promotion:
-    """A job and where it goes.
+    """A job and its target.
 
     `options` and `arguments`: the job's own, as the cluster sees them. `left_behind`: variables of this
-    environment that would have set a flag here and do not on the cluster.
+    environment that would have set a flag here but do not on the cluster.
     """
 
     job: Job
@@ -52,14 +52,14 @@ class Promotion:
 
     @property
     def runtime(self) -> Runtime | None:
-        """What the job will run in; None where it is not known."""
+        """Return the runtime that the job will run in; None if it is unknown."""
         if self.target.serverless:
             return runtimes.serverless().get(self.target.serverless)
         return runtimes.image(self.target.image_version or "")
 
     @property
     def shipped_sets(self) -> tuple[str, ...]:
-        """The jar sets that the runtime lacks; in a rehearsal it brings none."""
+        """Return the jar sets that the runtime lacks; in a rehearsal, the runtime brings none."""
         if not self.runtime:
             return jar_sets(self.options)
         brought = () if self.target.rehearsal else self.runtime.brings
@@ -68,25 +68,25 @@ class Promotion:
 
     @property
     def checkpoint(self) -> str:
-        """The folder of the job's checkpoint."""
+        """Return the folder of the job's checkpoint."""
         return path_of(self.options.checkpoint_root, self.job.name, self.options.source)
 
     @property
     def endless(self) -> bool:
-        """Whether the driver is meant to run until it is stopped."""
+        """Return whether the driver is meant to run until it is stopped."""
         return bool(self.options.trigger != command_line.AVAILABLE_NOW)
 
     @property
     def restarts(self) -> int:
-        """Restarts of a failed driver within an hour."""
+        """Return the number of restarts of a failed driver per hour."""
         asked = self.target.max_failures_per_hour
         return (5 if self.endless else 0) if asked is None else asked
 
 
 def promotion(job: Job, target: Target, arguments: Sequence[str]) -> Promotion:
-    """The job's arguments checked by the job itself and completed for the cluster.
+    """Return the promotion, with the job's arguments checked by the job itself and completed for the cluster.
 
-    Exits with code 2 and one line for what the job does not take.
+    Exit with code 2 and a one-line message if the job does not accept an argument.
     """
     with _without_environment() as hidden:
         asked = command_line.parse(job, arguments)
@@ -100,7 +100,7 @@ def promotion(job: Job, target: Target, arguments: Sequence[str]) -> Promotion:
 
 
 def _defaults(target: Target, asked: Namespace) -> list[str]:
-    """What the target says of the job's flags; the user's own come after it and win."""
+    """Return the job's flags that follow from the target; the user's own come after them and win."""
     defaults = [f"--checkpoint-root={target.root}/checkpoints"]
     if asked.source == "pubsublite" and target.project_number:
         defaults.append(f"--pubsublite-project={target.project_number}")
@@ -118,7 +118,7 @@ def _staged_tables(job: Job, target: Target, asked: Namespace) -> Iterator[Stage
 
 
 def _without(flag: str, arguments: Sequence[str]) -> list[str]:
-    """The arguments without a flag that takes one value."""
+    """Return the arguments without a flag that takes one value."""
     left, waiting = [], iter(arguments)
     for argument in waiting:
         if argument == flag:
@@ -130,7 +130,7 @@ def _without(flag: str, arguments: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _without_environment() -> Iterator[list[str]]:
-    """This machine's defaults for flags set aside, for the cluster has none; their names."""
+    """Run the block without this machine's defaults for flags, which the cluster lacks; yield their names."""
     hidden = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     for name in hidden:
         del os.environ[name]

@@ -1,4 +1,4 @@
-"""What every release does, and what one does with a running job: stage, submit, watch, stop, go back."""
+"""The steps of a release and those for a running job: stage, submit, watch, stop, roll back."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jobs.promotion.step import JOB_ID, Section, Step
 from jobs.promotion.target import joined
 
 SETTINGS = {
-    # One a CPU of two workers with four each; each is state in the bucket. Frozen by the first start.
+    # One per CPU of two workers with four each; each has state in the bucket. The first start freezes it.
     "spark.sql.shuffle.partitions": "8",
 }
 
 
 def sections(promotion: Promotion, package: Package) -> Iterator[Section]:
-    """The release's commands, then those for a person."""
+    """Yield the release's commands, then those to be run by hand."""
     yield Section(
         "The release: stage the package and submit",
         (*_stage(promotion, package), _submit(promotion, package)),
@@ -30,7 +30,10 @@ def sections(promotion: Promotion, package: Package) -> Iterator[Section]:
 
 
 def labels(promotion: Promotion, package: Package) -> dict[str, str]:
-    """The submitted job's labels: what runs, by which its twin is found before a second one is started."""
+    """Return the submitted job's labels.
+
+    They say what runs, so that a job's twin is found before a second one is started.
+    """
     own = {"app": "twinstream", "job": promotion.job.name, "source": promotion.options.source}
     checkpoint = hashlib.sha256(promotion.checkpoint.encode()).hexdigest()[:12]
     return {**promotion.target.labels, **own, "package": package.version, "checkpoint": checkpoint}

@@ -1,4 +1,4 @@
-"""Whether the runtime can run the code, its jars and its stream."""
+"""Checks that the runtime can run the code, its jars and its stream."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from jobs.sinks import sink as sinks
 from sources import source as sources
 
 PYTHON = (3, 11)
-"""The oldest Python that the code runs on: `datetime.UTC`, `typing.Self`."""
+"""The oldest Python that the code runs on, because of `datetime.UTC` and `typing.Self`."""
 USE_PREFERRED = f"--image-version {PREFERRED}"
 
 
 def known_runtime(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """An image that is named, and that something is known of: an unpinned cluster gets the newest one."""
+    """Refuse a missing or unknown image or runtime: an unpinned cluster gets the newest image."""
     target = promotion.target
     if target.serverless and not promotion.runtime:
         known = ", ".join(serverless())
@@ -41,7 +41,7 @@ def known_runtime(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def supported_runtime(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """A runtime that Google still mends."""
+    """Refuse runtimes that Google no longer supports."""
     runtime = promotion.runtime
     if runtime and runtime.supported_until and today > runtime.supported_until:
         yield refused(
@@ -52,7 +52,7 @@ def supported_runtime(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def no_batch_runtime(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """A cluster: a serverless batch ends after its ttl and is never started again."""
+    """Refuse serverless runtimes: a serverless batch ends after its ttl and is never restarted."""
     if promotion.target.serverless:
         yield refused(
             f"--serverless {promotion.target.serverless}",
@@ -63,7 +63,7 @@ def no_batch_runtime(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def python_of_the_code(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """A Python that can read the code."""
+    """Refuse runtimes whose Python is too old for the code."""
     runtime = promotion.runtime
     if runtime and runtime.python and _release(runtime.python) < PYTHON:
         expected = ".".join(map(str, PYTHON))
@@ -75,7 +75,7 @@ def python_of_the_code(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def jars_fit(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Jars that are made for the runtime's Spark, Scala and Java."""
+    """Refuse jars that are not built for the runtime's Spark, Scala and Java."""
     if runtime := promotion.runtime:
         for name in promotion.shipped_sets:
             facts = connector(name)
@@ -86,7 +86,7 @@ def jars_fit(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def jars_there(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Jars that are on this machine, for they are staged: a cluster has no way to Maven."""
+    """Refuse jar sets missing on this machine, which stages them, because a cluster cannot reach Maven."""
     for name in promotion.shipped_sets:
         try:
             jars(name)
@@ -96,7 +96,7 @@ def jars_there(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def announced_end(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """What Google has announced about the source; nothing is computed from it."""
+    """Warn about what Google has announced about the source; nothing is computed from it."""
     if said := statement(promotion.options.source):
         yield warning(
             f"--source {promotion.options.source}",
@@ -106,7 +106,7 @@ def announced_end(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def _misfits(needs: Connector, runtime: Runtime) -> Iterator[tuple[str, str]]:
-    """What the jars need and what there is instead."""
+    """Yield each thing that the jars need and what the runtime has instead."""
     if runtime.scala != needs.scala:
         yield f"Scala {needs.scala}", f"Scala {runtime.scala}"
     if runtime.spark not in needs.spark:
@@ -116,7 +116,7 @@ def _misfits(needs: Connector, runtime: Runtime) -> Iterator[tuple[str, str]]:
 
 
 def _user(promotion: Promotion, jar_set: str) -> str:
-    """The flag that asks for the jar set."""
+    """Return the flag that requires the jar set."""
     options = promotion.options
     of_source, of_sink = sources.load(options.source).jars(options), sinks.load(options.sink).jars(options)
     spark = promotion.runtime.spark if promotion.runtime else ""

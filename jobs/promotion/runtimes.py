@@ -1,4 +1,4 @@
-"""The facts of `runtimes.toml`: Google's runtimes, what the jars need, and what Google has announced."""
+"""The facts in `runtimes.toml`: Google's runtimes, the jars' requirements, and Google's announcements."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _IMAGE = re.compile(r"(\d+\.\d+)(?:\.\d+)?(-[a-z]+\d+)")
 
 @dataclass(frozen=True)
 class Runtime:
-    """An image of Dataproc's clusters, or a runtime of Google's serverless Spark.
+    """An image of Dataproc clusters, or a runtime of Google's serverless Spark.
 
-    `spark`, `scala` and `python` are `major.minor`, `java` is the feature release. `brings`: the jar sets
-    that are there already. No `python` and no date: unknown.
+    `spark`, `scala` and `python` are `major.minor`; `java` is the feature release. `brings`: the jar sets
+    that it already includes. A missing `python` or date is unknown.
     """
 
     name: str
@@ -38,9 +38,9 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Connector:
-    """What a jar set needs: one of these Sparks, this Scala, this Java or a newer one.
+    """The requirements of a jar set: one of these Spark versions, this Scala, and at least this Java.
 
-    `properties`: what Spark is told on a cluster, where jars come by `--jars`, so that it loads them.
+    `properties`: Spark's settings on a cluster, where jars come by `--jars`, that make it load them.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Connector:
 
 @dataclass(frozen=True)
 class Service:
-    """A service of Google's that a job reads or writes: its API, and the roles of the job's account."""
+    """A Google service that a job reads or writes: its API, and the roles of the job's account."""
 
     api: str
     roles: tuple[str, ...]
@@ -64,7 +64,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Statement:
-    """What somebody has announced, for a person to read."""
+    """An announcement, for people to read."""
 
     says: str
     source: str
@@ -72,35 +72,35 @@ class Statement:
 
 
 def images() -> dict[str, Runtime]:
-    """The images of clusters by name, oldest first."""
+    """Return the cluster images by name, oldest first."""
     return {name: _runtime(name, facts) for name, facts in _facts()["image"].items()}
 
 
 def serverless() -> dict[str, Runtime]:
-    """The runtimes of serverless Spark by version, oldest first."""
+    """Return the runtimes of serverless Spark by version, oldest first."""
     return {name: _runtime(f"serverless {name}", facts) for name, facts in _facts()["serverless"].items()}
 
 
 def image(version: str) -> Runtime | None:
-    """The image of a version, which may be a sub-minor one (2.3.12-debian12); None for an unknown one."""
+    """Return the image of a version, possibly a sub-minor one (2.3.12-debian12); None if it is unknown."""
     match = _IMAGE.fullmatch(version)
     return images().get(match[1] + match[2]) if match else None
 
 
 def connector(jar_set: str) -> Connector:
-    """What the jar set needs; raises KeyError for a set without facts."""
+    """Return the jar set's requirements; raise KeyError for a set without facts."""
     facts = _facts()["connector"][jar_set]
     return Connector(jar_set, **{**facts, "spark": tuple(facts["spark"])})
 
 
 def service(name: str) -> Service:
-    """The service; raises KeyError for one without facts."""
+    """Return the service; raise KeyError for one without facts."""
     facts = _facts()["service"][name]
     return Service(**{**facts, "roles": tuple(facts["roles"])})
 
 
 def statement(source: str) -> Statement | None:
-    """What was announced about a source; None where nothing was."""
+    """Return the announcement about a source; None if there is none."""
     facts = _facts()["statement"].get(source)
     return Statement(**facts) if facts else None
 

@@ -1,4 +1,4 @@
-"""What is needed once: APIs, roles, a bucket, the streams at their broker, and the clusters."""
+"""The one-time setup: APIs, roles, a bucket, the streams at their broker, and the clusters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORKERS = 2
 
 
 def sections(promotion: Promotion) -> Iterator[Section]:
-    """The project's, the clusters' and the streams' commands, in order."""
+    """Yield the commands for the project, the bucket, the clusters and the streams, in order."""
     streams = tuple(_streams(promotion))
     yield Section("The project, once", tuple(_project(promotion)), SETUP)
     yield Section("The bucket, once", (_bucket(promotion),), SETUP)
@@ -82,7 +82,7 @@ def _clusters(promotion: Promotion) -> Iterator[Step]:
             unless=_kafka(promotion, "clusters", "describe", target.kafka_cluster),
         )
     flags = [f"--image-version={target.image_version}", f"--scopes={target.scopes}", "--no-address"]
-    # A fixed number: autoscaling takes executors, and with them state, from a running stream.
+    # A fixed number: autoscaling removes executors, and with them state, from a running stream.
     flags += [f"--num-workers={WORKERS}", f"--bucket={target.bucket}", f"--subnet={target.subnet}"]
     flags += [f"--service-account={target.service_account}"] if target.service_account else []
     yield Step(
@@ -142,14 +142,14 @@ def _kafka(promotion: Promotion, *words: str) -> tuple[str, ...]:
 
 
 def _services(promotion: Promotion) -> list[str]:
-    """Google's services that the job reads or writes; kafka only where it is Google's."""
+    """Return the Google services that the job reads or writes; kafka only if it is Google's."""
     used = (promotion.options.source, promotion.options.sink)
     googles = ("pubsublite", "bigquery", *(["kafka"] if promotion.target.kafka_cluster else []))
     return [name for name in googles if name in used]
 
 
 def _account(promotion: Promotion) -> str | None:
-    """The service account of the cluster's machines, where it can be told."""
+    """Return the service account of the cluster's machines, None if it is unknown."""
     number = promotion.target.project_number
     default = f"{number}-compute@developer.gserviceaccount.com" if number else None
     return promotion.target.service_account or default

@@ -1,4 +1,4 @@
-"""One command of the way, as a person copies it and as `submit` runs it."""
+"""The commands of a deployment, as users copy them and as `submit` runs them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTH = 110
 
 @dataclass(frozen=True)
 class Step:
-    """A command with what it is for. It is not run where `unless` succeeds: then the thing is there.
+    """A command and its purpose; it is not run if `unless` succeeds, because its result is already there.
 
     `names_job`: its output is the submitted job's id, which later commands take as `$JOB_ID`.
     """
@@ -25,13 +25,13 @@ class Step:
 
     @property
     def shell(self) -> str:
-        """The command for a POSIX shell, in lines of readable length."""
+        """Return the command for a POSIX shell, in lines of readable length."""
         line = _wrapped(_quoted(word) for word in self.command)
         return f"{JOB_ID}=$({line})" if self.names_job else line
 
     @property
     def lines(self) -> list[str]:
-        """The purpose as comments, then the command."""
+        """Return the purpose as comments, followed by the command."""
         purpose = textwrap.wrap(
             self.purpose, 100, initial_indent="# - ", subsequent_indent="#   ", break_on_hyphens=False
         )
@@ -42,7 +42,7 @@ class Step:
 class Section:
     """Steps that belong together; `switch`: the flag that makes `submit` run them, '' for always.
 
-    `by_hand`: they are for a person, at some later time.
+    `by_hand`: they are to be run by hand, at some later time.
     """
 
     title: str

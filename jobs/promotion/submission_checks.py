@@ -1,4 +1,4 @@
-"""Whether Dataproc takes the submission, and treats its driver as a stream needs it."""
+"""Checks that Dataproc accepts the submission and treats its driver as a stream requires."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.promotion.package import PackageError, load
 from jobs.promotion.promotion import Promotion
 
 MOST_RESTARTS = 10
-"""An hour, Dataproc's own limit."""
+"""Per hour: Dataproc's own limit."""
 _NAMES = {
     "cluster": (
         r"[a-z]([a-z0-9-]{0,50}[a-z0-9])?",
@@ -28,7 +28,7 @@ _SECRET = re.compile(r"(?i)password|secret|token|private.?key|credentials")
 
 
 def names_as_google_takes_them(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Names that Google's services accept."""
+    """Refuse names that Google's services do not accept."""
     for field, (pattern, expected) in _NAMES.items():
         name, flag = getattr(promotion.target, field), "--" + field.replace("_", "-")
         if name and not re.fullmatch(pattern, name):
@@ -36,7 +36,7 @@ def names_as_google_takes_them(promotion: Promotion, today: date) -> Iterator[Fi
 
 
 def scopes(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Machines that may call what the job needs: the default scopes leave Pub/Sub Lite and Kafka out."""
+    """Refuse scopes that do not cover the job's needs: the defaults leave out Pub/Sub Lite and Kafka."""
     asked = promotion.target.scopes
     if not any(scope.rpartition("/")[2] == "cloud-platform" for scope in asked.split(",")):
         yield refused(
@@ -47,7 +47,10 @@ def scopes(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def restarts(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Restarts where the driver runs for ever, none where it ends: an exit with 0 is never restarted."""
+    """Refuse too many restarts, none for an endless driver, or any for one that ends with exit code 0.
+
+    Dataproc never restarts a driver that exits with 0.
+    """
     asked = promotion.restarts
     if asked > MOST_RESTARTS:
         yield refused(
@@ -70,7 +73,7 @@ def restarts(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def one_run(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """A stream that goes on."""
+    """Warn about a run that ends instead of a stream that continues."""
     if not promotion.endless:
         yield warning(
             "--trigger available-now",
@@ -80,7 +83,7 @@ def one_run(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def labels(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Labels that Google accepts."""
+    """Refuse labels that Google does not accept."""
     for name, value in promotion.target.labels.items():
         if not (_LABEL[0].fullmatch(name) and _LABEL[1].fullmatch(value)):
             yield refused(
@@ -91,7 +94,7 @@ def labels(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def jars_from_the_bucket(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """No jars fetched at the start: a cluster's machines have no way to the internet."""
+    """Refuse to fetch jars at the start, because a cluster's machines cannot reach the internet."""
     for name in promotion.target.properties.keys() & set(_FETCHING):
         yield refused(
             f"--properties {name}={promotion.target.properties[name]}",
@@ -101,7 +104,7 @@ def jars_from_the_bucket(promotion: Promotion, today: date) -> Iterator[Finding]
 
 
 def no_secret_in_sight(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """No secret where `jobs describe`, logs and process lists show it."""
+    """Refuse secrets that `jobs describe`, logs and process lists would show."""
     shown = promotion.target.properties | promotion.target.labels
     for name in (name for name, value in shown.items() if _SECRET.search(f"{name}={value}")):
         yield refused(
@@ -112,7 +115,7 @@ def no_secret_in_sight(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def package_is_whole(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """An older package that is what its manifest says, with the jars that this source and sink need."""
+    """Refuse an older package that does not match its manifest or lacks jars of this source and sink."""
     if not (folder := promotion.target.package):
         return
     try:
@@ -131,14 +134,14 @@ def package_is_whole(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 
 def environment_stays_here(promotion: Promotion, today: date) -> Iterator[Finding]:
-    """Defaults from the environment are this machine's; the cluster has none of them."""
+    """Warn about flag defaults from this machine's environment, which the cluster does not have."""
     for name in promotion.left_behind:
         flag = "--" + name.partition("_")[2].lower().replace("_", "-")
         yield warning(name, "set here, but not on the cluster, and left out", f"{flag} on the command line")
 
 
 def _mended(field: str, name: str) -> str:
-    """The name that was probably meant."""
+    """Return the name that was probably meant."""
     if field == "region":
         return re.sub(r"-[a-z]$", "", name)
     return field.upper()

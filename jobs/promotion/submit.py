@@ -1,4 +1,4 @@
-"""`python -m jobs submit`: goes the plan's way through gcloud, and stops at the first thing that fails."""
+"""`python -m jobs submit`: runs the plan's commands through gcloud and stops at the first failure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from jobs.runtime.job import Job
 
 
 def command(job: Job, arguments: Sequence[str]) -> int:
-    """Submit the job: 0 where it runs, 1 where the plan is refused or gcloud fails.
+    """Submit the job; return 0 if it runs, 1 if the plan is refused or gcloud fails.
 
-    May be run again after a failure: what is there already is left as it is. Exits with code 2 for a wrong
-    command line.
+    It may be run again after a failure: what is already there is left as it is. Exit with code 2 if the
+    command line is wrong.
     """
     known = plan.flags("submit")
     known.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
@@ -50,9 +50,9 @@ def _go(made: Plan) -> None:
 
 
 def run(step: Step) -> str:
-    """Run a step where it is needed, and show it; the job's id where it names one, else ''.
+    """Show a step, run it if it is needed, and return the job's id if it names one, otherwise ''.
 
-    Raises Stopped where gcloud fails, after what gcloud itself said on standard error.
+    Raise Stopped if gcloud fails, after gcloud's own message on standard error.
     """
     print("\n".join(step.lines), flush=True)
     if step.unless and asking.asked(step.unless).returncode == 0:

@@ -1,4 +1,4 @@
-"""Where a job goes on Google Cloud: the flags of `plan` and `submit`, beside the job's own."""
+"""The target of a job on Google Cloud: the flags of `plan` and `submit`, in addition to the job's own."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 from sources.flags import Parser, add_flag
 
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC"
-"""Where gcloud finds Dataproc instead of at Google: set for a rehearsal."""
+"""The variable that points gcloud to a Dataproc other than Google's: set for a rehearsal."""
 LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[?::1\]?")
 NEEDED = ("cluster", "region", "bucket")
 
 
 @dataclass(frozen=True)
 class Target:
-    """The cluster, what it runs, and how a driver there is treated; None: not given.
+    """The cluster, what it runs, and how a driver is treated there; None: not given.
 
-    `package`: the folder of an older package to submit again. `rehearsal`: gcloud is led to a Dataproc on
-    this machine, so what is local to this machine is local to the cluster.
+    `package`: the folder of an older package to submit again. `rehearsal`: gcloud is directed to a Dataproc
+    on this machine, so anything local to this machine is local to the cluster.
     """
 
     cluster: str
@@ -45,12 +45,12 @@ class Target:
 
     @property
     def root(self) -> str:
-        """The folder of all that is twinstream's in the bucket."""
+        """Return the folder of everything that belongs to twinstream in the bucket."""
         return f"gs://{self.bucket}/twinstream"
 
 
 def parser(command: str) -> Parser:
-    """The flags that say where a job goes."""
+    """Return the parser of the flags that define a job's target."""
     flags = Parser(
         prog=f"python -m jobs {command} JOB",
         usage="%(prog)s --cluster C --region R --bucket B --image-version V [FLAG ...] [the job's flags]",
@@ -84,9 +84,10 @@ def parser(command: str) -> Parser:
 
 
 def parse(flags: Parser, arguments: Sequence[str]) -> tuple[Target, list[str], Namespace]:
-    """The target, the job's arguments, and all options of `flags`.
+    """Return the target, the job's arguments, and all options of `flags`.
 
-    What no flag of the target is, and all after `--`, is the job's. Exits with code 2 and one line.
+    Everything that is not a flag of the target, and everything after `--`, belongs to the job. Exit with code
+    2 and a one-line message if a required flag is missing.
     """
     own, _, after = _partition(arguments)
     known, others = flags.parse_known_args(own)
@@ -97,7 +98,7 @@ def parse(flags: Parser, arguments: Sequence[str]) -> tuple[Target, list[str], N
 
 
 def pairs(text: str) -> dict[str, str]:
-    """`a=b,c=d` as a mapping, or `^#^a=b#c=d` with another separator, as gcloud takes both."""
+    """Parse `a=b,c=d`, or `^#^a=b#c=d` with another separator, into a mapping, as gcloud does."""
     escaped = re.match(r"\^(.+?)\^", text)
     separator, rest = (escaped[1], text[escaped.end() :]) if escaped else (",", text)
     found = {}
@@ -110,14 +111,14 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def joined(mapping: dict[str, str]) -> str:
-    """The mapping as one flag of gcloud's, with a separator that does not occur in it."""
+    """Format the mapping as one gcloud flag, with a separator that does not occur in it."""
     texts = [f"{name}={value}" for name, value in mapping.items()]
     separator = next(mark for mark in (",", "#", ";", "@@", "||") if not any(mark in text for text in texts))
     return ",".join(texts) if separator == "," else f"^{separator}^{separator.join(texts)}"
 
 
 def is_local(address: str) -> bool:
-    """Whether HOST or HOST:PORT is this machine's alone."""
+    """Return whether HOST or HOST:PORT is local to this machine."""
     host = re.sub(r":\d+$", "", address.strip())
     return LOOPBACK.fullmatch(host) is not None
 
@@ -129,7 +130,7 @@ def _partition(arguments: Sequence[str]) -> tuple[list[str], list[str], list[str
 
 
 def _here() -> bool:
-    return os.environ.get(ENDPOINT, "").startswith("http://")  # Google's own speaks https alone
+    return os.environ.get(ENDPOINT, "").startswith("http://")  # Google's own endpoint speaks only https
 
 
 def _bucket(text: str) -> str:
