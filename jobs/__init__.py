@@ -1,1 +1,1 @@
-"""The jobs, and what runs them."""
+"""The jobs and the code that runs them."""

@@ -36,13 +36,13 @@ DEMO = ("streaming_product_discounts", "popular_products_recommendation")
 
 
 def modules() -> list[str]:
-    """The names of all jobs: the modules of this package that have a JOB."""
+    """Return the names of all jobs, that is, of this package's modules that have a JOB."""
     names = [module.name for module in pkgutil.iter_modules(jobs.__path__) if not module.ispkg]
     return sorted(name for name in names if hasattr(importlib.import_module(f"jobs.{name}"), "JOB"))
 
 
 def load(name: str) -> Job:
-    """The job called `name`; exits with code 2 naming the known ones."""
+    """Return the job called `name`; exit with code 2, naming the known jobs, if there is none."""
     if name not in modules():
         _fail(f"no job named {name!r}; known: {', '.join(modules())}")
     return cast(Job, importlib.import_module(f"jobs.{name}").JOB)
@@ -65,9 +65,9 @@ def run_job(arguments: list[str]) -> int:
 
 
 def demo(arguments: list[str]) -> int:
-    """Run both main jobs over the bundled events, on a checkpoint that is thrown away."""
+    """Run both main jobs over the bundled events, with checkpoints that are discarded afterwards."""
     Parser(prog="python -m jobs demo").parse_args(arguments)
-    # Java's compiler that is ready at once: the demo ends before the better one pays.
+    # Use only Java's quick compiler: the demo ends before the optimizing one pays off.
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
     with tempfile.TemporaryDirectory(prefix="twinstream-demo-") as root:
         flags = ["--source", "replay", "--sink", "console", "--checkpoint-root", root]
@@ -75,7 +75,7 @@ def demo(arguments: list[str]) -> int:
 
 
 def reset(arguments: list[str]) -> int:
-    """Delete the checkpoint of a job reading a source, dead letters in it included."""
+    """Delete the checkpoint of a job that reads a source, including the dead letters in it."""
     from jobs.runtime.checkpoint import CheckpointError, delete
     from jobs.runtime.checkpoint_lock import held
     from jobs.runtime.java import NoJava
@@ -98,42 +98,42 @@ def reset(arguments: list[str]) -> int:
 
 
 def package(arguments: list[str]) -> int:
-    """Write what is shipped to a cluster."""
+    """Write the package that is shipped to a cluster."""
     from jobs.promotion.package import command
 
     return command(arguments)
 
 
 def plan(arguments: list[str]) -> int:
-    """Say what keeps a job from Dataproc, or every command that brings it there."""
+    """Print the reasons a job cannot run on Dataproc, or every command that deploys it there."""
     from jobs.promotion.plan import command
 
     return command(_named("plan", arguments), arguments[1:])
 
 
 def submit(arguments: list[str]) -> int:
-    """Bring a job to Dataproc."""
+    """Submit a job to Dataproc."""
     from jobs.promotion.submit import command
 
     return command(_named("submit", arguments), arguments[1:])
 
 
 def cutover(arguments: list[str]) -> int:
-    """Plan a job's way from Pub/Sub Lite to Kafka, or prove that it counted every event once."""
+    """Plan a job's migration from Pub/Sub Lite to Kafka, or prove that it counted every event once."""
     from jobs.cutover.command import command
 
     return command(_named("cutover", arguments), arguments[1:])
 
 
 def dead_letters(arguments: list[str]) -> int:
-    """List, show, export or send again what the jobs could not take for events."""
+    """List, show, export or resend the messages that the jobs rejected."""
     from jobs.letters.command import command
 
     return command(arguments)
 
 
 def doctor(arguments: list[str]) -> int:
-    """Say what on this machine keeps the product from running."""
+    """Report what keeps the product from running on this machine."""
     from jobs.doctor.command import command
 
     return command(arguments)
@@ -155,7 +155,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command and return its exit code."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if arguments else 2
@@ -165,7 +165,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _named(command: str, arguments: list[str]) -> Job:
-    """The job that the first argument names."""
+    """Return the job that the first argument names."""
     if not arguments or arguments[0].startswith("-"):
         _fail(f"{command}: no job named; known: {', '.join(modules())}")
     return load(arguments[0])

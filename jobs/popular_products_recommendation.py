@@ -24,14 +24,14 @@ def transform(
     join_within: str = "30 minutes",
     top: int = 10,
 ) -> DataFrame:
-    """The `top` products of each tumbling window of purchase time, over purchases that followed a view.
+    """Return the `top` products of each tumbling window of purchase time, counting purchases after a view.
 
-    `views`: `event_time timestamp, user_id string, product_id string`; `purchases`: besides these
+    `views`: `event_time timestamp, user_id string, product_id string`; `purchases`: the same and
     `quantity int, unit_price decimal(18,2)`. A purchase counts, once, if the same user viewed the same
-    product at the same time or up to and with `join_within` before.
+    product at the same time or earlier, by at most `join_within`.
     Rows: `window_start timestamp, window_end timestamp, product_id string, purchases bigint, buyers bigint,
-    units bigint, revenue decimal(18,2), rank int`; `rank` from 1 by purchases and revenue, both descending,
-    then product_id.
+    units bigint, revenue decimal(18,2), rank int`; `rank` starts at 1, by purchases and revenue, both
+    descending, then by product_id.
     """
     per_product = (
         followed_a_view(purchases, views, join_within)
@@ -56,10 +56,10 @@ def transform(
 
 
 def followed_a_view(purchases: DataFrame, views: DataFrame, within: str) -> DataFrame:
-    """The purchases that followed a view, each once however many views came before it.
+    """Return the purchases that followed a view, each once, however many views preceded it.
 
-    The last condition follows from the others. By it Spark keeps a purchase in state for `within` behind the
-    watermark; else one that came out of order would not meet the views of its own batch.
+    The last condition follows from the others. It makes Spark keep a purchase in state until the watermark is
+    `within` past it; otherwise an out-of-order purchase would not be joined with the views of its own batch.
     """
     purchase, view = purchases.alias("purchase"), views.alias("view")
     same_interest = F.expr(
@@ -72,9 +72,9 @@ def followed_a_view(purchases: DataFrame, views: DataFrame, within: str) -> Data
 
 
 def ranked(per_product: DataFrame, top: int) -> DataFrame:
-    """The best products of each `window`: `window, position int` from 0, and `product` with the rest.
+    """Return the best products of each `window`: `window, position int` from 0, and `product` with the rest.
 
-    A stream has no rank function: an array of a window's products is sorted instead.
+    Streaming queries do not support rank functions: an array of a window's products is sorted instead.
     """
     best_first = F.struct(
         (-F.col("purchases")).alias("fewest"),
@@ -111,7 +111,7 @@ JOB = Job(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the job; returns the exit code."""
+    """Run the job and return the exit code."""
     return run(JOB, arguments)
 
 

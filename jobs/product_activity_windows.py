@@ -22,10 +22,10 @@ def transform(
     slide: str = "30 seconds",
     gap: str = "5 minutes",
 ) -> DataFrame:
-    """Events a window and key: a session window's key is the user, any other window's the product.
+    """Count events per window and key: the user for session windows, the product for all others.
 
     `events`: `event_time timestamp, user_id string, product_id string`. `window` is the length of tumbling
-    and sliding windows, a sliding one starts every `slide`, and a session ends `gap` after its last event.
+    and sliding windows; a sliding one starts every `slide`, and a session ends `gap` after its last event.
     Rows: `window_start timestamp, window_end timestamp, key string, events bigint`.
     """
     of_type: dict[str, tuple[Column, str]] = {
@@ -85,7 +85,7 @@ JOB = Job(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the job; returns the exit code."""
+    """Run the job and return the exit code."""
     return run(JOB, arguments)
 
 

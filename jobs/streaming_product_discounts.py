@@ -19,12 +19,12 @@ MONEY = "decimal(18,2)"
 
 
 def transform(orders: DataFrame, discounts: DataFrame, window: str = "1 minute") -> DataFrame:
-    """Discount insights a product and tumbling window of event time.
+    """Compute discount insights per product and tumbling window of event time.
 
     `orders`: `event_time timestamp, user_id string, product_id string, quantity int,
     unit_price decimal(18,2)`.
     `discounts`: `user_id string, product_id string, discount_percent decimal(5,2), valid_from timestamp,
-    valid_until timestamp`, at most one valid at any instant for a user and product.
+    valid_until timestamp`, at most one valid at any instant per user and product.
     Rows: `window_start timestamp, window_end timestamp, product_id string, orders bigint,
     discounted_orders bigint, units bigint, gross_revenue, discount_amount, net_revenue decimal(18,2)`.
     """
@@ -60,9 +60,9 @@ def transform(orders: DataFrame, discounts: DataFrame, window: str = "1 minute")
 
 
 def with_discount(orders: DataFrame, discounts: DataFrame) -> DataFrame:
-    """Return `orders` with the `discount_percent` valid at the order's event time, null where none is.
+    """Return `orders` with the `discount_percent` valid at the order's event time, null if none is.
 
-    No hint: Spark broadcasts discounts whose size it knows to be small, and must not where they are large.
+    The join has no hint: Spark broadcasts discounts known to be small and must not broadcast large ones.
     """
     order, offer = orders.alias("order"), discounts.alias("offer")
     valid = (
@@ -75,7 +75,7 @@ def with_discount(orders: DataFrame, discounts: DataFrame) -> DataFrame:
 
 
 def _percentage(amount: str, percent: str) -> Column:
-    """`percent` of `amount`, rounded half-up to cents."""
+    """Return `percent` of `amount`, rounded half-up to cents."""
     return F.round(F.col(amount) * F.col(percent) * F.lit("0.01").cast("decimal(2,2)"), 2).cast(MONEY)
 
 
@@ -105,7 +105,7 @@ JOB = Job(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the job; returns the exit code."""
+    """Run the job and return the exit code."""
     return run(JOB, arguments)
 
 
