@@ -1,4 +1,4 @@
-"""A local Dataproc that the unmodified gcloud talks to: real drivers on a real standalone Spark cluster.
+"""A local Dataproc for the unmodified gcloud: real drivers on a real standalone Spark cluster.
 
 ``python -m dataproc_emulator serve`` runs it; :class:`DataprocEmulator` runs it inside a program.
 """

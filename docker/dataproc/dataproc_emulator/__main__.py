@@ -18,7 +18,10 @@ _DIRECTORY = Path(".dataproc")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code (2: a wrong argument, 1: it could not be done)."""
+    """Run one command and return the exit code: 0 for success, 1 for failure.
+
+    A wrong argument ends the program with exit code 2.
+    """
     options = _parser().parse_args(arguments)
     try:
         return _serve(options) if options.command == "serve" else _env(options)

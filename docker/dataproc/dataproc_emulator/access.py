@@ -1,7 +1,8 @@
-"""Who may call: a holder of the token, by a name that belongs to the emulator, and never a page of a browser.
+"""Access rules: a caller must hold the token and use one of the emulator's names; web pages are refused.
 
-A page can send requests to this machine. The Host header tells one whose own name was made to lead here (DNS
-rebinding), Origin and Sec-Fetch-Site tell any other, and no page can read the token.
+A web page can send requests to this machine. The Host header gives away a page whose own name was made to
+resolve to this machine (DNS rebinding), Origin and Sec-Fetch-Site give away any other page, and no page can
+read the token.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ _AUTHORITY = re.compile(r"(?:\[([\da-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?", re.
 class Access:
     """Checks the headers of each request.
 
-    ``hosts`` are names that lead to the emulator besides those of loopback, with a port where it differs from
-    ``port``, the one the emulator listens on.
+    ``hosts`` are the names, other than those of loopback, that lead to the emulator, each with its port if
+    that differs from ``port``, on which the emulator listens.
     """
 
     def __init__(self, token: str, port: int, hosts: Iterable[str] = ()) -> None:
@@ -55,7 +56,7 @@ class Access:
 
 
 def _place(authority: str, port: int) -> tuple[str, int]:
-    """Name and port of ``NAME[:PORT]``; raises ValueError for anything else."""
+    """Return name and port of ``NAME[:PORT]``; raise ValueError for anything else."""
     match = _AUTHORITY.fullmatch(authority)
     if not match:
         raise ValueError(f"{authority!r}: expected HOST or HOST:PORT")

@@ -1,4 +1,4 @@
-"""The emulator as an ASGI application: bodies go to the disk, handlers run in threads."""
+"""The emulator as an ASGI application: large bodies go to disk, and handlers run in threads."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _IN_MEMORY = 1 << 20
 
 
 class Application:
-    """Answers by ``routes`` who passes ``access``. A body beyond 1 MiB lies in ``spool``, nameless.
+    """Answers, by ``routes``, the requests that pass ``access``.
 
-    A client that says nothing for ``patience`` seconds within a body is refused.
+    A body beyond 1 MiB is kept in an unnamed file in ``spool``. A client that sends nothing for ``patience``
+    seconds in the middle of a body is refused.
     """
 
     def __init__(self, routes: Routes, access: Access, spool: Path, patience: float) -> None:
@@ -69,7 +70,7 @@ class Application:
 
 
 def _target(request: requests.Request) -> str:
-    """Path and query as they were sent: an object's name may hold an encoded slash."""
+    """Return path and query as they were sent, because an object's name may hold an encoded slash."""
     path, query = request.scope["raw_path"].decode(), request.scope["query_string"].decode("latin-1")
     return f"{path}?{query}" if query else str(path)
 

@@ -1,4 +1,4 @@
-"""Buckets as folders and objects as files, which jobs reach as ``gs://`` too (see ``hadoop``)."""
+"""Buckets as folders and objects as files, which jobs can also reach as ``gs://`` (see ``hadoop``)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 
 
 class Buckets:
-    """All buckets there are. What a job writes is an object as soon as its file is there."""
+    """All buckets. What a job writes is an object as soon as its file exists."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -32,11 +32,11 @@ class Buckets:
         hadoop.mount(files, self.names())
 
     def names(self) -> list[str]:
-        """Every bucket, Google's public one included, sorted."""
+        """Return the names of all buckets, Google's public one included, sorted."""
         return sorted(path.name for path in self._files.buckets.iterdir() if path.is_dir())
 
     def create(self, name: str, location: str) -> None:
-        """Make a bucket; raises ApiError for a wrong name and where it exists."""
+        """Create a bucket; raise ApiError if its name is invalid or taken."""
         if not _NAME.fullmatch(name):
             raise ApiError("INVALID_ARGUMENT", f"Invalid bucket name: '{name}'")
         with self._lock:
@@ -51,7 +51,7 @@ class Buckets:
             self._locations[name] = location
 
     def delete(self, name: str) -> None:
-        """Remove an empty bucket."""
+        """Delete an empty bucket; raise ApiError if it is not empty."""
         if next(self.objects(name, ""), None):
             raise ApiError("ALREADY_EXISTS", "The bucket you tried to delete is not empty.")
         with self._lock:
@@ -60,40 +60,40 @@ class Buckets:
             hadoop.mount(self._files, self.names())
 
     def location(self, name: str) -> str:
-        """Where the bucket is said to be."""
+        """Return the location given when the bucket was created in this run, otherwise US."""
         return self._locations.get(name, "US")
 
     def folder(self, name: str) -> Path:
-        """The bucket's folder; raises ApiError where there is none."""
+        """Return the bucket's folder; raise ApiError if it does not exist."""
         folder = self._files.buckets / name
         if not _NAME.fullmatch(name) or not folder.is_dir():
             raise ApiError("NOT_FOUND", f"The specified bucket does not exist: {name}")
         return folder
 
     def path(self, bucket: str, name: str) -> Path:
-        """The file of an object that may not exist; raises ApiError for names that files cannot have."""
+        """Return the file of an object, which may not exist; raise ApiError for names no file can have."""
         if not _is_file_name(name):
             raise ApiError("INVALID_ARGUMENT", f"Object name {name!r} cannot be the name of a file here.")
         return self.folder(bucket) / name
 
     def existing(self, bucket: str, name: str) -> Path:
-        """The file of an object; raises ApiError where there is none."""
+        """Return the file of an object; raise ApiError if it does not exist."""
         path = self.folder(bucket) / name
         if not _is_file_name(name) or not path.is_file():
             raise ApiError("NOT_FOUND", f"No such object: {bucket}/{name}")
         return path
 
     def from_uri(self, uri: str) -> Path:
-        """The file of ``gs://bucket/object``; raises ApiError where there is none."""
+        """Return the file of ``gs://bucket/object``; raise ApiError if it does not exist."""
         bucket, _, name = uri.removeprefix("gs://").partition("/")
         return self.existing(bucket, name)
 
     def objects(self, bucket: str, prefix: str) -> Iterator[str]:
-        """The names of the bucket's objects that begin with ``prefix``, in no order."""
+        """Yield the names of the bucket's objects that begin with ``prefix``, in no particular order."""
         root = self.folder(bucket)
         inside, slash, _ = prefix.rpartition("/")
         if slash and not _is_file_name(inside):
-            return  # no object has such a name, and the folder it leads to is not the bucket's
+            return  # no object has such a name, and the folder it leads to is not the bucket's own
         for folder, _, names in os.walk(root / inside):
             for name in names:
                 known = str(Path(folder, name).relative_to(root))
@@ -101,13 +101,13 @@ class Buckets:
                     yield known
 
     def writable(self, bucket: str, name: str) -> Path:
-        """The file of an object that is to be written or removed."""
+        """Return the file of an object to write or remove; raise ApiError for Google's public bucket."""
         if bucket == PUBLIC:
             raise ApiError("PERMISSION_DENIED", f"gs://{PUBLIC} is Google's: it can only be read.")
         return self.path(bucket, name)
 
     def write(self, bucket: str, name: str, content: BinaryIO) -> Path:
-        """Store an object whole: nobody sees half of it, and a failure leaves nothing."""
+        """Store an object whole and return its file: nobody sees half of it, and a failure leaves nothing."""
         path = self.writable(bucket, name)
         handle, temporary = tempfile.mkstemp(dir=self._files.uploads)
         try:
@@ -132,7 +132,7 @@ class Buckets:
                 raise
 
     def remove(self, bucket: str, name: str) -> None:
-        """Delete an object, and the folders that held nothing else."""
+        """Delete an object and the folders that held nothing else."""
         self.writable(bucket, name)
         path = self.existing(bucket, name)
         with self._lock:
@@ -147,7 +147,7 @@ def _drop_empty_folders(path: Path, root: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError:
-            return  # the first folder that holds something else ends it
+            return  # stop at the first folder that holds something else
 
 
 def _is_file_name(name: str) -> bool:
@@ -156,7 +156,7 @@ def _is_file_name(name: str) -> bool:
 
 
 def md5(path: Path) -> str:
-    """The file's MD5 as Cloud Storage writes it."""
+    """Return the file's MD5 as Cloud Storage writes it."""
     status = path.stat()
     return _md5(path, status.st_mtime_ns, status.st_size)
 

@@ -1,4 +1,4 @@
-"""Clusters as the interface shows them. Behind all of them runs one Spark."""
+"""Clusters as the interface shows them. A single Spark cluster runs behind all of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Resource = dict[str, Any]
 
 
 class Clusters:
-    """Every cluster, by region and name: a project is as good as any other."""
+    """Every cluster, by region and name; the project makes no difference."""
 
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
@@ -28,7 +28,7 @@ class Clusters:
         self._all: dict[tuple[str, str], Resource] = {}
 
     def create(self, project: str, region: str, wanted: Resource) -> Resource:
-        """Add a cluster in state CREATING; raises ApiError where it exists or could not run here."""
+        """Add a cluster in state CREATING; raise ApiError if it already exists or could not run here."""
         name = str(wanted.get("clusterName", ""))
         if not _NAME.fullmatch(name):
             raise ApiError("INVALID_ARGUMENT", f"Invalid cluster name '{name}'; expected {_NAME.pattern}")
@@ -55,18 +55,18 @@ class Clusters:
             return copy.deepcopy(cluster)
 
     def get(self, project: str, region: str, name: str) -> Resource:
-        """The cluster as it is now; raises ApiError where there is none."""
+        """Return the cluster as it is now; raise ApiError if it does not exist."""
         with self._lock:
             return {**copy.deepcopy(self._existing(project, region, name)), "projectId": project}
 
     def list(self, project: str, region: str) -> list[Resource]:
-        """All clusters of a region, sorted by name."""
+        """Return all clusters of a region, sorted by name."""
         with self._lock:
             names = sorted(name for place, name in self._all if place == region)
         return [self.get(project, region, name) for name in names]
 
     def enter(self, project: str, region: str, name: str, state: str, details: str = "") -> Resource:
-        """Put the cluster into a state."""
+        """Put the cluster into a state and return it."""
         with self._lock:
             cluster = self._existing(project, region, name)
             cluster["statusHistory"].append(cluster["status"])
@@ -88,7 +88,7 @@ class Clusters:
         return f"projects/{project}/regions/{region}/clusters/{name}"
 
     def _complete(self, cluster: Resource, region: str) -> None:
-        """Fill in what the service chooses."""
+        """Fill in what the service would choose."""
         config = cluster["config"]
         if bucket := config.get("configBucket"):
             self._buckets.folder(bucket)

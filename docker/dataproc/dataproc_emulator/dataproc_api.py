@@ -18,7 +18,7 @@ Resource = dict[str, Any]
 
 
 class DataprocApi:
-    """Answers for all regions; jobs run on one machine."""
+    """Answers for all regions; all jobs run on one machine."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -27,7 +27,7 @@ class DataprocApi:
         self.jobs = Jobs(machine, self.clusters)
 
     def add_to(self, routes: Routes) -> None:
-        """Answer the interface's paths."""
+        """Add the interface's paths to ``routes``."""
         routes.add("GET", f"{_REGION}/clusters", self._list_clusters)
         routes.add("POST", f"{_REGION}/clusters", self._create_cluster)
         routes.add("GET", _CLUSTER, lambda _, *path: self.clusters.get(*path))

@@ -15,7 +15,7 @@ _CHUNK = 1 << 16
 
 
 class Driver:
-    """A running spark-submit and all that it starts; ``pid`` is also the id of their process group."""
+    """A running spark-submit and everything it starts; ``pid`` is also the id of their process group."""
 
     def __init__(
         self,
@@ -34,14 +34,14 @@ class Driver:
         self.pid = self._process.pid
 
     def wait(self) -> int:
-        """The exit code, once the driver has ended, nothing of it is left and its output is stored."""
+        """Return the exit code once the driver has ended, nothing of it is left and its output is stored."""
         code = self._process.wait()
         self._processes.ended(self._process)
         self._reader.join()
         return code
 
     def stop(self, grace: float) -> None:
-        """SIGTERM now, SIGKILL after ``grace`` seconds."""
+        """Send SIGTERM now, and SIGKILL after ``grace`` seconds."""
         send(self._process, signal.SIGTERM)
         killer = Timer(grace, self._kill)
         killer.daemon = True

@@ -1,4 +1,4 @@
-"""The emulator inside a program: its own threads, its own Spark, a port from the operating system."""
+"""The emulator inside a program: its own threads and Spark, on a port from the operating system."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _CONNECTORS = "pubsublite/pubsublite-spark-sql-streaming-{}-with-dependencies.ja
 
 
 class DataprocEmulator:
-    """``with DataprocEmulator() as dataproc:`` serves until the block ends.
+    """A context manager: ``with DataprocEmulator() as dataproc:`` serves until the block ends.
 
     ``dataproc.env`` holds the variables that lead gcloud here; ``dataproc.address`` is ``host:port``;
-    ``dataproc.files`` says where objects, jobs and logs lie. Without a ``directory`` all is below a temporary
-    one. Drivers and executors get ``environment``, the process's own where none is given: what leads Google's
-    clients to a Pub/Sub Lite emulator leads the jobs there. A driver that is told to stop is killed after
-    ``grace`` seconds.
+    ``dataproc.files`` says where objects, jobs and logs are. Without a ``directory``, everything is in a
+    temporary one. Drivers and executors get ``environment``, by default the process's own, so variables that
+    lead Google's clients to a Pub/Sub Lite emulator also lead the jobs there. A driver that is told to stop
+    is killed after ``grace`` seconds.
 
-    A request must bear the token of ``dataproc.files`` and name loopback, ``advertise`` (HOST or HOST:PORT,
-    which clients are told) or one of ``allow_hosts``; one that stands still is ended after ``patience``
-    seconds. Raises OSError where Spark, Java, a jar, the port or the directory cannot be had.
+    A request must carry the token in ``dataproc.files`` and name loopback, ``advertise`` (HOST or HOST:PORT,
+    which clients are given) or one of ``allow_hosts``; one that stalls is ended after ``patience`` seconds.
+    Entering raises OSError if Spark, Java, a jar, the port or the directory is not available.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class DataprocEmulator:
 
     @property
     def env(self) -> dict[str, str]:
-        """The variables for gcloud, on top of the process's own."""
+        """Return the variables for gcloud, to be added to the process's own."""
         return environment(self.files, self.address, os.environ)
 
     @property
     def ready(self) -> dict[str, str]:
-        """What ``serve`` prints: where the emulator is."""
+        """Return what ``serve`` prints: where the emulator is."""
         return {"address": self.address, "cluster": CLUSTER, "region": REGION}
 
     def _interface(self, processes: Processes, cleanup: ExitStack) -> Routes:
@@ -126,7 +126,7 @@ class DataprocEmulator:
 
 
 def _publish_connectors(files: Files) -> None:
-    """Google's public bucket, with its Pub/Sub Lite connector where that was fetched."""
+    """Fill Google's public bucket with its Pub/Sub Lite connector, if that has been downloaded."""
     for jar in (hadoop.jars_directory() / "pubsublite").glob("pubsublite-spark-sql-streaming-*.jar"):
         for version in ("LATEST", "1.0.0"):
             link = files.buckets / PUBLIC / _CONNECTORS.format(version)

@@ -1,10 +1,10 @@
-"""Errors as Google's REST interfaces put them."""
+"""Errors as Google's REST interfaces write them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# gcloud calls again for half a minute where the code is 500 or above, so UNIMPLEMENTED is not 501 here.
+# gcloud retries for half a minute if the code is 500 or above, so UNIMPLEMENTED is not 501 here.
 _CODES = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
@@ -23,7 +23,7 @@ _CODES = {
 
 
 class ApiError(Exception):
-    """A refused call; ``status`` is Google's name of the reason."""
+    """A refused call; ``status`` is Google's name for the reason."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
@@ -32,11 +32,11 @@ class ApiError(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The answer, for both the newer interfaces (``status``) and Cloud Storage (``errors``)."""
+        """Return the answer, for both the newer interfaces (``status``) and Cloud Storage (``errors``)."""
         said = {"message": str(self), "domain": "global", "reason": self.status.lower()}
         return {"error": {"code": self.code, "message": str(self), "status": self.status, "errors": [said]}}
 
 
 def not_found(kind: str, name: str) -> ApiError:
-    """The error for a resource that does not exist."""
+    """Return the error for a resource that does not exist."""
     return ApiError("NOT_FOUND", f"Not found: {kind} {name}")

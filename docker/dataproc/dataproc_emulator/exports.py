@@ -1,7 +1,7 @@
-"""The environment that makes gcloud, unmodified, reach a running emulator and nothing else.
+"""The environment variables that lead the unmodified gcloud to a running emulator and nowhere else.
 
-It goes together with the Pub/Sub Lite emulator's exports, whichever comes first: that one's proxy passes on
-what is meant for this address, takes any token, and leaves this one's to gcloud.
+They work together with the Pub/Sub Lite emulator's exports, in either order: that emulator's proxy forwards
+what is meant for this address, it accepts any token, and its exports leave this emulator's token to gcloud.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _REMEDY = (
 
 
 def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict[str, str]:
-    """The variables for the emulator at ``address`` (host:port), given the ``existing`` ones."""
+    """Return the variables for the emulator at ``address`` (host:port), given the ``existing`` ones."""
     project = existing.get("CLOUDSDK_CORE_PROJECT", "")
     return {
         "DATAPROC_EMULATOR_HOST": address,
@@ -34,14 +34,17 @@ def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict
         "CLOUDSDK_CONFIG": str(files.gcloud),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
-        # Some commands of gcloud refuse a number, which the Pub/Sub Lite emulator's exports may have set.
+        # Some gcloud commands refuse a number, which the Pub/Sub Lite emulator's exports may have set.
         "CLOUDSDK_CORE_PROJECT": "local-project" if project.isdigit() else project or "local-project",
         "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "1",
     }
 
 
 def running(directory: Path) -> tuple[Files, str]:
-    """The emulator that runs over ``directory``; raises ConnectionError saying how to start one."""
+    """Return the files and address of the emulator that runs in ``directory``.
+
+    Raise ConnectionError, which says how to start one, if none answers.
+    """
     files = Files(directory.resolve())
     remedy = f"start one: python -m dataproc_emulator serve --directory {directory}"
     try:
@@ -53,10 +56,10 @@ def running(directory: Path) -> tuple[Files, str]:
 
 
 def elsewhere(directory: Path, address: str, token: str = "") -> Files:
-    """What gcloud needs on this machine, made in ``directory``, to reach an emulator in a container.
+    """Make the files with which gcloud reaches an emulator in a container, in ``directory``; return them.
 
-    The ``token`` is that emulator's, or else the one that ``directory`` has from an earlier time. Raises
-    ConnectionError where none answers at ``address`` (host:port), or not to this token.
+    ``token`` is that emulator's; without it, the one already in ``directory`` is used. Raise ConnectionError
+    if no emulator answers at ``address`` (host:port), or if it refuses the token.
     """
     _connect(address, "docker compose --profile dataproc up --wait dataproc")
     files = prepare_client(directory, token)
@@ -78,5 +81,5 @@ def _connect(address: str, remedy: str) -> None:
 
 
 def shell(variables: Mapping[str, str]) -> str:
-    """Export lines for a POSIX shell."""
+    """Return export lines for a POSIX shell."""
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())

@@ -1,4 +1,4 @@
-"""What the emulator keeps in its directory. Objects stay there; all else belongs to one run."""
+"""The contents of the emulator's directory. Objects, token and gcloud configuration outlive a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# Whatever lies in a folder without this file was not made here, and is left alone.
+# A folder without this file was not made by an emulator, and what is in it is left alone.
 _MARK = ".made-by-dataproc-emulator"
 
 
@@ -24,46 +24,49 @@ class Files:
 
     @property
     def buckets(self) -> Path:
-        """A folder a bucket; ``gs://b/a/c.txt`` is the file ``b/a/c.txt`` in it."""
+        """Return the path with a folder per bucket; ``gs://b/a/c.txt`` is the file ``b/a/c.txt`` in it."""
         return self.directory / "gs"
 
     @property
     def uploads(self) -> Path:
-        """Uploads that have not ended."""
+        """Return the path of uploads that have not ended."""
         return self.directory / "uploads"
 
     @property
     def jobs(self) -> Path:
-        """A folder a job: its entry file alone, its zips and jars, the driver's working directory."""
+        """Return the path with a folder per job.
+
+        In it are the job's entry file (alone), its zips and jars, and the driver's working directory.
+        """
         return self.directory / "jobs"
 
     @property
     def spark(self) -> Path:
-        """Logs, settings and scratch of master and worker."""
+        """Return the path of logs, settings and scratch files of master and worker."""
         return self.directory / "spark"
 
     @property
     def gcloud(self) -> Path:
-        """A configuration for gcloud with nothing in it."""
+        """Return the path of an empty configuration for gcloud."""
         return self.directory / "gcloud"
 
     @property
     def token(self) -> Path:
-        """The token that every request must bear, which gcloud takes from a file; made once."""
+        """Return the path of the token that every request must carry, a file that gcloud reads; made once."""
         return self.directory / "token"
 
     @property
     def ready(self) -> Path:
-        """The line that a running emulator printed, JSON."""
+        """Return the path of the line that a running emulator printed, JSON."""
         return self.directory / "emulator.json"
 
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[Files]:
-    """The directory for one emulator alone, within the block; its objects and token are kept from run to run.
+    """Hold the directory for one emulator during the block; its objects and token are kept from run to run.
 
-    Raises FileExistsError while another emulator runs over it, and where something that no emulator made lies
-    in a place that it needs: jobs, spark and uploads are cleared away.
+    Raise FileExistsError while another emulator uses it, and if something that no emulator made is in a place
+    that it needs, because jobs, spark and uploads are cleared.
     """
     wanted = Files(directory.resolve())
     _refuse_foreign(wanted.buckets, wanted.uploads, wanted.jobs, wanted.spark)
@@ -80,10 +83,10 @@ def claimed(directory: Path) -> Iterator[Files]:
 
 
 def prepare_client(directory: Path, token: str = "") -> Files:
-    """Make what gcloud needs, which is all there is where the emulator is in a container.
+    """Make what gcloud needs; with the emulator in a container, the directory holds nothing more.
 
-    A ``token`` takes the place of one that is there. Raises FileExistsError where something that no emulator
-    made is in the way.
+    A ``token`` replaces an existing one. Raise FileExistsError if something that no emulator made is in the
+    way.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = Files(directory.resolve())
@@ -102,7 +105,7 @@ def prepare_client(directory: Path, token: str = "") -> Files:
 
 @contextmanager
 def _locked(files: Files) -> Iterator[None]:
-    """Hold the directory; the lock is gone with the process, however it ends."""
+    """Hold the directory; the lock goes away with the process, however that ends."""
     with (files.directory / _MARK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +115,7 @@ def _locked(files: Files) -> Iterator[None]:
 
 
 def _refuse_foreign(*places: Path) -> None:
-    """Raise FileExistsError for what no emulator made, an empty folder aside."""
+    """Raise FileExistsError for anything that no emulator made, except an empty folder."""
     for place in places:
         if place.is_dir() and ((place / _MARK).exists() or not any(place.iterdir())):
             continue
@@ -145,7 +148,7 @@ def _clear(folder: Path) -> None:
 
 
 def _write_secret(path: Path, content: str) -> None:
-    """All at once, for the owner alone."""
+    """Write a file atomically, readable by the owner alone."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

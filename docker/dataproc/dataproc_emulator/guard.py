@@ -1,7 +1,7 @@
-"""Kills what a process has started when that process ends, however it ends.
+"""A program that kills what a process has started when that process ends, however it ends.
 
-Run as a program. Each line on standard input is ``+GROUP`` or ``-GROUP``: a process group to watch over, or
-one that has ended. When the input ends, all that are left are killed.
+Each line on standard input is ``+GROUP`` or ``-GROUP``: a process group to watch, or one that has ended. When
+the input ends, all remaining groups are killed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 
 
 def main() -> None:
-    """Read until the other end of the pipe is closed, then kill."""
+    """Read until the other end of the pipe is closed, then kill the remaining groups."""
     groups: set[int] = set()
     for line in sys.stdin:
         change = groups.add if line.startswith("+") else groups.discard

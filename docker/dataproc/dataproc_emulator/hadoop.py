@@ -1,7 +1,7 @@
 """``gs://`` inside Spark: Hadoop's view file system, which shows a bucket's folder under the bucket's name.
 
-Hadoop reads the table of mounts when a bucket is first used, so a driver also sees buckets made after its
-start. Underneath is a local file system that keeps no checksum files, which would be objects.
+Hadoop reads the mount table when a bucket is first used, so a driver also sees buckets created after it
+started. Underneath is a local file system that writes no checksum files, because they would become objects.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from dataproc_emulator.files import Files
 
 
 def settings(files: Files) -> dict[str, str]:
-    """What a driver must be told; ``jar`` must be on every class path."""
+    """Return the Spark settings that a driver needs; ``jar`` must be on every class path."""
     view = "org.apache.hadoop.fs.viewfs.ViewFileSystem"
     manager = "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
     return {
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.NakedLocalFileSystem",
         "spark.hadoop.fs.gs.impl": f"{view}OverloadScheme",
-        # Where a bucket does not exist this one is asked, and says that there is no mount.
+        # If a bucket does not exist, this file system is asked and reports that the mount is missing.
         "spark.hadoop.fs.viewfs.overload.scheme.target.gs.impl": view,
         "spark.hadoop.fs.viewfs.mounttable.path": _table(files).as_uri(),
         "spark.sql.streaming.checkpointFileManagerClass": manager,
-        # An object in Cloud Storage appears whole; a file does where it is renamed into place.
+        # A Cloud Storage object appears whole; a file does so if it is renamed into place.
         "spark.delta.logStore.gs.impl": "io.delta.storage.LocalLogStore",
     }
 
 
 def mount(files: Files, buckets: Iterable[str]) -> None:
-    """Make these the buckets that every driver sees, at once and whole."""
+    """Make these the buckets that every driver sees, in one atomic step."""
     lines = [
         f"<property><name>fs.viewfs.mounttable.{bucket}.linkFallback</name>"
         f"<value>{escape((files.buckets / bucket).as_uri())}</value></property>"
@@ -44,7 +44,10 @@ def mount(files: Files, buckets: Iterable[str]) -> None:
 
 
 def jar(jars: Path) -> Path:
-    """The local file system's jar among the sets in ``jars``; raises FileNotFoundError with the remedy."""
+    """Return the local file system's jar from the sets in ``jars``.
+
+    Raise FileNotFoundError, with the remedy, if it is missing.
+    """
     for found in (jars / "local").glob("hadoop-bare-naked-local-fs-*.jar"):
         return found.absolute()
     raise FileNotFoundError(
@@ -54,10 +57,10 @@ def jar(jars: Path) -> Path:
 
 
 def jars_directory() -> Path:
-    """Where the sets of jars lie: the environment's TWINSTREAM_JARS, else `.jars` in the checkout."""
+    """Return the directory of the jar sets: TWINSTREAM_JARS if set, otherwise `.jars` in the checkout."""
     return Path(os.environ.get("TWINSTREAM_JARS") or Path(__file__).parents[3] / ".jars")
 
 
 def _table(files: Files) -> Path:
-    # Hadoop wants this form of a name: the number is a version, the highest of a folder counts.
+    # Hadoop requires a name of this form: the number is a version, and the highest in a folder counts.
     return files.spark / "mount-table.1.xml"

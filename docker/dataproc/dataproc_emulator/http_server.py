@@ -18,12 +18,12 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: c
 
 
 class Connection(H11Protocol):
-    """A connection that is closed where a request's head takes longer than HEAD_SECONDS to come whole."""
+    """A connection that is closed if a request's head takes longer than HEAD_SECONDS to arrive in full."""
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, unless there are too many."""
+        """Accept a connection and start its deadline, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS:
             transport.write(_BUSY)
@@ -32,12 +32,12 @@ class Connection(H11Protocol):
             self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Receive data, and start or cancel the deadline."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Cancel the deadline of a connection that is gone."""
         self._rest()
         super().connection_lost(exc)
 
@@ -54,14 +54,14 @@ class Connection(H11Protocol):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections, which wait until they are served."""
+    """Return a socket that accepts connections, which wait until they are served."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=128)  # gcloud uploads many files at once
 
 
 @contextmanager
 def serving(application: ASGIApp, listening: socket.socket) -> Iterator[None]:
-    """Serve in a thread of its own until the block ends."""
+    """Serve in a separate thread until the block ends."""
     config = uvicorn.Config(
         application,
         http=Connection,

@@ -1,4 +1,4 @@
-"""One job: its state as the interface shows it, and the thread that runs its driver again and again."""
+"""One job: its state as the interface shows it, and the thread that runs and restarts its driver."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TERMINAL = ("DONE", "ERROR", "CANCELLED")
 
 @dataclass(frozen=True)
 class Machine:
-    """What jobs run on. A driver that is to stop has ``grace`` seconds until it is killed."""
+    """What jobs run on. A driver that is told to stop is killed after ``grace`` seconds."""
 
     files: Files
     buckets: Buckets
@@ -64,26 +64,26 @@ class Job:
         self._thread = Thread(target=self._run, name=f"job {identity}", daemon=True)
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
+        """Start the job in a separate thread."""
         self._thread.start()
 
     def join(self) -> None:
-        """Wait for the end."""
+        """Wait until the job has ended."""
         self._thread.join()
 
     @property
     def identity(self) -> str:
-        """The job's id."""
+        """Return the job's id."""
         return str(self._resource["reference"]["jobId"])
 
     @property
     def cluster(self) -> str:
-        """The cluster's UUID."""
+        """Return the cluster's UUID."""
         return str(self._resource["placement"]["clusterUuid"])
 
     @property
     def resource(self) -> dict[str, Any]:
-        """The job as it is now."""
+        """Return the job as it is now."""
         with self._lock:
             return copy.deepcopy(self._resource)
 
@@ -93,7 +93,10 @@ class Job:
             self._resource["labels"] = labels
 
     def stop(self, state: str, details: str = "", grace: float | None = None) -> None:
-        """End in ``state``: SIGTERM to the driver, SIGKILL after the grace. A job that has ended stays so."""
+        """End the job in ``state``: SIGTERM to the driver, SIGKILL after the grace period.
+
+        ``grace`` is in seconds (default: the machine's). A job that has ended keeps its state.
+        """
         with self._lock:
             if self._end or self._resource["done"]:
                 return
@@ -133,7 +136,7 @@ class Job:
         return "DONE", ""
 
     def _attempt(self, spark_submit: list[str], environment: dict[str, str]) -> int:
-        """Run the driver once; gives its exit code."""
+        """Run the driver once and return its exit code."""
         self._attempts += 1
         place = f"{self._control}driveroutput"
         if self._attempts > 1:
@@ -173,7 +176,7 @@ class Job:
 
 
 def _spark_properties(cluster: dict[str, Any]) -> dict[str, str]:
-    """The cluster's own settings for Spark: those of ``clusters create --properties`` after ``spark:``."""
+    """Return the cluster's Spark settings: the ``spark:`` ones of ``clusters create --properties``."""
     properties: dict[str, str] = cluster["config"]["softwareConfig"].get("properties", {})
     return {
         name.removeprefix("spark:"): value for name, value in properties.items() if name.startswith("spark:")

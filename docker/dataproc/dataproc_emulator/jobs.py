@@ -16,7 +16,7 @@ _IDENTITY = re.compile(r"[a-zA-Z0-9_-]{1,100}")
 
 
 class Jobs:
-    """Jobs of all clusters."""
+    """The jobs of all clusters."""
 
     def __init__(self, machine: Machine, clusters: Clusters) -> None:
         self._machine = machine
@@ -25,7 +25,7 @@ class Jobs:
         self._all: dict[tuple[str, str], Job] = {}
 
     def submit(self, project: str, region: str, wanted: dict[str, Any]) -> Job:
-        """Start a job; raises ApiError where it could not run or its id is taken."""
+        """Start a job; raise ApiError if it could not run or its id is taken."""
         if not wanted.get("pysparkJob", {}).get("mainPythonFileUri"):
             raise ApiError("UNIMPLEMENTED", "Only PySpark jobs run here: gcloud dataproc jobs submit pyspark")
         name = wanted.get("placement", {}).get("clusterName", "")
@@ -46,14 +46,14 @@ class Jobs:
         return job
 
     def get(self, project: str, region: str, identity: str) -> Job:
-        """The job of that id; raises ApiError where there is none."""
+        """Return the job with that id; raise ApiError if it does not exist."""
         try:
             return self._all[region, identity]
         except KeyError:
             raise not_found("Job", f"projects/{project}/regions/{region}/jobs/{identity}") from None
 
     def matching(self, region: str, query: Mapping[str, str]) -> list[Job]:
-        """The region's jobs, newest first, of the cluster and state (ACTIVE, NON_ACTIVE) asked for."""
+        """Return the region's jobs in the requested cluster and state (ACTIVE, NON_ACTIVE), newest first."""
         if "filter" in query:
             raise ApiError("UNIMPLEMENTED", "--filter is not in this emulator: use --cluster, --state-filter")
         jobs = [job for (place, _), job in reversed(self._all.items()) if place == region]
@@ -68,7 +68,7 @@ class Jobs:
         ]
 
     def delete(self, project: str, region: str, identity: str) -> None:
-        """Forget a job that has ended."""
+        """Forget a job that has ended; raise ApiError if it is active."""
         if not self.get(project, region, identity).resource["done"]:
             raise ApiError("FAILED_PRECONDITION", f"Job {identity} is active and cannot be deleted.")
         with self._lock:
@@ -79,7 +79,7 @@ class Jobs:
         self._end([job for job in list(self._all.values()) if job.cluster == cluster_uuid])
 
     def close(self) -> None:
-        """End every job, without grace, and wait until they have ended."""
+        """End every job without grace, and wait until they have ended."""
         self._end(list(self._all.values()), grace=0)
 
     def _end(self, jobs: Sequence[Job], grace: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Long-running operations: work in a thread that gcloud asks for until it is done."""
+"""Long-running operations: work in a thread, which gcloud polls until it is done."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class Operations:
     def begin(
         self, parent: str, kind: str, cluster: dict[str, Any], work: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
-        """Start ``work``, which gives the operation's response; OSError is how it fails."""
+        """Start ``work`` and return the operation.
+
+        ``work`` returns the operation's response, or fails by raising ApiError or OSError.
+        """
         name = f"{parent}/operations/{uuid4()}"
         metadata = {
             "@type": f"{_GOOGLE}.ClusterOperationMetadata",
@@ -39,7 +42,7 @@ class Operations:
         return self.get(name)
 
     def get(self, name: str) -> dict[str, Any]:
-        """The operation as it is now; raises ApiError where there is none."""
+        """Return the operation as it is now; raise ApiError if it does not exist."""
         with self._lock:
             if name not in self._all:
                 raise not_found("Operation", name)

@@ -1,15 +1,15 @@
-"""A driver's output as a series of objects, which gcloud follows while it grows."""
+"""A driver's output as a series of objects that gcloud follows while it grows."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-# gcloud 528 asks for all that is new in an object at once, and loses what is beyond 1 MiB of it.
+# gcloud 528 requests everything new in an object at once, and loses what goes beyond 1 MiB.
 _OBJECT_BYTES = 1 << 19
 
 
 class Output:
-    """Objects ``<prefix>.000000000``, ``.000000001`` …; an empty one is the end, as gcloud reads it."""
+    """Objects ``<prefix>.000000000``, ``.000000001`` …; gcloud takes an empty one as the end."""
 
     def __init__(self, prefix: Path) -> None:
         self._prefix = prefix
@@ -17,7 +17,7 @@ class Output:
         prefix.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, content: bytes) -> None:
-        """Add what the driver has said."""
+        """Add what the driver has written."""
         if not content:
             return
         with self._object.open("ab") as file:
@@ -26,7 +26,7 @@ class Output:
                 self._index += 1
 
     def close(self) -> None:
-        """Say that nothing more will come."""
+        """Mark the end of the output."""
         if self._object.exists():
             self._index += 1
         self._object.touch()

@@ -1,4 +1,4 @@
-"""Child processes, each the head of a group of its own, none of which outlives this process."""
+"""Child processes, each the leader of its own process group; none outlives this process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Processes:
     def start(
         self, command: Sequence[str], environment: Mapping[str, str], folder: Path, output: int
     ) -> subprocess.Popen[bytes]:
-        """Start a command in a folder; both its outputs go to the descriptor ``output``."""
+        """Start a command in a folder, with both its outputs going to the descriptor ``output``."""
         with self._lock:
             if self._to_guard.closed:
                 raise ProcessLookupError("the emulator is stopping")
@@ -48,7 +48,7 @@ class Processes:
         return process
 
     def ended(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill what a process that has ended left in its group."""
+        """Kill what a process that has ended left behind in its group."""
         send(process, signal.SIGKILL)
         with self._lock:
             del self._running[process.pid]
@@ -56,7 +56,7 @@ class Processes:
                 self._to_guard.write(f"-{process.pid}\n")
 
     def close(self) -> None:
-        """Kill all that still run; nothing can be started any more."""
+        """Kill everything that is still running; nothing can be started afterwards."""
         with self._lock:
             self._to_guard.close()
         self._guard.wait()
@@ -65,6 +65,6 @@ class Processes:
 
 
 def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to a process and to all that it has started."""
+    """Send a signal to a process and to everything it has started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)

@@ -1,4 +1,4 @@
-"""When a driver that has failed is started again: Dataproc's documented rules of restartable jobs."""
+"""When a failed driver is restarted: Dataproc's documented rules for restartable jobs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MOST_PER_HOUR, _MOST_IN_TOTAL = 10, 240
 
 @dataclass(frozen=True)
 class Budget:
-    """How often a driver may be restarted; 0 is no limit where the other is set, and never where neither."""
+    """How often a driver may be restarted; 0 means no limit if the other is set, and never if neither is."""
 
     per_hour: int = 0
     total: int = 0
 
     @staticmethod
     def of(scheduling: Mapping[str, Any]) -> Budget:
-        """The budget of a job's ``scheduling``; raises ApiError where it is beyond the service's limits."""
+        """Return the budget of a job's ``scheduling``; raise ApiError if it exceeds the service's limits."""
         budget = Budget(
             int(scheduling.get("maxFailuresPerHour", 0)), int(scheduling.get("maxFailuresTotal", 0))
         )
@@ -35,7 +35,10 @@ class Budget:
         return budget
 
     def refuses(self, failures: Sequence[float]) -> str:
-        """Why the driver is not restarted after failures at these times (s, the last is now), or ''."""
+        """Return why the driver is not restarted after these failures, or '' if it is.
+
+        ``failures`` are their times in seconds; the last one is now.
+        """
 
         def within(seconds: float) -> int:
             return sum(failures[-1] - at <= seconds for at in failures)

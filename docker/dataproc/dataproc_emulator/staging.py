@@ -1,4 +1,4 @@
-"""A job's files brought to the driver's machine, and the spark-submit that runs them."""
+"""Staging of a job's files on the driver's machine, and the spark-submit arguments that run them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LISTS = {
 
 
 def stage(job: Mapping[str, Any], buckets: Buckets, folder: Path) -> list[str]:
-    """Bring the files of a ``pysparkJob`` below ``folder``; gives spark-submit's arguments.
+    """Copy the files of a ``pysparkJob`` below ``folder`` and return spark-submit's arguments.
 
-    The entry file lies alone in ``entry``, ``--files`` in ``work``, where the driver runs. Raises ApiError
-    where a file does not exist.
+    The entry file is alone in ``entry``; ``--files`` are in ``work``, where the driver runs. Raise ApiError
+    if a file in a bucket does not exist.
     """
     arguments: list[str] = []
     for option, (field, place) in _LISTS.items():
@@ -38,7 +38,7 @@ def stage(job: Mapping[str, Any], buckets: Buckets, folder: Path) -> list[str]:
 
 
 def log_levels(job: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """The driver's environment for ``--driver-log-levels``; empty where none are given."""
+    """Return the driver's environment for ``--driver-log-levels``; empty if none are given."""
     levels: Mapping[str, str] = job.get("loggingConfig", {}).get("driverLogLevels", {})
     if not levels:
         return {}
@@ -60,7 +60,7 @@ def log_levels(job: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 
 def _bring(uri: str, buckets: Buckets, folder: Path) -> Path:
-    """A file for ``uri``: a copy in ``folder`` of what is in a bucket, or the local file itself."""
+    """Return a file for ``uri``: a copy in ``folder`` of what is in a bucket, or the local file itself."""
     if uri.startswith("file:"):
         return Path(uri.removeprefix("file:").replace("//", "", 1))
     if not uri.startswith("gs://"):

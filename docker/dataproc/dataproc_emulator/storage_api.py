@@ -21,14 +21,14 @@ _CHUNK = 1 << 20
 
 
 class StorageApi:
-    """Answers from what is in ``buckets`` now; uploads on their way lie in ``uploads``."""
+    """Answers from what is in ``buckets`` now; unfinished uploads are in ``uploads``."""
 
     def __init__(self, buckets: Buckets, uploads: Path) -> None:
         self._buckets = buckets
         self._uploads = Uploads(buckets, uploads)
 
     def add_to(self, routes: Routes) -> None:
-        """Answer the interface's paths."""
+        """Add the interface's paths to ``routes``."""
         routes.add("GET", "/storage/v1/b", self._list_buckets)
         routes.add("POST", "/storage/v1/b", self._create_bucket)
         routes.add("GET", _BUCKET, lambda _, bucket: self._bucket(bucket))
@@ -123,7 +123,7 @@ class StorageApi:
 
 
 def _resource(request: Request, bucket: str, name: str, path: Path) -> dict[str, Any]:
-    """An object's description; its link leads where the request came to."""
+    """Return an object's description, with a link to the host that the request named."""
     media = f"http://{request.headers['host']}/download/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
     status = path.stat()
     generation = str(status.st_mtime_ns // 1000)
@@ -160,7 +160,7 @@ def _content(path: Path, wanted: str) -> Response:
 
 
 def _chunks(path: Path, first: int, size: int) -> Iterator[bytes]:
-    """That many bytes of a file, which may grow meanwhile."""
+    """Yield ``size`` bytes of a file, from ``first`` on; the file may grow meanwhile."""
     with path.open("rb") as file:
         file.seek(first)
         while size and (chunk := file.read(min(size, _CHUNK))):

@@ -1,4 +1,4 @@
-"""Objects on their way in: in one request, or in several that can be taken up again."""
+"""Uploads of objects: in one request, or in several that can be resumed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DESCRIPTION_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Upload:
-    """A resumable upload; what has come of it is in ``file``."""
+    """A resumable upload; ``file`` holds what has arrived."""
 
     bucket: str
     name: str
@@ -28,23 +28,23 @@ class Upload:
     file: Path
 
     def take(self, request: Request) -> bool:
-        """Take in a request's part; whether that was the last."""
+        """Store a request's part; return whether it was the last."""
         sent = request.headers.get("content-range")
         match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", sent or "bytes 0-0/*")
         if not match:
             raise ApiError("INVALID_ARGUMENT", "Content-Range must be like 'bytes 0-99/1000'.")
         if match[1] is not None:
             if int(match[1]) > self._size:
-                return False  # a part is missing; the answer says from where on
+                return False  # a part is missing; the answer says from where
             with self.file.open("r+b") as file:
-                file.truncate(int(match[1]))  # a part that was sent again
+                file.truncate(int(match[1]))  # a part that was resent
                 file.seek(0, 2)
                 shutil.copyfileobj(request.body, file, _CHUNK)
         return sent is None or match[2] == str(self._size)
 
     @property
     def so_far(self) -> dict[str, str]:
-        """The header that says what has come."""
+        """Return the header that says what has arrived."""
         return {"Range": f"bytes=0-{self._size - 1}"} if self._size else {}
 
     @property
@@ -53,7 +53,7 @@ class Upload:
 
 
 class Uploads:
-    """Uploads into ``buckets``. What has not ended lies in ``folder`` and is forgotten with the process."""
+    """Uploads into ``buckets``. Unfinished ones are in ``folder`` and are forgotten with the process."""
 
     def __init__(self, buckets: Buckets, folder: Path) -> None:
         self._buckets = buckets
@@ -61,13 +61,13 @@ class Uploads:
         self._open: dict[str, Upload] = {}
 
     def at_once(self, request: Request, bucket: str) -> tuple[str, Path]:
-        """Store what one request brings, ``multipart`` or ``media``; gives the object's name and file."""
+        """Store a one-request upload, ``multipart`` or ``media``; return the object's name and file."""
         metadata = _description(request)
         name = str(metadata.get("name") or request.query.get("name", ""))
         return name, self._buckets.write(bucket, name, request.body)
 
     def begin(self, request: Request, bucket: str) -> str:
-        """Begin a resumable upload; gives its identity."""
+        """Begin a resumable upload and return its identity."""
         name = str(request.json.get("name") or request.query.get("name", ""))
         self._buckets.writable(bucket, name)
         identity = uuid4().hex
@@ -77,7 +77,7 @@ class Uploads:
         return identity
 
     def take(self, request: Request) -> tuple[Upload, bool]:
-        """Take in a part; gives the upload and whether it is whole. One that fails is forgotten."""
+        """Store a part; return the upload and whether it is complete. An upload that fails is forgotten."""
         identity = request.query.get("upload_id", "")
         upload = self._open.get(identity)
         if upload is None:
@@ -89,7 +89,7 @@ class Uploads:
             raise
 
     def finish(self, upload: Upload) -> tuple[str, Path]:
-        """Store it; gives the object's name and file."""
+        """Store the uploaded object; return its name and file."""
         try:
             with upload.file.open("rb") as content:
                 return upload.name, self._buckets.write(upload.bucket, upload.name, content)
@@ -102,7 +102,10 @@ class Uploads:
 
 
 def _description(request: Request) -> dict[str, object]:
-    """What a ``multipart/related`` body says of the object; leaves ``request.body`` as its content alone."""
+    """Return what a ``multipart/related`` body says about the object, cutting the body to its content.
+
+    Raise ApiError for a body that does not have two parts, JSON and content.
+    """
     kind = request.headers.get("content-type", "")
     match = re.fullmatch(r"multipart/related;.*boundary=(['\"]?)(.+?)\1", kind)
     if not match:
@@ -123,20 +126,23 @@ def _description(request: Request) -> dict[str, object]:
 
 
 def _after_headers(part: bytes) -> int:
-    """Where a part's content begins; raises ValueError where it has none."""
+    """Return where a part's content begins; raise ValueError if it has none."""
     line_end = b"\r\n" if part.startswith(b"\r\n") else b"\n"
     return part.index(line_end * 2) + 2 * len(line_end)
 
 
 def _end(body: BinaryIO, closing: bytes) -> int:
-    """Where the content ends: before the line that closes the last part; raises ValueError without one."""
+    """Return where the content ends, before the line that closes the last part.
+
+    Raise ValueError if there is no such line.
+    """
     tail_begin = max(0, body.seek(0, 2) - len(closing) - 64)
     body.seek(tail_begin)
     return tail_begin + body.read().rindex(closing)
 
 
 def _keep(body: BinaryIO, begin: int, end: int) -> None:
-    """Cut a body down to these bytes, from which on it is then read."""
+    """Cut a body off at ``end`` and continue reading at ``begin``; raise ValueError without content."""
     if end < begin:
         raise ValueError("no content")
     body.truncate(end)

@@ -1,4 +1,4 @@
-"""Requests, answers and the way from one to the other."""
+"""Requests, answers, and the routes that lead from one to the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Request:
-    """One call; ``query`` keeps the last of parameters of one name, ``headers`` ignores case."""
+    """One call; ``query`` keeps the last value of a repeated parameter, ``headers`` ignores case."""
 
     query: Mapping[str, str]
     headers: Mapping[str, str]
@@ -29,7 +29,7 @@ class Request:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object; raises ApiError where it is none."""
+        """Return the body as a JSON object; raise ApiError if it is not one."""
         self.body.seek(0)
         try:
             read = json.loads(self.body.read(_JSON_BYTES) or b"{}")
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer; ``chunks`` takes the place of a ``body`` that is too large to hold."""
+    """One answer; ``chunks`` replaces a ``body`` that is too large to hold in memory."""
 
     body: bytes = b""
     status: int = 200
@@ -56,7 +56,7 @@ Handler = Callable[..., Answer]
 
 @dataclass(frozen=True)
 class Route:
-    """Which function answers, and the largest body it takes; None: as large as the disk."""
+    """Which function answers, and the largest body it accepts; None means as large as the disk."""
 
     method: str
     pattern: re.Pattern[str]
@@ -65,18 +65,18 @@ class Route:
 
 
 class Routes:
-    """Which function answers which path; ``{name}`` in a pattern is a segment, handed over decoded."""
+    """Which function answers which path; ``{name}`` in a pattern is a segment, passed on decoded."""
 
     def __init__(self) -> None:
         self._routes: list[Route] = []
 
     def add(self, method: str, pattern: str, handler: Handler, limit: int | None = _JSON_BYTES) -> None:
-        """Answer ``method`` on paths like ``pattern`` by ``handler(request, *segments)``."""
+        """Let ``handler(request, *segments)`` answer ``method`` on paths that match ``pattern``."""
         expression = re.sub(r"\{\w+\}", "([^/]+)", pattern)
         self._routes.append(Route(method, re.compile(expression), handler, limit))
 
     def find(self, method: str, target: str) -> tuple[Route, list[str]]:
-        """The route of a call and the segments of its path; raises ApiError where there is none."""
+        """Return the route of a call and the segments of its path; raise ApiError if there is no route."""
         path = urlsplit(target).path
         for route in self._routes:
             if route.method == method and (match := route.pattern.fullmatch(path)):
@@ -84,7 +84,7 @@ class Routes:
         raise ApiError("UNIMPLEMENTED", f"{method} {path}: not in this emulator, see UNSUPPORTED.md")
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: BinaryIO) -> Response:
-        """The answer to a call; whatever its handler raises becomes Google's error JSON."""
+        """Return the answer to a call; whatever its handler raises becomes Google's error JSON."""
         try:
             route, segments = self.find(method, target)
             request = Request(dict(parse_qsl(urlsplit(target).query)), headers, body)
@@ -96,14 +96,14 @@ class Routes:
 
 
 def refusal(method: str, target: str, error: Exception) -> Response:
-    """The answer to a call that ended in ``error``; what is no ApiError is logged with its trace."""
+    """Return the answer to a call that ended in ``error``, logging an unexpected error with its traceback."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         said = f"{error.strerror}: the emulator's directory has no room; remedy: free some and try again"
         error = ApiError("INSUFFICIENT_STORAGE", said)
     if not isinstance(error, ApiError):
         log.error("%s %s failed", method, target, exc_info=error)
         error = ApiError("INTERNAL", f"{type(error).__name__} inside the emulator; its log says where")
-    # gcloud asks for much that is not there yet: a driver's next output, an upload's target.
+    # gcloud asks for many things that do not exist yet: a driver's next output, an upload's target.
     level = logging.DEBUG if error.status == "NOT_FOUND" else logging.INFO
     log.log(level, "%s %s: %d %s", method, target, error.code, error)
     return _json(error.body, error.code)

@@ -1,4 +1,4 @@
-"""An emulator of Pub/Sub Lite that Google's own clients accept, unmodified.
+"""A Pub/Sub Lite emulator that Google's own clients accept, unmodified.
 
 ``python -m pubsublite_emulator serve`` runs it; :class:`Emulator` runs it inside a program.
 """
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Emulator"]
 
-# gRPC's handlers of fork() abort one child in thirty that is started beside running calls, such as PySpark's
-# JVM, which has a preexec_fn. They are for programs that use gRPC in the child. Read when gRPC is imported.
+# gRPC's fork() handlers abort one in thirty children started while calls are running, such as PySpark's JVM,
+# which has a preexec_fn. Only programs that use gRPC in the child need them. Read when gRPC is imported.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 def __getattr__(name: str) -> Any:
-    """``Emulator``, loaded when it is asked for: the ``env`` command needs no gRPC."""
+    """Load ``Emulator`` only on access, because the ``env`` command does not need gRPC."""
     if name == "Emulator":
         from pubsublite_emulator.emulator import Emulator
 

@@ -1,7 +1,8 @@
-"""Which requests come from no page of a browser, and which addresses the proxy leads to.
+"""Access rules: requests from web pages are refused, and the proxy connects only to permitted addresses.
 
-A page can send requests to this machine. The Host header tells one whose own name was made to lead here (DNS
-rebinding); Origin and Sec-Fetch-Site tell any other. Clients of Google's send neither.
+A web page can send requests to this machine. The Host header gives away a page whose own name was made to
+resolve to this machine (DNS rebinding); Origin and Sec-Fetch-Site give away any other page. Google's clients
+send neither.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ _AUTHORITY = re.compile(r"(?:\[([\da-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?", re.
 
 
 def emulated(host: str) -> bool:
-    """Whether the emulator stands for this host of Google's."""
+    """Return whether the emulator stands in for this Google host."""
     return any(fnmatch.fnmatch(host.lower(), name) for name in _EMULATED)
 
 
 class Access:
-    """Checks the headers of each request; ``name`` and ``port`` are what clients are told."""
+    """Checks the headers of each request; ``name`` and ``port`` are the address that clients are given."""
 
     def __init__(self) -> None:
         self.name, self.port = "localhost", 0
 
     def check(self, headers: Mapping[str, str]) -> None:
-        """Raise PERMISSION_DENIED for a page's request."""
+        """Raise PERMISSION_DENIED if a request comes from a web page."""
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._leads_here(host):
             raise _denied(f"Host {host!r} is not this emulator; expected {self.name}:{self.port}")
@@ -53,7 +54,7 @@ class Access:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a name or an address means the machine itself."""
+    """Return whether a name or an address means this machine itself."""
     try:
         return name == "localhost" or _address(name).is_loopback
     except ValueError:
@@ -61,10 +62,10 @@ def is_loopback(name: str) -> bool:
 
 
 def may_reach(address: str, client: str) -> bool:
-    """Whether the proxy leads a client to an address: a public one, or loopback from loopback itself.
+    """Return whether the proxy may connect a client to an address: a public one, or loopback from loopback.
 
-    The proxy takes nobody further than they could go directly: neither to other machines of the emulator's
-    network, nor to what else listens on its own.
+    The proxy takes no client further than the client could go directly: neither to other machines in the
+    emulator's network, nor to anything else that listens on the emulator's own machine.
     """
     wanted = _address(address)
     return wanted.is_global or (wanted.is_loopback and is_loopback(client))

@@ -1,4 +1,4 @@
-"""AdminService: its methods live with the resource they are about."""
+"""AdminService, whose methods live with the resource they act on."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which of a subscription's subscribers reads which partitions: pure, a function of who is there.
+"""Which subscriber of a subscription reads which partitions: a pure function of who is connected.
 
-The assignment depends only on the set of client ids, so a client that comes back gets its partitions back. A
+The assignment depends only on the set of client ids, so a client that reconnects gets its partitions back. A
 partition changes hands in two steps: its old owner first acknowledges that it has let go.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Member:
-    """A connected subscriber: what it was told, what it may still read, and whether it has answered."""
+    """A connected subscriber: its last assignment, what it may still read, and whether it owes an answer."""
 
     assigned: frozenset[int] | None = None
     reading: frozenset[int] = frozenset()
@@ -27,14 +27,14 @@ class Group:
     members: dict[bytes, Member] = field(default_factory=dict)
 
     def targets(self) -> dict[bytes, frozenset[int]]:
-        """The assignment for the members that are there: round robin in the order of their ids."""
+        """Return the assignment for the current members: round robin in the order of their ids."""
         ids = sorted(self.members)
         return {
             client: frozenset(range(index, self.partitions, len(ids))) for index, client in enumerate(ids)
         }
 
     def due(self) -> dict[bytes, frozenset[int]]:
-        """What to tell whom now; each is then waiting until :meth:`acknowledge`."""
+        """Return the assignments to send now, by client; each then waits until :meth:`acknowledge`."""
         held = {client: member.reading for client, member in self.members.items()}
         messages = {}
         for client, target in self.targets().items():
@@ -48,7 +48,7 @@ class Group:
         return messages
 
     def acknowledge(self, client: bytes) -> bool:
-        """The client follows its last assignment; False if none was outstanding."""
+        """Record that the client follows its last assignment; return False if none was outstanding."""
         member = self.members[client]
         if not member.waiting or member.assigned is None:
             return False

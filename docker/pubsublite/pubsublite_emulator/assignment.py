@@ -1,4 +1,4 @@
-"""PartitionAssignmentService: shares a subscription's partitions among the subscribers that are connected."""
+"""PartitionAssignmentService: shares a subscription's partitions among its connected subscribers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pubsublite_emulator.state import State
 
 _Request = message("PartitionAssignmentRequest")
 _Assignment = message("PartitionAssignment")
-# An assignment that is not acknowledged in this time counts as followed; the eviction of a
-# duplicate subscriber settles the rest.
+# An assignment that is not acknowledged within this time counts as followed; evicting a duplicate
+# subscriber settles the rest.
 _ACKNOWLEDGE_SECONDS = 30
 
 
 class Assignment:
-    """Assigns partitions."""
+    """Assigns partitions to subscribers."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -28,7 +28,7 @@ class Assignment:
         self.service = Service("PartitionAssignmentService", {}, {"AssignPartitions": self.assign})
 
     async def assign(self, call: Call) -> None:
-        """One subscriber's stream: its initial request, then an acknowledgement for each assignment."""
+        """Serve one subscriber's stream: its initial request, then an acknowledgment for each assignment."""
         raw = await call.read()
         if raw is None:
             return
@@ -46,13 +46,13 @@ class Assignment:
             call.log("%s: closed by %s", initial.subscription, initial.client_id.hex())
 
     async def grow(self, subscription: str, partitions: int) -> None:
-        """The topic of the subscription with this key has more partitions now."""
+        """Share out the partitions added to the topic of the subscription with this key."""
         if streams := self._groups.get(subscription):
             streams.group.partitions = partitions
             await streams.tell()
 
     def end(self, subscription: str, error: LiteError) -> None:
-        """End the streams of the subscription with this key."""
+        """End the streams of the subscription with this key; they fail with ``error``."""
         if streams := self._groups.pop(subscription, None):
             streams.end(error)
 
@@ -121,12 +121,12 @@ class _Streams:
             due = {self._calls[client]: (client, told) for client, told in self.group.due().items()}
             for call, (client, partitions) in due.items():
                 if self._calls.get(client) is not call:
-                    continue  # it left while another was told
+                    continue  # it left while another client was being told
                 self._timers[client] = asyncio.get_running_loop().call_later(
                     _ACKNOWLEDGE_SECONDS, self._overdue, client
                 )
                 call.log("assigned partitions %s", sorted(partitions))
-                with suppress(LiteError):  # a broken stream ends itself; the others go on
+                with suppress(LiteError):  # a broken stream ends itself; the others continue
                     await call.write(_Assignment(partitions=sorted(partitions)).SerializeToString())
 
     def _overdue(self, client: bytes) -> None:

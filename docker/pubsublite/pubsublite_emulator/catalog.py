@@ -1,4 +1,4 @@
-"""The project's topics, subscriptions and reservations: what exists, under which name, and is kept where."""
+"""The project's topics, subscriptions and reservations: what exists, its name, and where it is stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLASSES = {
     "subscriptions": message("Subscription"),
     "reservations": message("Reservation"),
 }
-# What Cloud Pub/Sub shows where a subscription's topic is gone; no text about Lite was found.
+# Cloud Pub/Sub shows this if a subscription's topic was deleted; no documentation was found for Lite.
 DELETED_TOPIC = "_deleted-topic_"
 
 
@@ -29,11 +29,14 @@ class Resource:
 
     @property
     def group(self) -> str:
-        """A subscription's consumer group: its path with ``-`` for ``/`` (java-pubsublite GroupIdUtils)."""
+        """Return a subscription's consumer group: its path with ``-`` for ``/``.
+
+        Source: java-pubsublite GroupIdUtils.
+        """
         return str(self.path).replace("/", "-")
 
     def shown_to(self, project: str) -> Message:
-        """The body with every name as a caller that says ``project`` writes it."""
+        """Return the body with every name written as a caller that uses ``project`` writes it."""
         shown = _CLASSES[self.path.kind].FromString(self.body.SerializeToString())
         shown.name = in_project(shown.name, project)
         if self.path.kind == "subscriptions":
@@ -45,25 +48,25 @@ class Resource:
 
 
 class Catalog:
-    """Every resource by its key; changes go to the storage first."""
+    """Every resource, by its key; changes are written to the storage first."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._resources: dict[str, Resource] = {}
 
     async def load(self) -> None:
-        """Take over what the storage kept from an earlier run."""
+        """Load what the storage kept from an earlier run."""
         for name, record in (await self._storage.saved()).items():
             kind = name.split("/")[4]
             path = parse(name, kind)
             self._keep(path, _CLASSES[kind].FromString(record))
 
     def get(self, name: str, kind: str) -> Resource:
-        """The resource called ``name``; NOT_FOUND if there is none."""
+        """Return the resource called ``name``; raise NOT_FOUND if it does not exist."""
         return self.at(parse(name, kind))
 
     def at(self, path: Path) -> Resource:
-        """The resource at ``path``; NOT_FOUND if there is none."""
+        """Return the resource at ``path``; raise NOT_FOUND if it does not exist."""
         found = self._resources.get(path.key)
         if found is None:
             raise not_found(str(path))
@@ -81,35 +84,38 @@ class Catalog:
                 raise exists(f"{topic.path} is kept under the same name; {path}")
 
     def topic_partition(self, name: str, partition: int) -> Resource:
-        """The topic ``name``, if it has that partition."""
+        """Return the topic ``name``; raise INVALID_ARGUMENT unless it has that partition."""
         topic = self.get(name, "topics")
         check_partition(topic, partition)
         return topic
 
     def subscription_partition(self, name: str, partition: int) -> tuple[Resource, Resource]:
-        """The subscription ``name`` and its topic, if that has the partition."""
+        """Return the subscription ``name`` and its topic.
+
+        Raise INVALID_ARGUMENT unless the topic has the partition.
+        """
         subscription = self.get(name, "subscriptions")
         topic = self.topic_of(subscription)
         check_partition(topic, partition)
         return subscription, topic
 
     def topic_of(self, subscription: Resource) -> Resource:
-        """A subscription's topic; NOT_FOUND once it has been deleted."""
+        """Return a subscription's topic; raise NOT_FOUND once it has been deleted."""
         return self.get(subscription.body.topic, "topics")
 
     def subscriptions_of(self, topic: Resource) -> list[Resource]:
-        """The subscriptions attached to a topic."""
+        """Return the subscriptions attached to a topic."""
         found = self.all("subscriptions")
         return [item for item in found if parse(item.body.topic, "topics").key == topic.path.key]
 
     def topics_in(self, reservation: Resource) -> list[Resource]:
-        """The topics that use a reservation."""
+        """Return the topics that use a reservation."""
         used = [(item, item.body.reservation_config.throughput_reservation) for item in self.all("topics")]
         key = reservation.path.key
         return [item for item, name in used if name and parse(name, "reservations").key == key]
 
     def all(self, kind: str, location: str | None = None) -> Iterator[Resource]:
-        """Every resource of a kind, by name, in one location or in all."""
+        """Yield every resource of a kind, sorted by key, in one location or in all."""
         for key in sorted(self._resources):
             path = self._resources[key].path
             if path.kind == kind and location in (None, path.location):
@@ -133,7 +139,7 @@ class Catalog:
 
 
 def check_partition(topic: Resource, partition: int) -> None:
-    """INVALID_ARGUMENT unless the topic has the partition."""
+    """Raise INVALID_ARGUMENT unless the topic has the partition."""
     count = topic.body.partition_config.count
     if not 0 <= partition < count:
         raise invalid(f"partition {partition} of {topic.path}: expected 0 to {count - 1}")

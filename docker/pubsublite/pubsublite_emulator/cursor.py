@@ -1,4 +1,4 @@
-"""CursorService: where each subscription has got to. A cursor is the first offset not yet acknowledged."""
+"""CursorService: each subscription's progress. A cursor is the first offset not yet acknowledged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ListResponse = message("ListPartitionCursorsResponse")
 
 
 class Cursor:
-    """Commits cursors and lists them. The last commit wins, also one that goes back."""
+    """Commits and lists cursors. The last commit wins, even one that moves a cursor backwards."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -28,12 +28,12 @@ class Cursor:
         )
 
     async def commit(self, request: Message) -> Message:
-        """CursorService.CommitCursor."""
+        """Answer CursorService.CommitCursor."""
         await self._commit(request.subscription, request.partition, request.cursor.offset)
         return _CommitCursorResponse()
 
     async def list(self, request: Message) -> Message:
-        """CursorService.ListPartitionCursors: every partition that has a cursor, on one page."""
+        """Answer CursorService.ListPartitionCursors: every partition that has a cursor, on one page."""
         subscription = self._state.catalog.get(request.parent, "subscriptions")
         topic = self._state.catalog.topic_of(subscription)
         committed = await self._state.storage.committed(subscription.group, topic.stored)
@@ -43,7 +43,7 @@ class Cursor:
         return response
 
     async def stream(self, call: Call) -> None:
-        """CursorService.StreamingCommitCursor: each commit is acknowledged once it is stored."""
+        """Serve CursorService.StreamingCommitCursor: each commit is acknowledged once it is stored."""
         raw = await call.read()
         if raw is None:
             return

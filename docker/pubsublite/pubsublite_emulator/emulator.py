@@ -1,4 +1,4 @@
-"""The emulator inside a program: its own thread, its own event loop, a port from the operating system."""
+"""The emulator inside a program: its own thread and event loop, on a port from the operating system."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def _shared_directory() -> Path:
 
 
 class Emulator:
-    """``with Emulator() as lite:`` serves until the block ends.
+    """A context manager: ``with Emulator() as lite:`` serves until the block ends.
 
     ``lite.env`` holds the variables that lead Google's clients here; ``lite.address`` is ``host:port``.
-    Without a ``directory`` all emulators of the process share a temporary one, for gRPC reads the trusted
-    authorities once a process: set ``lite.env`` before the first client is made. Raises ``LiteError`` if the
-    storage cannot be reached, OSError if the directory is another's.
+    Without a ``directory``, all emulators of the process share a temporary one, because gRPC reads the
+    trusted authorities once per process: set ``lite.env`` before creating the first client. Entering raises
+    ``LiteError`` if the storage cannot be reached, and OSError if another emulator is using the directory or
+    the files in it are another program's.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Emulator:
 
     @property
     def env(self) -> dict[str, str]:
-        """The variables for Google's clients, on top of the process's own."""
+        """Return the variables for Google's clients, to be added to the process's own."""
         return environment(self.files, self.address, os.environ)
 
     def fail_next(self, rpc: str, *codes: str, at: Moment = "request") -> None:

@@ -29,12 +29,12 @@ class Code(Enum):
 
     @property
     def number(self) -> int:
-        """The gRPC status number."""
+        """Return the gRPC status number."""
         return self.value[0]
 
     @property
     def http(self) -> int:
-        """The HTTP status."""
+        """Return the HTTP status."""
         return self.value[1]
 
 
@@ -53,15 +53,15 @@ class LiteError(Exception):
 
 
 def invalid(message: str) -> LiteError:
-    """A request that can never succeed as written."""
+    """Return the error for a request that can never succeed as written."""
     return LiteError(Code.INVALID_ARGUMENT, message)
 
 
 def not_found(name: str) -> LiteError:
-    """A resource that does not exist: permanent, so that no client retries for ever."""
+    """Return the error for a resource that does not exist: permanent, so that no client retries forever."""
     return LiteError(Code.NOT_FOUND, f"{name} does not exist in this emulator; create it first")
 
 
 def exists(name: str) -> LiteError:
-    """A resource that exists already."""
+    """Return the error for a resource that already exists."""
     return LiteError(Code.ALREADY_EXISTS, f"{name} already exists")

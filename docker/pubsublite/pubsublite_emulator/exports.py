@@ -1,14 +1,15 @@
-"""The environment that makes Google's clients, unmodified, reach a running emulator.
+"""The environment variables that lead Google's unmodified clients to a running emulator.
 
-Each client is redirected by what it alone reads, so that other traffic of the same shell keeps its way:
+Each client is redirected by a variable that it alone reads, so that other traffic from the same shell is not
+affected:
 
-* ``grpc_proxy``: gRPC in Python and C++, gcloud's publish and subscribe; ``no_grpc_proxy`` spares loopback.
+* ``grpc_proxy``: gRPC in Python and C++, gcloud's publish and subscribe; ``no_grpc_proxy`` exempts loopback.
 * ``CLOUDSDK_PROXY_*``: gcloud's REST calls.
-* ``JAVA_TOOL_OPTIONS``: every JVM started from the shell, Spark's too.
+* ``JAVA_TOOL_OPTIONS``: every JVM started from the shell, including Spark's.
 
-``https_proxy`` is deliberately not set: it would lead every program of the shell through the emulator. The
-proxy passes other public hosts on, so what does come by still arrives. The variables that replace a client's
-trusted authorities name a bundle of the system's and the local one.
+``https_proxy`` is deliberately not set: it would send every program in the shell through the emulator. The
+proxy forwards traffic for other public hosts, so what does come its way still arrives. The variables that
+replace a client's trusted authorities name a bundle of the system's authorities and the local one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _OPTION = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
 
 
 def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict[str, str]:
-    """The variables for the emulator at ``address`` (host:port), given the ``existing`` ones."""
+    """Return the variables for the emulator at ``address`` (host:port), given the ``existing`` ones."""
     host, port = address.rsplit(":", 1)
     java = {
         "https.proxyHost": host,
@@ -66,11 +67,11 @@ def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict
 
 
 def _java_options(text: str) -> list[str]:
-    """The options in a JAVA_TOOL_OPTIONS, each as it is written, quotes and all.
+    """Return the options in a JAVA_TOOL_OPTIONS, each as it is written, quotes included.
 
-    Java splits at white space outside of quotes, takes both kinds of them anywhere, and knows no backslash
-    (hotspot's Arguments::parse_options_buffer), so it reads what ``shlex`` quotes. Raises ValueError for a
-    quote without its other half, with which no Java starts.
+    Java splits at white space outside quotes, accepts both kinds of quotes anywhere, and has no backslash
+    escapes (hotspot's Arguments::parse_options_buffer), so it can read what ``shlex`` quotes. Raise
+    ValueError for an unmatched quote, with which no Java starts.
     """
     if re.search("[\"']", _QUOTED.sub("", text)):
         raise ValueError(f"JAVA_TOOL_OPTIONS has a quote without its other half: {text}; remedy: unset it")
@@ -78,13 +79,16 @@ def _java_options(text: str) -> list[str]:
 
 
 def _token(files: Files, existing: Mapping[str, str]) -> str:
-    """The file of gcloud's token: a local Dataproc's, which takes no other, or any."""
+    """Return the file with gcloud's token: a local Dataproc's, which takes no other, or otherwise our own."""
     kept = existing.get("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", "")
     return kept if "DATAPROC_EMULATOR_HOST" in existing and Path(kept).is_file() else str(files.token)
 
 
 def running(directory: Path) -> tuple[Files, str]:
-    """The emulator that runs over ``directory``; raises ConnectionError saying how to start one."""
+    """Return the files and address of the emulator that uses ``directory``.
+
+    Raise ConnectionError, which says how to start one, if none answers.
+    """
     files = Files(directory.resolve())
     remedy = f"start one: python -m pubsublite_emulator serve --directory {directory}"
     try:
@@ -100,5 +104,5 @@ def running(directory: Path) -> tuple[Files, str]:
 
 
 def shell(variables: Mapping[str, str]) -> str:
-    """Export lines for a POSIX shell."""
+    """Return export lines for a POSIX shell."""
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())

@@ -1,4 +1,4 @@
-"""Faults on order: a queue for each RPC, as in librdkafka's ``rdkafka_mock.h`` (``push_request_errors``)."""
+"""Fault injection: one queue per RPC, as in librdkafka's ``rdkafka_mock.h`` (``push_request_errors``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Moment = Literal["request", "response"]
 
 
 class Faults:
-    """Answers that the next messages of an RPC get instead of the real ones; safe to fill from any thread."""
+    """Errors that the next messages of an RPC get instead of real answers; can be queued from any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -21,14 +21,14 @@ class Faults:
     def fail_next(self, rpc: str, *codes: str, at: Moment = "request") -> None:
         """Queue one fault for each of ``codes`` on ``rpc`` (``"Publish"``, ``"CommitCursor"``...).
 
-        At ``"request"`` the next message a client sends is refused and has no effect; at ``"response"`` it
-        takes effect and the answer is lost. Each fault ends the call it meets.
+        At ``"request"``, the next message a client sends is refused and has no effect; at ``"response"``, it
+        takes effect but the answer is lost. Each fault ends the call it hits.
         """
         with self._lock:
             self._queues[rpc, at].extend(Code[code] for code in codes)
 
     def check(self, rpc: str, at: Moment) -> None:
-        """Raise the fault that is due now, if any."""
+        """Raise the next queued fault, if any."""
         queue = self._queues.get((rpc, at))
         if not queue:
             return

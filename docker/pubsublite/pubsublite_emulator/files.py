@@ -1,7 +1,7 @@
-"""What the emulator keeps in its directory: a certificate authority of its own, and what clients trust.
+"""The contents of the emulator's directory: its own certificate authority, and what clients trust.
 
-Made at the first start and kept, so that a client configured once stays configured. Private keys never leave
-the directory, whose files only the owner may read.
+They are made at the first start and kept, so that a client configured once stays configured. Private keys
+never leave the directory, and only the owner may read its files.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# A trust store holds public certificates; Java wants a password all the same.
+# A trust store holds only public certificates, but Java requires a password all the same.
 TRUSTSTORE_PASSWORD = "changeit"  # noqa: S105
-# One label, as in us-central1-pubsublite.googleapis.com; gcloud also asks cloudresourcemanager.
+# The wildcard covers one label, as in us-central1-pubsublite; gcloud also calls cloudresourcemanager.
 _NAMES = ("*.googleapis.com", "localhost", "pubsublite")
 _DAYS = 3650
-# Known, for none is asked for. It also tells a directory that an emulator has made.
+# Not a secret, because the emulator asks for none. It also marks a directory that an emulator has made.
 _TOKEN = b"local-emulator-token"
 
 
@@ -41,50 +41,53 @@ class Files:
 
     @property
     def ca(self) -> Path:
-        """The local authority's certificate, PEM."""
+        """Return the path of the local authority's certificate, PEM."""
         return self.directory / "ca.pem"
 
     @property
     def bundle(self) -> Path:
-        """The local authority and the system's, PEM: for variables that replace a client's whole trust."""
+        """Return the path of the local and the system's authorities, PEM.
+
+        It is for variables that replace everything a client trusts.
+        """
         return self.directory / "ca-bundle.pem"
 
     @property
     def truststore(self) -> Path:
-        """The bundle as PKCS12 for Java."""
+        """Return the path of the bundle as PKCS12, for Java."""
         return self.directory / "truststore.p12"
 
     @property
     def certificate(self) -> Path:
-        """The server's certificate, PEM."""
+        """Return the path of the server's certificate, PEM."""
         return self.directory / "server.pem"
 
     @property
     def key(self) -> Path:
-        """The server's private key, PEM."""
+        """Return the path of the server's private key, PEM."""
         return self.directory / "server.key"
 
     @property
     def credentials(self) -> Path:
-        """A service account whose tokens this emulator issues, JSON."""
+        """Return the path of a service account whose tokens this emulator issues, JSON."""
         return self.directory / "credentials.json"
 
     @property
     def token(self) -> Path:
-        """A token for gcloud, which takes one from a file."""
+        """Return the path of a token for gcloud, which reads its token from a file."""
         return self.directory / "token"
 
     @property
     def ready(self) -> Path:
-        """The line that a running emulator printed, JSON."""
+        """Return the path of the line that a running emulator printed, JSON."""
         return self.directory / "emulator.json"
 
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[None]:
-    """Hold the directory, for one emulator alone; the lock is gone with the process, however it ends.
+    """Hold the directory for one emulator alone; the lock goes away with the process, however that ends.
 
-    Raises FileExistsError while another has it.
+    Raise FileExistsError while another emulator holds it.
     """
     with _own(directory).token.open("rb") as lock:
         try:
@@ -95,7 +98,10 @@ def claimed(directory: Path) -> Iterator[None]:
 
 
 def _own(directory: Path) -> Files:
-    """Make the directory, or take one that an emulator made; raises FileExistsError for what is another's."""
+    """Make the directory, or take over an existing one.
+
+    Raise FileExistsError if one of the files to keep there exists but was not made by an emulator.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = Files(directory.resolve())
     if not files.token.exists():
@@ -117,7 +123,7 @@ def _foreign(path: Path) -> str:
 
 
 def prepare(directory: Path, host: str) -> Files:
-    """Make what is missing in ``directory``; the server's certificate also names ``host``."""
+    """Make what is missing in ``directory``, with a server certificate that also names ``host``."""
     files = _own(directory)
     if not (files.ca.exists() and files.certificate.exists() and _names(files.certificate, host)):
         _make_certificates(files, host)
@@ -137,7 +143,7 @@ def _names(certificate: Path, host: str) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All at once: clients read on while an emulator starts again."""
+    """Write a file atomically, because clients keep reading while an emulator restarts."""
     unfinished = path.with_name(f"{path.name}.unfinished")
     unfinished.touch(mode=0o600)
     unfinished.write_bytes(content)
@@ -197,7 +203,7 @@ def _make_certificates(files: Files, host: str) -> None:
 
 
 def _write_trust(files: Files, ca: x509.Certificate) -> None:
-    """The local authority together with the system's, so that other traffic stays verified as before."""
+    """Write the local authority together with the system's, so that other traffic is verified as before."""
     system = ssl.create_default_context().get_ca_certs(binary_form=True)
     _write(files.bundle, files.ca.read_bytes() + "".join(map(ssl.DER_cert_to_PEM_cert, system)).encode())
     trusted = [ca, *_readable(system)]
@@ -207,7 +213,7 @@ def _write_trust(files: Files, ca: x509.Certificate) -> None:
 
 
 def _readable(system: list[bytes]) -> Iterator[x509.Certificate]:
-    """The certificates that ``cryptography`` accepts: some old authorities break RFC 5280."""
+    """Yield the certificates that ``cryptography`` accepts: some old authorities violate RFC 5280."""
     for certificate in system:
         with suppress(ValueError, CryptographyDeprecationWarning), catch_warnings():
             simplefilter("error", CryptographyDeprecationWarning)
@@ -215,7 +221,7 @@ def _readable(system: list[bytes]) -> Iterator[x509.Certificate]:
 
 
 def _write_credentials(files: Files, token_uri: str) -> None:
-    """A service account key in Google's format; ``private_key`` is kept once made, it is slow to make."""
+    """Write a service account key in Google's format, keeping ``private_key``, which is slow to make."""
     try:
         account = json.loads(files.credentials.read_bytes())
     except (OSError, ValueError):

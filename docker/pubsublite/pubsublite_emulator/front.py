@@ -1,11 +1,11 @@
-"""The one port: whatever a client speaks first decides where it goes.
+"""The single port: the first bytes of a connection decide where it goes.
 
 * a TLS ClientHello that offers ``h2``: gRPC; any other: REST over HTTP/1.1
-* ``CONNECT`` to a host the emulator stands for: the tunnel is a new connection, and leads nowhere else
-* ``CONNECT`` to any other host: passed on, as far as :func:`pubsublite_emulator.access.may_reach` allows
-* plain HTTP: the token endpoint, REST, and requests that a proxy passes on, one a connection
+* ``CONNECT`` to a host the emulator stands in for: a new connection, through a tunnel that leads only here
+* ``CONNECT`` to any other host: forwarded, as far as :func:`pubsublite_emulator.access.may_reach` allows
+* plain HTTP: the token endpoint, REST, and requests for a proxy to forward, one per connection
 
-Bytes are copied, never decrypted here: TLS ends in the server behind.
+Bytes are copied, never decrypted here: TLS is terminated by the server behind.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("pubsublite_emulator")
 _CHUNK = 1 << 18
 _HELLO_SECONDS = 30
 _HANDSHAKE = 0x16
-# One query of Spark's opens a hundred and more.
+# A single Spark query opens more than a hundred.
 CONNECTIONS = 1_000
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _OF_THE_HOP = (b"host", b"connection", b"proxy-connection", b"keep-alive", b"proxy-authorization")
@@ -33,7 +33,7 @@ Address = tuple[str, int]
 
 
 class _Refused(Exception):
-    """What the proxy does not do; the client is told."""
+    """A request that the proxy refuses; ``answer`` tells the client why."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ class _Refused(Exception):
 
 
 class Front:
-    """Routes connections to the gRPC and the HTTP server behind it."""
+    """Routes connections to the gRPC and HTTP servers behind it."""
 
     def __init__(self, grpc: Address, rest_tls: Address, rest: Address) -> None:
         self._grpc = grpc
@@ -55,12 +55,12 @@ class Front:
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; ``self.port`` is the real port."""
+        """Listen; ``self.port`` is then the actual port."""
         self._server = await asyncio.start_server(self._connected, host, port, limit=_CHUNK, backlog=512)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop listening and drop what is still open."""
+        """Stop listening and drop the connections that are still open."""
         if self._server is not None:
             self._server.close()
         for task in list(self._open):
@@ -81,7 +81,7 @@ class Front:
             log.info("proxy: %s", refused)
             writer.write(refused.answer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ValueError):
-            pass  # a client that went away or spoke nonsense: nothing to answer
+            pass  # the client went away or sent nonsense: nothing to answer
         except asyncio.CancelledError:
             pass  # stopping
         finally:
@@ -92,7 +92,7 @@ class Front:
     async def _route(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, inside: bool = False
     ) -> None:
-        """Lead a connection on; ``inside`` a tunnel to the emulator there is nothing but the emulator."""
+        """Route a connection; ``inside`` a tunnel to the emulator, only the emulator can be reached."""
         async with asyncio.timeout(_HELLO_SECONDS):
             head, target = await self._first(reader)
         if inside and (target is None or target not in self._behind):
@@ -104,7 +104,7 @@ class Front:
             await self._splice(head, target, reader, writer)
 
     async def _first(self, reader: asyncio.StreamReader) -> tuple[bytes, Address | None]:
-        """What a client says first, and where that leads; None: into a tunnel to the emulator itself."""
+        """Return a client's first bytes and their destination; None means a tunnel to the emulator itself."""
         first = await reader.readexactly(1)
         if first[0] == _HANDSHAKE:
             hello = await _client_hello(first, reader)
@@ -117,7 +117,10 @@ class Front:
         return head, None if self._is_here(name, port) else (name, port)
 
     def _plain(self, head: bytes) -> tuple[bytes, Address]:
-        """A request for REST, or one to pass on: alone, for the next may be for another host."""
+        """Return a request and its destination: REST, or another host that it is forwarded to.
+
+        A request made to a proxy closes its connection, because the next one may be for another host.
+        """
         method, _, after = head.partition(b" ")
         target, _, rest = after.partition(b" ")
         if not target.startswith(b"http://"):
@@ -164,7 +167,7 @@ class Front:
 
 
 async def _allowed(target: Address, client: str) -> Address:
-    """An address of the host that the client may be led to, looked up once so that it stays that one."""
+    """Return an address of the host that the client may reach, resolved once so that it cannot change."""
     name, port = target
     try:
         async with asyncio.timeout(_HELLO_SECONDS):
@@ -194,7 +197,7 @@ async def _client_hello(first: bytes, reader: asyncio.StreamReader) -> bytes:
 
 
 def offers_h2(record: bytes) -> bool:
-    """Whether a TLS record with a ClientHello offers HTTP/2 by ALPN (RFC 8446 section 4.1.2, RFC 7301)."""
+    """Return whether a TLS ClientHello record offers HTTP/2 by ALPN (RFC 8446 section 4.1.2, RFC 7301)."""
     try:
         position = 5 + 4 + 2 + 32  # record header, handshake header, version, random
         position += 1 + record[position]

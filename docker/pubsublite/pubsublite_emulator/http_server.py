@@ -1,6 +1,6 @@
 """uvicorn on the emulator's own event loop, with the limits that it leaves to others.
 
-How many connections there may be is the front's business.
+The number of connections is limited by the front.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ HEAD_SECONDS = 15.0
 
 
 class Connection(H11Protocol):
-    """A connection that is closed where a request's head takes longer than HEAD_SECONDS to come whole."""
+    """A connection that is closed if a request's head takes longer than HEAD_SECONDS to arrive in full."""
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection."""
+        """Accept a connection and start its deadline."""
         super().connection_made(transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Receive data, and start or cancel the deadline."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Cancel the deadline of a connection that is gone."""
         self._rest()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, as Google's REST interfaces refuse."""
+        """Refuse what is not HTTP, in the form that Google's REST interfaces use."""
         body = json.dumps(refusal(invalid(f"not an HTTP request: {msg}")).value).encode()
         head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json; charset=UTF-8\r\n"
         head += f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -70,14 +70,14 @@ class _Quiet(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves one application over plain or TLS connections on ports of loopback's."""
+    """Serves one application over plain or TLS connections on loopback ports."""
 
     def __init__(self, application: ASGIApp) -> None:
         self._application = application
         self._serving: dict[uvicorn.Server, asyncio.Task[None]] = {}
 
     async def listen(self, **tls: Any) -> tuple[str, int]:
-        """Listen on a port of loopback's, with uvicorn's settings for TLS; returns host and port."""
+        """Listen on a loopback port, with uvicorn's settings for TLS, and return host and port."""
         listening = socket.create_server(("127.0.0.1", 0), backlog=512)
         config = uvicorn.Config(
             self._application,
@@ -99,7 +99,7 @@ class HttpServer:
         return host, port
 
     async def stop(self) -> None:
-        """Stop listening and drop what is still open."""
+        """Stop listening and drop the connections that are still open."""
         for server in self._serving:
             server.should_exit = True
         await asyncio.gather(*self._serving.values())

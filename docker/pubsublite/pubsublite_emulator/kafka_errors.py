@@ -1,4 +1,4 @@
-"""Kafka's errors in the terms of Pub/Sub Lite: what is permanent is never answered as worth a retry."""
+"""Kafka's errors in the terms of Pub/Sub Lite: a permanent error is never reported as worth a retry."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CODES = {
 
 
 def refusal(error: KafkaError) -> LiteError:
-    """``error`` as an answer to a client; UNAVAILABLE for all that may pass."""
+    """Return ``error`` as an answer to a client: UNAVAILABLE for everything that may pass."""
     return LiteError(_CODES.get(error.code(), Code.UNAVAILABLE), f"Kafka: {error.str()} ({error.name()})")
 
 
@@ -51,9 +51,9 @@ _PAUSE_SECONDS = 0.1
 
 
 async def coordinated(ask: Callable[[], Future[T]]) -> T:
-    """What a request to a group's coordinator resolves to; asks again while a young broker elects one.
+    """Return the result of a request to a group's coordinator, retrying while a new broker elects one.
 
-    A coordinator that still loads says so of each partition, and of the request nothing.
+    A coordinator that is still loading reports this for each partition, not for the request.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -70,7 +70,7 @@ async def coordinated(ask: Callable[[], Future[T]]) -> T:
 
 
 async def answered(future: Future[T]) -> T:
-    """What an admin request resolves to; its error as :func:`refusal`."""
+    """Return the result of an admin request; raise its error as :func:`refusal`."""
     try:
         return await asyncio.wrap_future(future)
     except KafkaException as error:

@@ -1,4 +1,4 @@
-"""Reading a Kafka partition: one consumer a subscriber, without a group, fetching no further than is read."""
+"""Reading a Kafka partition: one consumer per subscriber, without a group, with little read-ahead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pubsublite_emulator.wire import Block
 log = logging.getLogger("pubsublite_emulator")
 
 _BATCH = 1000
-# How long one wait in the client library lasts; news end it at once.
+# How long a single wait in the client library lasts; a record ends it at once.
 _WAIT_SECONDS = 0.5
 _PERMANENT = (
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -31,7 +31,7 @@ _CONFIG = {
     "enable.auto.offset.store": False,
     "auto.offset.reset": "earliest",
     "isolation.level": "read_committed",
-    # A subscriber that does not read holds this much, not the 64 MiB of the default.
+    # A subscriber that does not read buffers this much instead of the default 64 MiB.
     "queued.max.messages.kbytes": 8 << 10,
     "fetch.queue.backoff.ms": 20,
     "fetch.message.max.bytes": 4 << 20,
@@ -39,7 +39,7 @@ _CONFIG = {
 
 
 def consumer(bootstrap: str, **more: object) -> Consumer:
-    """A consumer that commits nothing."""
+    """Return a consumer that commits nothing."""
     return Consumer({"bootstrap.servers": bootstrap, **_CONFIG, **more}, logger=log)
 
 
@@ -54,7 +54,7 @@ class KafkaReader:
         self._consumer.assign([TopicPartition(topic, partition, offset)])
 
     async def next(self) -> Block:
-        """Wait in a thread of the pool for the next records."""
+        """Return the next records, waiting for them in a thread of the pool."""
         loop = asyncio.get_running_loop()
         while True:
             block = await loop.run_in_executor(self._threads, self._consume)
@@ -73,7 +73,7 @@ class KafkaReader:
             return to_block(good) if good else None
 
     async def close(self) -> None:
-        """Close in the background: a wait in the library may last a moment longer."""
+        """Close in the background, because a wait in the library may last a moment longer."""
         self._closed = True
         self._threads.submit(self._close)
 
@@ -88,12 +88,12 @@ def _good(record: KafkaMessage) -> bool:
         return True
     if error.code() in _PERMANENT:
         raise refusal(error)
-    log.warning("Kafka: %s", error.str())  # the library tries again by itself
+    log.warning("Kafka: %s", error.str())  # the library retries by itself
     return False
 
 
 def last_deliverable(bootstrap: str, topic: str, partition: int, oldest: int, head: int) -> int:
-    """The offset after the last record below ``head`` that a consumer gets; ``oldest`` if there is none.
+    """Return the offset after the last record below ``head`` that a consumer gets; ``oldest`` without one.
 
     Transaction markers and compaction leave offsets that are never delivered.
     """

@@ -1,12 +1,13 @@
 """Messages as Kafka records and back, as Google's migration connector maps them.
 
-key <-> key (empty <-> null), data <-> value, attributes <-> headers (one header a value), event time <-> the
-record's timestamp (github.com/googleapis/java-pubsub-group-kafka-connector, "Schema support and data model").
+key <-> key (empty <-> null), data <-> value, attributes <-> headers (one header per value), event time <->
+the record's timestamp (github.com/googleapis/java-pubsub-group-kafka-connector, "Schema support and data
+model").
 
-Lossy, and said so: an event time keeps its milliseconds; a record has one timestamp, so a message without
-event time comes back with the time it was published as both; the order of headers across keys; null and empty
-are one. What would vanish without a trace is refused: an attribute without values, an event time before 1970
-or on a topic whose timestamps the broker sets.
+The mapping is lossy: an event time is cut off at the millisecond; a record has one timestamp, so a message
+without an event time comes back with its publish time as both; the order of headers across keys is lost; null
+and empty become the same. What would vanish without a trace is refused: an attribute without values, and an
+event time before 1970 or on a topic whose timestamps the broker sets.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a producer sends; ``timestamp`` in milliseconds."""
+    """What a producer sends; ``timestamp`` is in milliseconds."""
 
     key: bytes | None
     value: bytes | None
@@ -39,7 +40,10 @@ class Record:
 
 
 def to_record(encoded: bytes, *, broker_time: bool) -> Record:
-    """An encoded ``PubSubMessage`` as a record; ``broker_time``: the topic's timestamps are the broker's."""
+    """Convert an encoded ``PubSubMessage`` to a record; raise INVALID_ARGUMENT for what it cannot hold.
+
+    ``broker_time`` says that the broker sets the timestamps of the topic.
+    """
     message = wire.PubSubMessage.FromString(encoded)
     headers: list[tuple[str, str | bytes | None]] = []
     for name in sorted(message.attributes):
@@ -58,7 +62,7 @@ def to_record(encoded: bytes, *, broker_time: bool) -> Record:
 
 
 def to_block(records: Sequence[KafkaMessage]) -> wire.Block:
-    """Consumed records as messages ready to be delivered."""
+    """Return consumed records as messages ready for delivery."""
     offsets, frames, sizes = [], [], []
     for record in records:
         kind, milliseconds = record.timestamp()

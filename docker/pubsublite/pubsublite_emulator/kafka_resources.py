@@ -1,6 +1,6 @@
-"""The records of topics, subscriptions and reservations in a compacted Kafka topic beside the data.
+"""The records of topics, subscriptions and reservations, in a compacted Kafka topic next to the data.
 
-So an emulator that starts anew on the same broker, in whatever directory, knows what its predecessor knew.
+An emulator restarted on the same broker, in any directory, therefore knows what its predecessor knew.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOAD_SECONDS = 30
 
 
 class Resources:
-    """The last record of each name."""
+    """The latest record of each name."""
 
     def __init__(self, bootstrap: str, admin: AdminClient, writer: Writer) -> None:
         self._bootstrap = bootstrap
@@ -32,7 +32,7 @@ class Resources:
         self._exists = False
 
     async def save(self, name: str, record: bytes | None) -> None:
-        """Write a record, or a tombstone."""
+        """Write a record, or a tombstone for None."""
         if not self._exists:
             await self._create()
         now = time.time_ns() // 1_000_000
@@ -52,7 +52,7 @@ class Resources:
         self._exists = True
 
     async def load(self) -> dict[str, bytes]:
-        """Every name's last record."""
+        """Return the latest record of each name."""
         return await asyncio.to_thread(self._load)
 
     def _load(self) -> dict[str, bytes]:

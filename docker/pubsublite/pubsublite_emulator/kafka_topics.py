@@ -23,7 +23,7 @@ from pubsublite_emulator.storage import Retention
 _SECONDS = 10
 _LEGAL = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _FOREVER = (1 << 63) - 1
-# Lite takes messages of 10 MiB and event times that lie ahead; Kafka's defaults are 1 MiB and an hour.
+# Lite accepts messages of 10 MiB and event times in the future; Kafka's default limits are 1 MiB and an hour.
 _CONFIG = {"max.message.bytes": str(12 << 20), "message.timestamp.after.max.ms": str(_FOREVER)}
 
 
@@ -35,7 +35,11 @@ class Topics:
         self._broker_time: dict[str, bool] = {}
 
     async def create(self, topic: str, partitions: int, retention: Retention) -> None:
-        """Create it, or adopt the one that is there if it has as many partitions."""
+        """Create the topic, or adopt an existing one that has as many partitions.
+
+        Raise INVALID_ARGUMENT for a name that Kafka does not allow, and FAILED_PRECONDITION if an existing
+        topic has another number of partitions.
+        """
         if not _LEGAL.fullmatch(topic):
             raise invalid(f"topic id {topic!r}: with Kafka storage expected only letters, digits and ._-")
         new = NewTopic(topic, partitions, config=_CONFIG | _retention(retention))
@@ -52,7 +56,7 @@ class Topics:
                 ) from None
 
     async def update(self, topic: str, partitions: int, retention: Retention) -> None:
-        """Add partitions where wanted, and set the retention."""
+        """Add partitions if more are wanted, and set the retention."""
         if partitions > await self.partitions(topic):
             await answered(self._admin.create_partitions([NewPartitions(topic, partitions)])[topic])
         entries = [
@@ -63,7 +67,7 @@ class Topics:
         await answered(self._admin.incremental_alter_configs([resource])[resource])
 
     async def delete(self, topic: str) -> None:
-        """Delete it; one that is gone is no error."""
+        """Delete the topic; one that does not exist is not an error."""
         self._broker_time.pop(topic, None)
         try:
             await answered(self._admin.delete_topics([topic])[topic])
@@ -72,7 +76,7 @@ class Topics:
                 raise
 
     async def partitions(self, topic: str) -> int:
-        """How many it has now."""
+        """Return how many partitions the topic has now."""
         try:
             found = await asyncio.to_thread(self._admin.list_topics, topic, timeout=_SECONDS)
         except KafkaException as error:
@@ -85,7 +89,10 @@ class Topics:
         return len(metadata.partitions)
 
     def broker_time(self, topic: str) -> bool:
-        """Whether the broker sets the timestamps of the topic's records; blocks, asks once a topic."""
+        """Return whether the broker sets the timestamps of the topic's records.
+
+        Block while the broker is asked, once per topic.
+        """
         if topic not in self._broker_time:
             resource = ConfigResource(ResourceType.TOPIC, topic)
             try:

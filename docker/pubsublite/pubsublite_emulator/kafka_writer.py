@@ -1,4 +1,4 @@
-"""Publishing to Kafka: batches in call order, each answered when the broker has it on all its replicas."""
+"""Publishing to Kafka: batches in call order, each answered once all in-sync replicas have it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CONFIG = {
     "queue.buffering.max.kbytes": 128 << 10,
 }
 
-# How long one wait for reports lasts; a report ends it at once.
+# How long a single wait for reports lasts; a report ends it at once.
 _WAIT_SECONDS = 0.25
 _REFRESH_SECONDS = 10
 _REFRESHES = 5
@@ -35,7 +35,7 @@ Prepare = Callable[[], Sequence[Record]]
 
 
 class _Job:
-    """One batch on its way: made records by ``prepare``, then offsets by the broker."""
+    """One batch on its way: ``prepare`` turns it into records, the broker gives these their offsets."""
 
     def __init__(self, topic: str, partition: int, prepare: Prepare) -> None:
         self.topic = topic
@@ -53,7 +53,7 @@ class _Job:
             self._finish()
 
     def delivered(self, error: KafkaError | None, message: KafkaMessage) -> None:
-        """The producer's report on one record; reports of a partition come in the order of its records."""
+        """Take the producer's report on one record; a partition's reports arrive in record order."""
         if error is not None:
             self._error = self._error or refusal(error)
         self._offsets.append(-1 if error else message.offset() or 0)
@@ -77,7 +77,7 @@ class _Job:
 
 
 class Writer:
-    """A producer and its two threads: one hands records over, one takes the broker's reports."""
+    """A producer and its two threads: one hands over records, the other takes the broker's reports."""
 
     def __init__(self, bootstrap: str) -> None:
         self._producer = Producer({"bootstrap.servers": bootstrap, **_CONFIG}, logger=log)
@@ -91,13 +91,16 @@ class Writer:
             thread.start()
 
     def append(self, topic: str, partition: int, prepare: Prepare) -> asyncio.Future[Sequence[int]]:
-        """Queue a batch; ``prepare`` makes its records, in the producing thread, and may refuse them all."""
+        """Queue a batch and return a future of its offsets.
+
+        ``prepare`` makes its records, in the producing thread, and may refuse the whole batch (LiteError).
+        """
         job = _Job(topic, partition, prepare)
         self._jobs.put(job)
         return job.done
 
     def close(self) -> None:
-        """Send what was accepted (up to 10 s), then stop."""
+        """Send what was accepted, for up to 10 s, then stop."""
         self._jobs.put(None)
         self._threads[0].join()
         self._producer.flush(10)
@@ -131,13 +134,13 @@ class Writer:
                     headers=record.headers,
                 )
                 return
-            except BufferError:  # full: room comes with the broker's next report
+            except BufferError:  # the queue is full: the broker's next report makes room
                 self._closing.wait(0.01)
             except KafkaException as error:
                 grown = error.args[0].code() == KafkaError._UNKNOWN_PARTITION and refreshes < _REFRESHES
                 if not grown:
                     raise refusal(error.args[0]) from None
-                refreshes += 1  # partitions that were added lately are not known to the producer yet
+                refreshes += 1  # the producer does not know recently added partitions yet
                 self._producer.list_topics(job.topic, timeout=_REFRESH_SECONDS)
 
     def _report(self) -> None:

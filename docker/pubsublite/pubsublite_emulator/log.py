@@ -1,7 +1,7 @@
 """The log of one partition, in memory: no network, no clock, no locks.
 
-Offsets start at 0 and grow by one a message. Old messages are dropped by size and by age; the newest always
-stay, because a reader that was told of the head waits for the message before it.
+Offsets start at 0 and increase by one per message. Old messages are dropped by size and by age; the newest
+always stay, because a reader that was told the head waits for the message before it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from bisect import bisect_right
 
 from pubsublite_emulator import wire
 
-# Batches smaller than this share a block, so that single messages do not cost one each.
+# Batches smaller than this share a block, so that single messages do not need a block each.
 _COALESCE = 256
 
 
 class _Stretch:
-    """Neighbouring messages: batches as they came, until the first reader makes them a block."""
+    """Consecutive messages: batches as they arrived, until the first reader turns them into a block."""
 
     __slots__ = ("_batches", "_block", "base", "count", "published", "size")
 
@@ -34,7 +34,7 @@ class _Stretch:
         self.published = now
 
     def block(self) -> wire.Block:
-        """All its messages, ready to be delivered."""
+        """Return all the messages, ready for delivery."""
         if self._batches:
             made = _deliverable(self._batches, self.base + self.count)
             self._block = wire.join(self._block, made) if self._block else made
@@ -58,7 +58,7 @@ def _deliverable(batches: list[tuple[wire.Batch, int]], end: int) -> wire.Block:
 
 
 class PartitionLog:
-    """Messages of one partition from ``oldest`` (kept) to ``head`` (the next offset to be assigned)."""
+    """The messages of one partition, from ``oldest`` (kept) to ``head`` (the next offset to assign)."""
 
     def __init__(self) -> None:
         self.oldest = 0
@@ -68,7 +68,7 @@ class PartitionLog:
         self._bases: list[int] = []
 
     def append(self, batch: wire.Batch, now: int) -> int:
-        """Store messages published at ``now`` (nanoseconds); returns the first one's offset."""
+        """Store messages published at ``now`` (nanoseconds) and return the offset of the first."""
         first = self.head
         if batch.count:
             if not self._stretches or self._stretches[-1].count + batch.count > _COALESCE:
@@ -80,14 +80,17 @@ class PartitionLog:
         return first
 
     def read(self, offset: int) -> wire.Block | None:
-        """The stored messages from ``offset`` (or from the oldest kept) on, some of them; or None."""
+        """Return some of the stored messages, from ``offset`` or the oldest kept on; None if none are."""
         if offset >= self.head:
             return None
         index = max(0, bisect_right(self._bases, offset) - 1)
         return self._stretches[index].block().since(offset)
 
     def trim(self, limit: int, published_before: int | None) -> None:
-        """Drop the oldest messages while more than ``limit`` bytes are kept or they are older than wanted."""
+        """Drop the oldest messages while they exceed ``limit`` bytes or were published too long ago.
+
+        Too long ago means before ``published_before``, in the unit of :meth:`append`.
+        """
         drop = 0
         oldest = -1 if published_before is None else published_before
         while drop < len(self._stretches) - 1 and (

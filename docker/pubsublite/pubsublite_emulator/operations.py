@@ -1,4 +1,4 @@
-"""Long-running operations: here only seeks, which end when every partition's subscriber has followed."""
+"""Long-running operations: only seeks here, which end once every partition's subscriber has followed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _OperationMetadata = message("OperationMetadata")
 _ListResponse = message("google.longrunning.ListOperationsResponse")
 _REMEMBERED = 1_000
 _NAME = re.compile(r"projects/([^/]+)/(locations/[^/]+/operations/[^/]+)")
-# What gcloud pubsub lite-operations list sends: conditions joined by AND.
+# One condition; gcloud pubsub lite-operations list sends them joined by AND.
 _CONDITION = re.compile(r"\s*(target|done)\s*=\s*(\S+)\s*")
 
 
 class Operations:
-    """Operations of this run, the oldest forgotten first."""
+    """The operations of this run; the oldest are forgotten first."""
 
     def __init__(self) -> None:
         self._operations: OrderedDict[str, Message] = OrderedDict()
@@ -36,7 +36,7 @@ class Operations:
         )
 
     def start(self, target: Path, verb: str) -> Message:
-        """A new operation on ``target``, not done."""
+        """Return a new operation on ``target``, not done."""
         place = f"projects/{target.project}/locations/{target.location}"
         operation = _Operation(name=f"{place}/operations/{uuid.uuid4()}")
         metadata = _OperationMetadata(target=str(target), verb=verb)
@@ -48,12 +48,12 @@ class Operations:
         return operation
 
     def finish(self, operation: Message, response: Message) -> None:
-        """The operation succeeded with ``response``."""
+        """End the operation as successful, with ``response``."""
         self._end(operation)
         operation.response.Pack(response)
 
     def abort(self, operation: Message, reason: str) -> None:
-        """The operation was overtaken by another."""
+        """End the operation as ABORTED, with ``reason`` as its message."""
         self._end(operation)
         operation.error.code = Code.ABORTED.number
         operation.error.message = reason
@@ -67,14 +67,14 @@ class Operations:
         operation.done = True
 
     async def get(self, request: Message) -> Message:
-        """google.longrunning.Operations.GetOperation."""
+        """Answer google.longrunning.Operations.GetOperation."""
         operation = self._operations.get(_key(request.name))
         if operation is None:
             raise not_found(request.name)
         return _shown(operation, request.name.split("/")[1])
 
     async def list(self, request: Message) -> Message:
-        """google.longrunning.Operations.ListOperations, with the filter that gcloud sends."""
+        """Answer google.longrunning.Operations.ListOperations, with the filter that gcloud sends."""
         place = parent(request.name.removesuffix("/operations"))
         wanted = _conditions(request.filter)
         response = _ListResponse()

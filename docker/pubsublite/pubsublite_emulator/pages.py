@@ -1,4 +1,4 @@
-"""Lists in pages, and the fields an update names."""
+"""Lists in pages, and updates of the fields that a mask names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def page(items: Sequence[T], request: Message) -> tuple[Sequence[T], str]:
-    """The items of one page and the token of the next (empty at the end); page size 0 is everything."""
+    """Return the items of one page and the token of the next (empty at the end); size 0 is everything."""
     try:
         start = int(request.page_token or 0)
     except ValueError:
@@ -28,8 +28,8 @@ def page(items: Sequence[T], request: Message) -> tuple[Sequence[T], str]:
 def merge(target: Message, source: Message, mask: Message, allowed: Sequence[str]) -> None:
     """Copy the fields that ``mask`` names from ``source`` to ``target``.
 
-    ``allowed`` are the paths that may change; a path below one of them counts. An empty mask is refused: the
-    service requires one.
+    ``allowed`` lists the paths that may change, which includes any path below them. Raise INVALID_ARGUMENT
+    for any other path, and for an empty mask, because the service requires one.
     """
     if not mask.paths:
         raise invalid("update_mask is empty: name the fields to update")

@@ -1,4 +1,4 @@
-"""PublisherService: batches in, offsets out, in both of the forms that client libraries read."""
+"""PublisherService: batches in, offsets out, in both forms that client libraries read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pubsublite_emulator.state import State
 
 _PublishRequest = message("PublishRequest")
 _PublishResponse = message("PublishResponse")
-# The quota page's newest edition (cloud.google.com/pubsub/lite/quotas); older ones said 3.5 MiB and 1 MiB.
+# From the latest quota page (cloud.google.com/pubsub/lite/quotas); older ones said 3.5 MiB and 1 MiB.
 MAX_MESSAGE_BYTES = 10 << 20
-# Batches of one stream that may wait for the storage; the client is not read further meanwhile.
+# How many batches of a stream may wait for the storage; until there is room, the client is not read.
 _IN_FLIGHT = 16
 
 
@@ -30,7 +30,7 @@ class Publisher:
         self.service = Service("PublisherService", {}, {"Publish": self.publish})
 
     async def publish(self, call: Call) -> None:
-        """One stream: an initial request, then batches, answered in order."""
+        """Serve one stream: an initial request, then batches, answered in order."""
         raw = await call.read()
         if raw is None:
             return
@@ -56,7 +56,7 @@ def _initial(raw: bytes) -> Message:
 
 
 class _Stream:
-    """The batches of one stream: read ahead by one task, answered in order by the other."""
+    """The batches of one stream: read ahead by one task, answered in order by another."""
 
     def __init__(self, state: State, call: Call, initial: Message, producer: Producer | None) -> None:
         self._state = state
@@ -103,7 +103,10 @@ class _Stream:
 
 
 def response(offsets: Sequence[int | None]) -> bytes:
-    """An encoded ``PublishResponse``: ``start_cursor`` for Java 1.9, ``cursor_ranges`` for later clients."""
+    """Return an encoded ``PublishResponse``.
+
+    It has both ``start_cursor``, for Java 1.9, and ``cursor_ranges``, for later clients.
+    """
     runs = wire.ranges(offsets)
     answer = _PublishResponse()
     answer.message_response.SetInParent()

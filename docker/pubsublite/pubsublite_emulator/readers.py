@@ -1,4 +1,4 @@
-"""Who reads what: at most one stream a subscription and partition, and a way to end it."""
+"""The streams that are reading: at most one per subscription and partition, and a way to end it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Readers:
 
     @contextmanager
     def reading(self, subscription: str, partition: int) -> Iterator[Ending]:
-        """Register a stream and evict an older one; the future fails with what must end the stream."""
+        """Register a stream, evicting an older one; yield a future that fails with what must end it."""
         self.end(
             subscription,
             LiteError(
@@ -40,7 +40,7 @@ class Readers:
                 del self._endings[subscription, partition]
 
     def partitions(self, subscription: str) -> set[int]:
-        """The partitions of a subscription that are being read."""
+        """Return the partitions of a subscription that are being read."""
         return {partition for name, partition in self._endings if name == subscription}
 
     def end(self, subscription: str, error: LiteError, partition: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Reservations: kept, listed and checked for use; throughput is not limited by them (AdminService)."""
+"""Reservations: stored, listed and checked for use; they do not limit throughput (AdminService)."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ class Reservations:
         }
 
     async def create(self, request: Message) -> Message:
-        """AdminService.CreateReservation."""
+        """Answer AdminService.CreateReservation."""
         path = parent(request.parent).child("reservations", request.reservation_id)
         self._catalog.free(path)
         body = _Reservation(throughput_capacity=_capacity(request.reservation))
         return (await self._catalog.put(path, body)).shown_to(path.project)
 
     async def get(self, request: Message) -> Message:
-        """AdminService.GetReservation."""
+        """Answer AdminService.GetReservation."""
         found = self._catalog.get(request.name, "reservations")
         return found.shown_to(parse(request.name, "reservations").project)
 
     async def list(self, request: Message) -> Message:
-        """AdminService.ListReservations."""
+        """Answer AdminService.ListReservations."""
         place = parent(request.parent)
         items, token = page(list(self._catalog.all("reservations", place.location)), request)
         shown = [item.shown_to(place.project) for item in items]
         return _ListResponse(reservations=shown, next_page_token=token)
 
     async def update(self, request: Message) -> Message:
-        """AdminService.UpdateReservation."""
+        """Answer AdminService.UpdateReservation."""
         path = parse(request.reservation.name, "reservations")
         found = self._catalog.at(path)
         body = _Reservation.FromString(found.body.SerializeToString())
@@ -59,7 +59,7 @@ class Reservations:
         return (await self._catalog.put(found.path, body)).shown_to(path.project)
 
     async def delete(self, request: Message) -> Message:
-        """AdminService.DeleteReservation; FAILED_PRECONDITION while a topic uses it."""
+        """Answer AdminService.DeleteReservation; raise FAILED_PRECONDITION while a topic uses it."""
         found = self._catalog.get(request.name, "reservations")
         if used := self._catalog.topics_in(found):
             raise LiteError(Code.FAILED_PRECONDITION, f"{found.path} is in use by {used[0].path}")
@@ -67,7 +67,7 @@ class Reservations:
         return _Empty()
 
     async def topics(self, request: Message) -> Message:
-        """AdminService.ListReservationTopics."""
+        """Answer AdminService.ListReservationTopics."""
         found = self._catalog.get(request.name, "reservations")
         items, token = page(self._catalog.topics_in(found), request)
         project = parse(request.name, "reservations").project

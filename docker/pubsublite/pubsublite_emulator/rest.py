@@ -1,6 +1,6 @@
-"""The REST form that gcloud uses, by the HTTP templates of the service's proto files.
+"""The REST interface that gcloud uses, following the HTTP templates in the service's proto files.
 
-A row names the unary RPC that answers; the gRPC service's own code runs, so both forms behave alike.
+Each row names the unary RPC that answers; the gRPC service's own code runs, so both forms behave alike.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MEASURED = _TOPIC.replace("name", "topic")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``method`` and ``path`` lead to ``rpc``; ``body`` is the field a JSON body fills (``*``: all)."""
+    """``method`` and ``path`` lead to ``rpc``; ``body`` is the field that a JSON body fills (``*``: all)."""
 
     method: str
     path: str
@@ -81,13 +81,13 @@ _SYSTEM = {
 
 
 class Rest:
-    """Answers REST requests by the unary methods of the router."""
+    """Answers REST requests with the router's unary methods."""
 
     def __init__(self, router: Router) -> None:
         self._router = router
 
     async def handle(self, request: Request) -> Answer:
-        """One request: a project look-up, a token, or a row of :data:`ROUTES`."""
+        """Answer one request: a project look-up, a token, or a row of :data:`ROUTES`."""
         if (request.method, request.path) == ("POST", "/token"):
             return Answer(200, {"access_token": "local", "expires_in": 3599, "token_type": "Bearer"})
         if (request.method, request.path) == ("GET", "/"):
@@ -131,6 +131,9 @@ def _find(request: Request) -> tuple[Route, dict[str, str]]:
 
 
 def _project(name: str) -> dict[str, str]:
-    """A project as Cloud Resource Manager shows it. An id gets the number 1: all names mean one project."""
+    """Return a project as Cloud Resource Manager shows it.
+
+    An id gets the number 1, because all names mean the same project.
+    """
     number = name if name.isdigit() else "1"
     return {"projectNumber": number, "projectId": name, "lifecycleState": "ACTIVE", "name": name}

@@ -1,4 +1,4 @@
-"""gRPC around the services: raw bytes in, raw bytes out, one log line for each thing a client did."""
+"""gRPC around the services: raw bytes in, raw bytes out, one log line for each client action."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RESOURCE_FIELDS = ("parent", "name", "topic", "subscription", "reservation")
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """A request-and-answer method: the request's class and the coroutine that answers it."""
+    """A unary method: the request's class and the coroutine that answers it."""
 
     request: Message
     method: Callable[[Message], Awaitable[Message]]
@@ -46,7 +46,7 @@ class Service:
 
 
 def parse(kind: Message, raw: bytes) -> Message:
-    """``raw`` as a message of class ``kind``; INVALID_ARGUMENT for bytes that are not one."""
+    """Parse ``raw`` as a message of class ``kind``; raise INVALID_ARGUMENT if it is not one."""
     try:
         return kind.FromString(raw)
     except DecodeError as error:
@@ -54,7 +54,7 @@ def parse(kind: Message, raw: bytes) -> Message:
 
 
 def client_name(metadata: Mapping[str, str]) -> str:
-    """Which client calls, from ``x-goog-pubsub-context`` (a base64 Struct) or else from its user agent."""
+    """Return the client's name, from ``x-goog-pubsub-context`` (a base64 Struct) or else its user agent."""
     try:
         context = _Struct.FromString(base64.b64decode(metadata["x-goog-pubsub-context"], validate=True))
         fields = context.fields
@@ -77,7 +77,7 @@ class Call:
         self._faults = faults
 
     async def read(self) -> bytes | None:
-        """The client's next message; None when it has half-closed."""
+        """Return the client's next message; None once it has half-closed."""
         raw = await self._context.read()
         if raw is grpc.aio.EOF:
             return None
@@ -85,7 +85,7 @@ class Call:
         return bytes(raw)
 
     async def write(self, data: bytes) -> None:
-        """Send a message; waits while the client does not read."""
+        """Send a message, waiting while the client does not read; raise CANCELLED if the client is gone."""
         self._faults.check(self.rpc, "response")
         try:
             await self._context.write(data)
@@ -93,12 +93,12 @@ class Call:
             raise LiteError(Code.CANCELLED, f"the client went away: {error}") from None
 
     def log(self, text: str, *values: object) -> None:
-        """One line about what this client did."""
+        """Log one line about what this client did."""
         log.info("%s %s " + text, self.client, self.rpc, *values)
 
 
 def describe(request: Message) -> str:
-    """The resource a request is about, for the log."""
+    """Return the resource that a request is about, for the log."""
     fields = request.DESCRIPTOR.fields_by_name
     ids = [getattr(request, name) for name in fields if name.endswith("_id")]
     for name in _RESOURCE_FIELDS:
@@ -127,7 +127,7 @@ async def _abort(context: Any, error: LiteError) -> None:
 
 
 class Router(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Finds the method of a call; an unknown one is UNIMPLEMENTED and named."""
+    """Finds the method of a call; answers an unknown one with UNIMPLEMENTED and its name."""
 
     def __init__(self, services: list[Service], faults: Faults) -> None:
         self.unary: dict[str, Unary] = {}
@@ -144,7 +144,7 @@ class Router(grpc.GenericRpcHandler):  # type: ignore[misc]
                 self._handlers[prefix + name] = self._stream_handler(name, session)
 
     def service(self, details: Any) -> Any:
-        """The handler for ``details.method``."""
+        """Return the handler for ``details.method``."""
         return self._handlers.get(details.method) or self._unsupported(details.method)
 
     async def answer(self, name: str, request: Message, client: str) -> Message:
@@ -163,7 +163,7 @@ class Router(grpc.GenericRpcHandler):  # type: ignore[misc]
         return response
 
     async def stop(self) -> None:
-        """End every stream with UNAVAILABLE, which clients take as a reason to come back."""
+        """End every stream with UNAVAILABLE, on which clients reconnect."""
         self._stopping = True
         sessions = list(self._sessions)
         for session in sessions:

@@ -1,9 +1,9 @@
-"""The wire messages, built from ``pubsublite.proto`` in a descriptor pool of their own.
+"""The wire messages, built from ``pubsublite.proto`` in a separate descriptor pool.
 
-Why not import ``google.cloud.pubsublite_v1``: that loads every generated client (over a second), and a
-second definition of the same names in protobuf's default pool would collide with it when the emulator runs
-inside a test process beside Google's client. ``tests/pubsublite/test_schema.py`` compares every message here
-with Google's own.
+``google.cloud.pubsublite_v1`` is not imported because that loads every generated client (over a second). The
+pool is separate because a second definition of the same names in protobuf's default pool would collide with
+Google's client when the emulator runs in the same test process. ``tests/pubsublite/test_schema.py`` compares
+every message here with Google's own.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class _Parser:
     def _type(field: Any, kind: str) -> None:
         if kind in _SCALARS:
             field.type = _SCALARS[kind]
-        else:  # the pool resolves the name, from the innermost scope outwards, and its kind
+        else:  # the pool resolves the name, from the innermost scope outwards
             field.type_name = kind if "." not in kind else f".{kind}"
             field.type = _ENUM if kind in ("State", "DeliveryRequirement", "NamedTarget") else _MESSAGE
 
@@ -151,6 +151,6 @@ POOL = _load()
 
 
 def message(name: str) -> Message:
-    """The message class called ``name``: bare for ``google.cloud.pubsublite.v1``, else fully qualified."""
+    """Return the message class ``name``, fully qualified unless it is in ``google.cloud.pubsublite.v1``."""
     full = name if name.startswith("google.") else f"{LITE}.{name}"
     return message_factory.GetMessageClass(POOL.FindMessageTypeByName(full))

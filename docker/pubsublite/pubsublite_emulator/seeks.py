@@ -1,10 +1,9 @@
-"""Moving a subscription by an administrator's hand (SeekSubscription).
+"""Seeks: an administrator moves a subscription (SeekSubscription).
 
 A partition that nobody reads is moved at once. A partition that is being read gets the RESET signal: its
-subscriber drops what it has, flushes its pending commits, and comes back asking for the committed cursor,
-which is its consent (google-cloud-go PR 4208). Until then the target is kept aside, so that those late
-commits cannot overwrite it. The service itself waits also for subscribers that are offline; see
-UNSUPPORTED.md.
+subscriber drops what it has, flushes its pending commits, and reconnects asking for the committed cursor,
+which is its consent (google-cloud-go PR 4208). Until then the target is set aside, so that those late commits
+cannot overwrite it. The service itself also waits for subscribers that are offline; see UNSUPPORTED.md.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class _Seek:
 
 
 class Seeks:
-    """The seeks that wait for subscribers, one a subscription."""
+    """The seeks that are waiting for subscribers, one per subscription."""
 
     def __init__(self, storage: Storage, readers: Readers, operations: Operations) -> None:
         self._storage = storage
@@ -38,7 +37,7 @@ class Seeks:
         self._pending: dict[str, _Seek] = {}
 
     async def begin(self, subscription: Resource, topic: Resource, targets: Mapping[int, int]) -> Message:
-        """Move ``subscription`` to the ``targets`` by partition; returns the operation."""
+        """Move ``subscription`` to the ``targets``, offsets by partition, and return the operation."""
         key = subscription.path.key
         if older := self._pending.pop(key, None):
             self._operations.abort(older.operation, "a newer seek of the subscription took its place")
@@ -52,7 +51,7 @@ class Seeks:
         return operation
 
     async def follow(self, subscription: Resource, topic: Resource, partition: int) -> None:
-        """A subscriber asks for the committed cursor: a seek that waited for it takes effect now."""
+        """Apply a seek that waited for this subscriber, which now asks for the committed cursor."""
         seek = self._pending.get(subscription.path.key)
         if seek is None or partition not in seek.targets:
             return
@@ -61,7 +60,7 @@ class Seeks:
         self._settle(subscription.path.key, seek)
 
     def drop(self, subscription: Resource) -> None:
-        """The subscription is gone, and its seek with it."""
+        """Abort the seek of a subscription that was deleted."""
         if seek := self._pending.pop(subscription.path.key, None):
             self._operations.abort(seek.operation, "the subscription was deleted")
 

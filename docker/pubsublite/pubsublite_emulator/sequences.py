@@ -1,11 +1,12 @@
 """Idempotent publishing: each message of a producer is stored once, however often the client sends it.
 
-A producer is a client id on one partition. Its messages are numbered from 0; after a reconnect a client sends
-again what was not acknowledged. State lives as long as the process, bounded in producers and in messages.
+A producer is a client id on one partition. Its messages are numbered from 0; after a reconnect, a client
+resends what was not acknowledged. The state lives as long as the process, and the numbers of producers and of
+messages in it are bounded.
 
-The Python client (1.13, ``single_partition_publisher.py``) sends again without the number, that is as 0.
-A batch numbered 0 on a later stream is therefore taken for a repetition only if the payload is that of the
-messages stored under 0 and up; dropping it otherwise would lose messages.
+The Python client (1.13, ``single_partition_publisher.py``) resends without the number, that is, as 0. A batch
+numbered 0 on a later stream is therefore treated as a repetition only if its payload equals that of the
+messages stored under 0 and up; dropping it in any other case would lose messages.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Append = Callable[[Batch], Awaitable[Sequence[int]]]
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """Where one message went: entry ``index`` of the offsets that ``offsets`` resolves to."""
+    """One stored message; its offset is entry ``index`` of what ``offsets`` resolves to."""
 
     payload: int
     offsets: asyncio.Future[Sequence[int]]
@@ -44,7 +45,7 @@ class Producer:
         self._stored: OrderedDict[int, _Stored] = OrderedDict()
 
     def append(self, batch: Batch, append: Append) -> Awaitable[Sequence[int | None]]:
-        """Store what is new in ``batch``; resolves to all its offsets, None where one is forgotten."""
+        """Store what is new in ``batch``; resolve to all its offsets, with None for a forgotten one."""
         first = batch.first_sequence_number
         if first > self._next:
             log.warning("publish sequence jumps from %d to %d: accepted", self._next, first)
@@ -78,7 +79,7 @@ class Producer:
         offsets.add_done_callback(lambda done: self._forget(added[0][0], done))
 
     def _forget(self, first: int, done: asyncio.Future[Sequence[int]]) -> None:
-        """What could not be stored was never sent: the client's next attempt is the first one."""
+        """Forget messages that could not be stored: the client's next attempt counts as the first."""
         if not done.cancelled() and done.exception() is None:
             return
         for number in [number for number in self._stored if number >= first]:
@@ -99,13 +100,13 @@ async def _offsets(
 
 
 class Producers:
-    """Every producer seen lately."""
+    """The producers seen most recently."""
 
     def __init__(self) -> None:
         self._producers: OrderedDict[tuple[bytes, str, int], Producer] = OrderedDict()
 
     def open(self, client_id: bytes, topic: str, partition: int) -> Producer:
-        """The producer for a stream that opens now."""
+        """Return the producer for a stream that opens now."""
         key = (client_id, topic, partition)
         producer = self._producers.setdefault(key, Producer())
         self._producers.move_to_end(key)

@@ -1,4 +1,4 @@
-"""Everything put together on one event loop."""
+"""The whole emulator, assembled on one event loop."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from pubsublite_emulator.web import Application
 
 log = logging.getLogger("pubsublite_emulator")
 
-# Java pings every minute, also without calls (java-pubsublite ServiceClients); the default answer is GOAWAY.
-# A batch may hold a message of the largest size beside others.
+# Java pings every minute, even without calls (java-pubsublite ServiceClients); the default answer is GOAWAY.
+# A batch may hold a message of the maximum size together with others.
 _OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", -1),
@@ -44,7 +44,7 @@ _OPTIONS = [
 class Server:
     """The emulator as coroutines: ``start``, then ``stop``.
 
-    It has its directory alone, unless that is ``shared`` by emulators of one process.
+    It has its directory to itself, unless that is ``shared`` by the emulators of one process.
     """
 
     def __init__(
@@ -78,7 +78,10 @@ class Server:
         self.address = ""
 
     async def start(self, host: str, port: int, advertised: str = "") -> Files:
-        """Listen on ``host`` and ``port`` (0: any); clients are told ``advertised`` instead of ``host``."""
+        """Listen on ``host`` and ``port`` (0: any) and return the files that clients need.
+
+        Clients are given ``advertised``, if set, instead of ``host``.
+        """
         public = advertised or ("127.0.0.1" if host in ("0.0.0.0", "::") else host)  # noqa: S104
         if not self._shared:
             self._claim.enter_context(claimed(self._directory))
@@ -99,7 +102,7 @@ class Server:
         return files
 
     def ready(self) -> dict[str, str]:
-        """What ``serve`` prints once clients can connect."""
+        """Return what ``serve`` prints once clients can connect."""
         return {"address": self.address, "directory": str(self._directory.resolve())}
 
     async def _start_grpc(self, files: Files) -> int:

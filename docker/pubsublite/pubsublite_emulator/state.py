@@ -1,4 +1,4 @@
-"""What the services share."""
+"""The state that the services share."""
 
 from __future__ import annotations
 

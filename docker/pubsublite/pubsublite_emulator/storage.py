@@ -1,7 +1,7 @@
-"""What keeps the messages: one interface, a file for each storage, chosen by the scheme of its address.
+"""Message storage: one interface, one file per storage, chosen by the scheme of its address.
 
-A storage knows topics and consumer groups by name; it knows nothing of projects, gRPC or clients.
-``tests/pubsublite/test_storage.py`` runs one contract over every storage.
+A storage knows topics and consumer groups by name; it knows nothing about projects, gRPC or clients.
+``tests/pubsublite/test_storage.py`` runs one contract against every storage.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pubsublite_emulator.wire import Batch, Block
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much a partition keeps: at most ``size`` bytes, and for ``seconds`` if given."""
+    """How much a partition keeps: at most ``size`` bytes, and for at most ``seconds`` if given."""
 
     size: int
     seconds: float | None = None
@@ -31,67 +31,67 @@ class Bounds:
 
 
 class Reader(Protocol):
-    """One subscriber's place in a partition."""
+    """One subscriber's position in a partition."""
 
     async def next(self) -> Block:
-        """Wait for the next messages, in order, none twice; never an empty block."""
+        """Return the next messages, waiting for them: in order, none twice, never an empty block."""
         ...
 
     async def close(self) -> None:
-        """Give back what the reader holds."""
+        """Release what the reader holds."""
         ...
 
 
 class Storage(Protocol):
     """Partitions of messages, cursors of groups, and the resources' own records.
 
-    A topic that does not exist is ``NOT_FOUND``; what cannot be reached now is ``UNAVAILABLE``.
+    Methods raise ``NOT_FOUND`` for a topic that does not exist, ``UNAVAILABLE`` for what is out of reach now.
     """
 
     durable: bool
 
     async def start(self) -> None:
-        """Connect; raises ``UNAVAILABLE`` naming the address if nothing answers there."""
+        """Connect; raise ``UNAVAILABLE``, naming the address, if nothing answers there."""
         ...
 
     async def close(self) -> None:
-        """Finish what was accepted, then give back every resource."""
+        """Finish what was accepted, then release every resource."""
         ...
 
     def topic_name(self, location: str, topic: str) -> str:
-        """Under which name it keeps the topic of that id in that location."""
+        """Return the name under which the topic with that id in that location is stored."""
         ...
 
     async def create_topic(self, topic: str, partitions: int, retention: Retention) -> None:
-        """Create it; one that is there already is adopted if its partition count is the same."""
+        """Create the topic, or adopt an existing one if its partition count is the same."""
         ...
 
     async def update_topic(self, topic: str, partitions: int, retention: Retention) -> None:
-        """Grow it to ``partitions`` and set its retention."""
+        """Grow the topic to ``partitions`` and set its retention."""
         ...
 
     async def delete_topic(self, topic: str) -> None:
-        """Drop it and its messages."""
+        """Delete the topic and its messages."""
         ...
 
     async def partitions(self, topic: str) -> int:
-        """How many partitions it has now."""
+        """Return how many partitions the topic has now."""
         ...
 
     def append(self, topic: str, partition: int, batch: Batch) -> Awaitable[Sequence[int]]:
-        """Queue encoded messages at once, in call order; resolves to their offsets when they are stored."""
+        """Queue encoded messages at once, in call order; resolve to their offsets once they are stored."""
         ...
 
     async def bounds(self, topic: str, partition: int) -> Bounds:
-        """What the partition holds; ``head - 1`` can always be delivered."""
+        """Return the bounds of what the partition holds; ``head - 1`` can always be delivered."""
         ...
 
     async def read(self, topic: str, partition: int, offset: int) -> Reader:
-        """A reader whose first message is the first one kept at ``offset`` or above."""
+        """Return a reader whose first message is the first one kept at ``offset`` or above."""
         ...
 
     async def offset_at(self, topic: str, partition: int, nanoseconds: int, *, event: bool) -> int | None:
-        """The first offset whose publish (or event) time is not before the given one, if any."""
+        """Return the first offset whose publish (or event) time is not before the given one, if any."""
         ...
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
@@ -99,24 +99,27 @@ class Storage(Protocol):
         ...
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
-        """The group's stored offsets by partition; partitions without one are left out."""
+        """Return the group's stored offsets by partition, leaving out partitions without one."""
         ...
 
     async def forget(self, group: str) -> None:
-        """Drop the group and its offsets; an unknown group is no error."""
+        """Delete the group and its offsets; an unknown group is not an error."""
         ...
 
     async def save(self, name: str, record: bytes | None) -> None:
-        """Keep (or, with None, drop) a resource's record under its full name."""
+        """Store a resource's record under its full name or, if it is None, delete the stored one."""
         ...
 
     async def saved(self) -> dict[str, bytes]:
-        """Every kept record."""
+        """Return every stored record, by name."""
         ...
 
 
 def open_storage(address: str) -> Storage:
-    """The storage for ``memory`` or ``kafka://HOST:PORT[,HOST:PORT]``, not started yet."""
+    """Return the storage for ``memory`` or ``kafka://HOST:PORT[,HOST:PORT]``, not started yet.
+
+    Raise ValueError for any other address.
+    """
     scheme, _, rest = address.partition("://")
     if scheme not in ("memory", "kafka") or (scheme == "kafka") != bool(rest) or address == "memory://":
         raise ValueError(f"storage {address!r}: expected memory or kafka://HOST:PORT")

@@ -1,8 +1,8 @@
 """Storage in Kafka: a Lite topic *is* the Kafka topic of that name.
 
-Offsets are Kafka's, committed cursors are consumer-group offsets, so a Kafka consumer and a Lite subscriber
-see the same events under the same numbers. How messages are mapped, and what that loses:
-``kafka_records.py``.
+Offsets are Kafka's, and committed cursors are consumer group offsets, so a Kafka consumer and a Lite
+subscriber see the same events at the same offsets. ``kafka_records.py`` says how messages are mapped and what
+that loses.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pubsublite_emulator.wire import Batch
 log = logging.getLogger("pubsublite_emulator")
 
 _CONNECT_SECONDS = 5
-# One thread for each open subscriber, made when needed.
+# One thread for each open subscriber, started when needed.
 _MOST_READERS = 1024
 
 
@@ -54,7 +54,7 @@ class KafkaStorage:
         self.saved = self._resources.load
 
     async def start(self) -> None:
-        """Ask the broker for its topics."""
+        """Ask the broker for its topics; raise UNAVAILABLE if none answers."""
         try:
             await asyncio.to_thread(self._admin.list_topics, timeout=_CONNECT_SECONDS)
         except KafkaException:
@@ -69,11 +69,11 @@ class KafkaStorage:
         await asyncio.to_thread(self._threads.shutdown)
 
     def topic_name(self, _location: str, topic: str) -> str:
-        """Kafka knows no locations."""
+        """Return the topic's id, because Kafka has no locations."""
         return topic
 
     def append(self, topic: str, partition: int, batch: Batch) -> Awaitable[Sequence[int]]:
-        """Produce; resolves when the broker has them."""
+        """Produce the messages; resolve once the broker has them."""
 
         def prepare() -> Sequence[Record]:
             broker_time = self._topics.broker_time(topic)
@@ -86,7 +86,7 @@ class KafkaStorage:
         return self._writer.append(topic, partition, prepare)
 
     async def bounds(self, topic: str, partition: int) -> Bounds:
-        """Oldest offset and last stable offset, the latter less what is never delivered below it."""
+        """Return the oldest offset and the last stable one, less what is never delivered just below it."""
         place = TopicPartition(topic, partition)
         level = IsolationLevel.READ_COMMITTED
         ends = [
@@ -106,11 +106,11 @@ class KafkaStorage:
         return known[1]
 
     async def read(self, topic: str, partition: int, offset: int) -> KafkaReader:
-        """A consumer of its own."""
+        """Return a reader with its own consumer."""
         return KafkaReader(self._bootstrap, self._threads, topic, partition, offset)
 
     async def offset_at(self, topic: str, partition: int, nanoseconds: int, *, event: bool) -> int | None:
-        """By the record's timestamp, which is both times."""
+        """Find the offset by the record's timestamp, which serves as both times."""
         place = TopicPartition(topic, partition)
         milliseconds = -(-nanoseconds // 1_000_000)
         wanted = {place: OffsetSpec.for_timestamp(max(0, milliseconds))}
@@ -118,7 +118,7 @@ class KafkaStorage:
         return found if found >= 0 else None
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
-        """Set the consumer group's offsets; refused while Kafka consumers of that group are connected."""
+        """Set the consumer group's offsets; Kafka refuses while consumers of that group are connected."""
         if not offsets:
             return
         places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
@@ -126,7 +126,7 @@ class KafkaStorage:
         await coordinated(lambda: self._admin.alter_consumer_group_offsets([request])[group])
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
-        """The consumer group's offsets."""
+        """Return the consumer group's offsets."""
         count = await self.partitions(topic)
         places = [TopicPartition(topic, partition) for partition in range(count)]
         request = ConsumerGroupTopicPartitions(group, places)
@@ -143,5 +143,5 @@ class KafkaStorage:
 
 
 def open_storage(bootstrap: str) -> KafkaStorage:
-    """A storage on the broker at ``bootstrap``, not started yet."""
+    """Return a storage on the broker at ``bootstrap``, not started yet."""
     return KafkaStorage(bootstrap)

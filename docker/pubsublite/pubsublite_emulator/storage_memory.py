@@ -1,4 +1,4 @@
-"""Storage in this process's memory: quick, bounded, and forgotten when the process ends."""
+"""Storage in this process's memory: fast, bounded, and lost when the process ends."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention
 from pubsublite_emulator.wire import Batch, Block
 
-# The smallest retention Lite accepts is 30 GiB a partition; a laptop's memory keeps this much of it.
+# The smallest retention Lite accepts is 30 GiB per partition; in a laptop's memory, only this much is kept.
 PARTITION_BYTES = 1 << 30
 _MessageResponse = message("MessageResponse")
 
 
 class _Partition:
-    """A log and those who wait for its next message."""
+    """A log and the waiters for its next message."""
 
     def __init__(self) -> None:
         self.log = PartitionLog()
@@ -54,7 +54,7 @@ class _MemoryReader:
         return block
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing, because nothing is held."""
 
 
 class MemoryStorage:
@@ -67,13 +67,13 @@ class MemoryStorage:
         self._groups: dict[str, dict[int, int]] = {}
 
     async def start(self) -> None:
-        """Nothing to connect to."""
+        """Do nothing, because there is nothing to connect to."""
 
     async def close(self) -> None:
-        """Everything is forgotten with the process."""
+        """Do nothing, because everything is lost with the process."""
 
     def topic_name(self, location: str, topic: str) -> str:
-        """One topic for each location."""
+        """Return a separate name for each location."""
         return f"{location}/{topic}"
 
     def _topic(self, topic: str) -> _Topic:
@@ -90,21 +90,21 @@ class MemoryStorage:
         self._topics[topic] = _Topic(partitions, retention)
 
     async def update_topic(self, topic: str, partitions: int, retention: Retention) -> None:
-        """Grow and set retention."""
+        """Grow the topic and set its retention."""
         found = self._topic(topic)
         found.retention = retention
         found.partitions += [_Partition() for _ in range(partitions - len(found.partitions))]
 
     async def delete_topic(self, topic: str) -> None:
-        """Drop the topic."""
+        """Delete the topic."""
         self._topics.pop(topic, None)
 
     async def partitions(self, topic: str) -> int:
-        """The partition count."""
+        """Return the partition count."""
         return len(self._topic(topic).partitions)
 
     def append(self, topic: str, partition: int, batch: Batch) -> Awaitable[Sequence[int]]:
-        """Store at once."""
+        """Store the messages at once."""
         found = self._topic(topic)
         place, now = found.partitions[partition], time.time_ns()
         first = place.log.append(batch, now)
@@ -117,16 +117,16 @@ class MemoryStorage:
         return stored
 
     async def bounds(self, topic: str, partition: int) -> Bounds:
-        """The log's bounds."""
+        """Return the log's bounds."""
         log = self._partition(topic, partition).log
         return Bounds(log.oldest, log.head)
 
     async def read(self, topic: str, partition: int, offset: int) -> _MemoryReader:
-        """A reader over the log."""
+        """Return a reader over the log."""
         return _MemoryReader(self._partition(topic, partition), offset)
 
     async def offset_at(self, topic: str, partition: int, nanoseconds: int, *, event: bool) -> int | None:
-        """Found by looking at every message: neither time is ordered within a partition."""
+        """Find the offset by looking at every message, because neither time is ordered within a partition."""
         log = self._partition(topic, partition).log
         offset = log.oldest
         while (block := log.read(offset)) is not None:
@@ -139,27 +139,27 @@ class MemoryStorage:
         return None
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
-        """Keep the offsets."""
+        """Store the offsets."""
         self._topic(topic)
         self._groups.setdefault(group, {}).update(offsets)
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
-        """The kept offsets."""
+        """Return the stored offsets."""
         self._topic(topic)
         return dict(self._groups.get(group, {}))
 
     async def forget(self, group: str) -> None:
-        """Drop them."""
+        """Delete the group and its offsets."""
         self._groups.pop(group, None)
 
     async def save(self, name: str, record: bytes | None) -> None:
-        """Nothing outlives the process."""
+        """Do nothing, because nothing outlives the process."""
 
     async def saved(self) -> dict[str, bytes]:
-        """Nothing outlived the last process."""
+        """Return nothing, because nothing outlived the last process."""
         return {}
 
 
 def open_storage(_rest: str) -> MemoryStorage:
-    """An empty storage."""
+    """Return an empty storage."""
     return MemoryStorage()

@@ -25,7 +25,7 @@ class Subscriber:
         self.service = Service("SubscriberService", {}, {"Subscribe": self.subscribe})
 
     async def subscribe(self, call: Call) -> None:
-        """One stream: an initial request, then tokens and seeks, answered by messages."""
+        """Serve one stream: an initial request, then tokens and seeks, answered by messages."""
         raw = await call.read()
         if raw is None:
             return
@@ -42,7 +42,7 @@ class Subscriber:
 
 
 class Tokens:
-    """What the client still accepts: messages and bytes, counted exactly; sums saturate at 2^63-1."""
+    """What the client still accepts: messages and bytes, counted exactly; the sums saturate at 2^63-1."""
 
     def __init__(self) -> None:
         self.messages = 0
@@ -50,7 +50,7 @@ class Tokens:
         self.granted = asyncio.Event()
 
     def grant(self, messages: int, size: int) -> None:
-        """Add what a client allows; INVALID_ARGUMENT for a negative amount."""
+        """Add what a client allows; raise INVALID_ARGUMENT for a negative amount."""
         if messages < 0 or size < 0:
             raise invalid(f"flow control of {messages} messages, {size} bytes: expected no negative number")
         self.messages = min(_MAX, self.messages + messages)
@@ -58,7 +58,7 @@ class Tokens:
         self.granted.set()
 
     def reset(self) -> None:
-        """Take back everything, as a seek does."""
+        """Revoke everything, as a seek does."""
         self.messages = self.size = 0
 
 

@@ -36,7 +36,7 @@ class Subscriptions:
         }
 
     async def create(self, request: Message) -> Message:
-        """AdminService.CreateSubscription; ``skip_backlog`` commits a cursor at each partition's head."""
+        """Answer AdminService.CreateSubscription; ``skip_backlog`` commits a cursor at each head."""
         path = parent(request.parent).child("subscriptions", request.subscription_id)
         self._state.catalog.free(path)
         if request.subscription.HasField("export_config"):
@@ -54,19 +54,19 @@ class Subscriptions:
         return (await self._state.catalog.put(path, body)).shown_to(path.project)
 
     async def get(self, request: Message) -> Message:
-        """AdminService.GetSubscription."""
+        """Answer AdminService.GetSubscription."""
         subscription = self._state.catalog.get(request.name, "subscriptions")
         return subscription.shown_to(parse(request.name, "subscriptions").project)
 
     async def list(self, request: Message) -> Message:
-        """AdminService.ListSubscriptions."""
+        """Answer AdminService.ListSubscriptions."""
         place = parent(request.parent)
         items, token = page(list(self._state.catalog.all("subscriptions", place.location)), request)
         shown = [item.shown_to(place.project) for item in items]
         return _ListResponse(subscriptions=shown, next_page_token=token)
 
     async def update(self, request: Message) -> Message:
-        """AdminService.UpdateSubscription."""
+        """Answer AdminService.UpdateSubscription."""
         path = parse(request.subscription.name, "subscriptions")
         subscription = self._state.catalog.at(path)
         body = _Subscription.FromString(subscription.body.SerializeToString())
@@ -74,7 +74,7 @@ class Subscriptions:
         return (await self._state.catalog.put(subscription.path, body)).shown_to(path.project)
 
     async def delete(self, request: Message) -> Message:
-        """AdminService.DeleteSubscription; its streams end with NOT_FOUND."""
+        """Answer AdminService.DeleteSubscription; end the subscription's streams with NOT_FOUND."""
         subscription = self._state.catalog.get(request.name, "subscriptions")
         await self._state.catalog.drop(subscription)
         gone = LiteError(Code.NOT_FOUND, f"{subscription.path} was deleted")
@@ -85,7 +85,7 @@ class Subscriptions:
         return _Empty()
 
     async def seek(self, request: Message) -> Message:
-        """AdminService.SeekSubscription: TAIL is the oldest kept message, HEAD the next to come."""
+        """Answer AdminService.SeekSubscription: TAIL is the oldest kept message, HEAD the next to come."""
         subscription = self._state.catalog.get(request.name, "subscriptions")
         topic = self._state.catalog.topic_of(subscription)
         targets = {

@@ -32,13 +32,16 @@ class TopicStats:
         )
 
     async def head(self, request: Message) -> Message:
-        """TopicStatsService.ComputeHeadCursor: the next offset; the message before it can be delivered."""
+        """Answer TopicStatsService.ComputeHeadCursor: the next offset.
+
+        The message before it can be delivered.
+        """
         topic = self._state.catalog.topic_partition(request.topic, request.partition)
         bounds = await self._state.storage.bounds(topic.stored, request.partition)
         return _HeadResponse(head_cursor={"offset": bounds.head})
 
     async def stats(self, request: Message) -> Message:
-        """TopicStatsService.ComputeMessageStats over [start, end): exact, by reading the range."""
+        """Answer TopicStatsService.ComputeMessageStats over [start, end) exactly, by reading the range."""
         topic = self._state.catalog.topic_partition(request.topic, request.partition)
         start, end = request.start_cursor.offset, request.end_cursor.offset
         if start < 0 or end < start:
@@ -77,7 +80,7 @@ class TopicStats:
             await reader.close()
 
     async def time(self, request: Message) -> Message:
-        """TopicStatsService.ComputeTimeCursor: no cursor if nothing is that new."""
+        """Answer TopicStatsService.ComputeTimeCursor, without a cursor if nothing is that new."""
         topic = self._state.catalog.topic_partition(request.topic, request.partition)
         kind = request.target.WhichOneof("time")
         if kind is None:

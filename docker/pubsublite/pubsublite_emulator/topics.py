@@ -24,7 +24,7 @@ _GIB = 1 << 30
 _SMALLEST, _LARGEST = 30 * _GIB, 10_240 * _GIB
 # PartitionConfig.Capacity in pubsublite/v1/common.proto
 _PUBLISH_MIB, _SUBSCRIBE_MIB, _SCALE = range(4, 17), range(4, 33), range(1, 5)
-# A choice: no text states the service's. Three million took 1.7 GB and everybody's time.
+# Our choice: the service's limit is not documented. Three million took 1.7 GB and made every client wait.
 _PARTITIONS = range(1, 1_001)
 _UPDATABLE = ("partition_config", "retention_config", "reservation_config")
 
@@ -46,7 +46,7 @@ class Topics:
         }
 
     async def create(self, request: Message) -> Message:
-        """AdminService.CreateTopic."""
+        """Answer AdminService.CreateTopic."""
         path = parent(request.parent).child("topics", request.topic_id)
         self._state.catalog.free(path)
         body = _Topic.FromString(request.topic.SerializeToString())
@@ -57,11 +57,11 @@ class Topics:
         return (await self._state.catalog.put(path, body)).shown_to(path.project)
 
     async def get(self, request: Message) -> Message:
-        """AdminService.GetTopic."""
+        """Answer AdminService.GetTopic."""
         return self._topic(request.name).shown_to(parse(request.name, "topics").project)
 
     async def partitions(self, request: Message) -> Message:
-        """AdminService.GetTopicPartitions; follows a topic that was grown in the storage itself."""
+        """Answer AdminService.GetTopicPartitions; adopt partitions added in the storage itself."""
         topic = self._topic(request.name)
         count = await self._state.storage.partitions(topic.stored)
         if count > topic.body.partition_config.count:
@@ -70,13 +70,13 @@ class Topics:
         return _Partitions(partition_count=count)
 
     async def list(self, request: Message) -> Message:
-        """AdminService.ListTopics."""
+        """Answer AdminService.ListTopics."""
         place = parent(request.parent)
         items, token = page(list(self._state.catalog.all("topics", place.location)), request)
         return _ListResponse(topics=[item.shown_to(place.project) for item in items], next_page_token=token)
 
     async def update(self, request: Message) -> Message:
-        """AdminService.UpdateTopic; partitions can only be added."""
+        """Answer AdminService.UpdateTopic; partitions can only be added."""
         path = parse(request.topic.name, "topics")
         topic = self._state.catalog.at(path)
         body = _Topic.FromString(topic.body.SerializeToString())
@@ -91,7 +91,7 @@ class Topics:
         return changed.shown_to(path.project)
 
     async def delete(self, request: Message) -> Message:
-        """AdminService.DeleteTopic; its subscriptions stay, without a topic, until they are deleted."""
+        """Answer AdminService.DeleteTopic; its subscriptions stay, without a topic, until deleted."""
         topic = self._topic(request.name)
         orphans = self._state.catalog.subscriptions_of(topic)
         await self._state.catalog.drop(topic)
@@ -105,7 +105,7 @@ class Topics:
         return _Empty()
 
     async def subscriptions(self, request: Message) -> Message:
-        """AdminService.ListTopicSubscriptions."""
+        """Answer AdminService.ListTopicSubscriptions."""
         found = self._state.catalog.subscriptions_of(self._topic(request.name))
         items, token = page(found, request)
         project = parse(request.name, "topics").project

@@ -1,4 +1,4 @@
-"""REST requests and answers, and the ASGI application between them and a handler."""
+"""REST requests and answers, and the ASGI application that connects them to a handler."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BODY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: path decoded, query with one value a name, body as bytes."""
+    """One request: the path decoded, the query with one value per name, the body as bytes."""
 
     method: str
     path: str
@@ -33,7 +33,10 @@ class Request:
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object; empty is an empty one."""
+        """Return the body as a JSON object; an empty body counts as an empty object.
+
+        Raise INVALID_ARGUMENT for anything else.
+        """
         try:
             value = json.loads(self.body or b"{}")
         except (ValueError, RecursionError) as error:
@@ -55,13 +58,13 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 
 def refusal(error: LiteError) -> Answer:
-    """An error as Google's REST APIs write it (cloud.google.com/apis/design/errors#http_mapping)."""
+    """Return an error as Google's REST APIs write it (cloud.google.com/apis/design/errors#http_mapping)."""
     body = {"code": error.code.http, "message": error.message, "status": error.code.name}
     return Answer(error.code.http, {"error": body})
 
 
 class Application:
-    """Serves one handler to whom ``access`` lets in."""
+    """Serves one handler to the clients that ``access`` admits."""
 
     def __init__(self, handler: Handler, access: Access) -> None:
         self._handler = handler

@@ -1,8 +1,8 @@
-"""Protobuf wire format, sliced by hand where a Python object per message would be the bottleneck.
+"""Protobuf wire format, sliced by hand to avoid a Python object per message, which would be the bottleneck.
 
-A published message is kept as the bytes the client sent. It becomes a *frame* once, when it gets its offset:
-a complete ``MessageResponse.messages`` entry, so that delivering a run of messages is one slice of bytes.
-Sources: protobuf.dev/programming-guides/encoding; field numbers in ``pubsublite.proto``.
+A published message is kept as the bytes the client sent. Once it has its offset, it is turned into a *frame*
+a single time: a complete ``MessageResponse.messages`` entry, so that delivering a run of messages is one
+slice of bytes. Sources: protobuf.dev/programming-guides/encoding; field numbers in ``pubsublite.proto``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MINIMUM_SIZE = 256
 # Fields and tags only add to what is charged, except an empty event_time: 12 charged, 2 on the wire.
 _SURELY_MINIMUM = MINIMUM_SIZE - 12
 _TIMESTAMP_SIZE = 12
-# gRPC receives 4 MiB by default in some languages; a response stays below, unless one message is larger.
+# gRPC receives at most 4 MiB by default in some languages; a response stays below unless a message is larger.
 RESPONSE_BYTES = 1 << 20
 
 
@@ -42,12 +42,12 @@ _SMALL = tuple(_encode(value) for value in range(1 << 14))
 
 
 def varint(value: int) -> bytes:
-    """``value`` (not negative) as a base-128 varint."""
+    """Return ``value`` (not negative) as a base-128 varint."""
     return _SMALL[value] if value < 1 << 14 else _encode(value)
 
 
 def read_varint(data: bytes, position: int) -> tuple[int, int]:
-    """The varint at ``position`` and the position after it; ``data`` must be well formed."""
+    """Return the varint at ``position`` and the position after it; ``data`` must be well formed."""
     value = shift = 0
     while True:
         byte = data[position]
@@ -59,7 +59,10 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def size_bytes(encoded: bytes) -> int:
-    """What an encoded ``PubSubMessage`` is charged: its key, data, attributes and 12 for an event time."""
+    """Return the bytes charged for an encoded ``PubSubMessage``, at least MINIMUM_SIZE.
+
+    They are its key, data, attributes, and 12 for an event time.
+    """
     if len(encoded) <= _SURELY_MINIMUM:
         return MINIMUM_SIZE
     parsed = PubSubMessage.FromString(encoded)
@@ -70,19 +73,19 @@ def size_bytes(encoded: bytes) -> int:
 
 
 def timestamp(nanoseconds: int) -> bytes:
-    """A ``SequencedMessage.publish_time`` field holding ``nanoseconds`` since 1970."""
+    """Return a ``SequencedMessage.publish_time`` field holding ``nanoseconds`` since 1970."""
     return timestamp_field(b"\x12", nanoseconds)
 
 
 def timestamp_field(tag: bytes, nanoseconds: int) -> bytes:
-    """The field that ``tag`` begins, a ``Timestamp`` of ``nanoseconds`` since 1970."""
+    """Return the field that begins with ``tag``, a ``Timestamp`` of ``nanoseconds`` since 1970."""
     seconds, nanos = divmod(nanoseconds, 1_000_000_000)
     body = b"\x08" + varint(seconds) + b"\x10" + varint(nanos)
     return tag + varint(len(body)) + body
 
 
 def frame(offset: int, publish_time: bytes, encoded: bytes, size: int) -> bytes:
-    """One ``MessageResponse.messages`` entry; ``publish_time`` comes from :func:`timestamp`."""
+    """Return one ``MessageResponse.messages`` entry; ``publish_time`` comes from :func:`timestamp`."""
     cursor = b"\x08" + varint(offset)
     body = b"".join(
         (
@@ -94,7 +97,7 @@ def frame(offset: int, publish_time: bytes, encoded: bytes, size: int) -> bytes:
 
 
 class Batch:
-    """A client's messages, encoded: counted at once, sliced apart only when somebody needs them singly."""
+    """A client's messages, encoded: counted at once, split only when they are needed one by one."""
 
     __slots__ = ("_messages", "_raw", "count", "first_sequence_number", "size")
 
@@ -107,7 +110,7 @@ class Batch:
 
     @property
     def messages(self) -> Sequence[bytes]:
-        """Each ``PubSubMessage``."""
+        """Return each ``PubSubMessage``, encoded."""
         if self._raw:
             sliced = _slice(self._raw)
             if sliced is None or len(sliced) != self.count:
@@ -118,9 +121,9 @@ class Batch:
 
 
 def split_batch(raw: bytes) -> Batch | None:
-    """The messages of an encoded ``PublishRequest``, or None if it is not a batch.
+    """Return the messages of an encoded ``PublishRequest``, or None if it is not a batch.
 
-    Raises ``INVALID_ARGUMENT`` for anything protobuf cannot parse: one call into C checks the whole batch.
+    Raise ``INVALID_ARGUMENT`` for anything protobuf cannot parse: one call into C checks the whole batch.
     """
     try:
         request = PublishRequest.FromString(raw)
@@ -134,7 +137,7 @@ def split_batch(raw: bytes) -> Batch | None:
 
 
 def _slice(raw: bytes) -> list[bytes] | None:
-    """The messages of a batch encoded as every protobuf library does; None for any other order of fields."""
+    """Return the messages of a batch encoded as every protobuf library does; None for another field order."""
     if raw[0] != 0x12:
         return None
     end, position = read_varint(raw, 1)
@@ -160,7 +163,7 @@ def _slice(raw: bytes) -> list[bytes] | None:
 class Block:
     """A run of delivered messages: ``len(offsets)`` frames in ``data``.
 
-    ``ends`` and ``weights`` have one entry more than ``offsets``: message ``i`` is
+    ``ends`` and ``weights`` have one more entry than ``offsets``: message ``i`` is
     ``data[ends[i]:ends[i + 1]]`` and is charged ``weights[i + 1] - weights[i]`` bytes.
     """
 
@@ -170,14 +173,14 @@ class Block:
     weights: Sequence[int]
 
     def since(self, offset: int) -> Block:
-        """The messages at ``offset`` and above (none, some or all)."""
+        """Return the messages at ``offset`` and above (none, some or all)."""
         if not self.offsets or self.offsets[0] >= offset:
             return self
         index = bisect_right(self.offsets, offset - 1)
         return Block(self.offsets[index:], self.data, self.ends[index:], self.weights[index:])
 
     def take(self, messages: int, size: int) -> tuple[Block, Block]:
-        """Split in what both budgets allow now (and one response carries) and the rest."""
+        """Split into what both budgets allow now (and one response carries) and the rest."""
         count = min(
             messages,
             bisect_right(self.weights, self.weights[0] + size) - 1,
@@ -189,27 +192,27 @@ class Block:
 
     @property
     def charged(self) -> int:
-        """The bytes of flow control the block costs."""
+        """Return the bytes of flow control that the block costs."""
         return self.weights[-1] - self.weights[0]
 
     def response(self) -> bytes:
-        """An encoded ``SubscribeResponse`` with every message of the block."""
+        """Return an encoded ``SubscribeResponse`` with every message of the block."""
         body = self.data[self.ends[0] : self.ends[-1]]
         return b"\x1a" + varint(len(body)) + body
 
     def messages(self) -> bytes:
-        """An encoded ``MessageResponse`` with every message of the block."""
+        """Return an encoded ``MessageResponse`` with every message of the block."""
         return self.data[self.ends[0] : self.ends[-1]]
 
 
 def block(offsets: Sequence[int], frames: Sequence[bytes], sizes: Sequence[int]) -> Block:
-    """A block of ``frames`` charged ``sizes``."""
+    """Return a block of ``frames`` charged ``sizes``."""
     ends = list(accumulate(map(len, frames), initial=0))
     return Block(offsets, b"".join(frames), ends, list(accumulate(sizes, initial=0)))
 
 
 def join(first: Block, second: Block) -> Block:
-    """Two neighbouring blocks as one."""
+    """Join two adjacent blocks into one."""
     frames = (first.messages(), second.messages())
     ends = [end - first.ends[0] for end in first.ends]
     weights = [weight - first.weights[0] for weight in first.weights]
@@ -220,7 +223,7 @@ def join(first: Block, second: Block) -> Block:
 
 @dataclass(frozen=True, slots=True)
 class OffsetRange:
-    """Messages ``start_index`` up to ``end_index`` (exclusive) of a batch got ``offset`` and onwards."""
+    """Messages ``start_index`` to ``end_index`` (exclusive) of a batch, stored from ``offset`` on."""
 
     offset: int
     start_index: int
@@ -228,7 +231,7 @@ class OffsetRange:
 
 
 def ranges(offsets: Sequence[int | None]) -> list[OffsetRange]:
-    """The runs of consecutive offsets in a batch; a message whose offset is unknown (None) is in none."""
+    """Return the runs of consecutive offsets in a batch, leaving out messages of unknown offset (None)."""
     if isinstance(offsets, range):
         return [OffsetRange(offsets[0], 0, len(offsets))] if offsets else []
     found: list[OffsetRange] = []
