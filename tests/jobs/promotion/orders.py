@@ -1,4 +1,4 @@
-"""Three orders of one product, a discount, and the one row that they give."""
+"""Three orders of one product, a discount, and the single row that results."""
 
 import json
 
@@ -24,7 +24,7 @@ ORDERS = (
 
 
 def told(rows: DataFrame) -> list[tuple[object, ...]]:
-    """The job's rows, as `ROW` says them."""
+    """Return the job's rows in the form of `ROW`."""
     money = (f"cast({name} as string)" for name in ("gross_revenue", "discount_amount", "net_revenue"))
     start = "date_format(window_start, 'HH:mm')"
     counted = ("product_id", "orders", "discounted_orders", "units")
