@@ -157,7 +157,7 @@ def play(number: int, target: Target, life: Life, tally: Tally) -> None:
 
 
 def killed_until_it_ended(run: KilledRun, target: Target, life: Life, random: Random, tally: Tally) -> bool:
-    """Kill the job and restart it; return whether it ended by itself (if not, it still has to be let end)."""
+    """Kill the job and restart it; return whether it ended by itself (if not, it still has to finish)."""
     for _ in range(ROUND):
         if not tally.take():
             return False

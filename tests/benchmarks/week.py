@@ -57,7 +57,7 @@ def age_table(table: Path, batches: int) -> None:
 
 
 def _backdate(table: Path, at: float) -> None:
-    """Date what was just written back to `at`: the log is truncated up to a checkpoint that is old enough."""
+    """Backdate to `at` what was just written: the log is truncated up to a checkpoint that is old enough."""
     for folder in (table, table / "_delta_log"):
         with os.scandir(folder) as entries:
             for entry in entries:

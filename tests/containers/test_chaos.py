@@ -109,7 +109,7 @@ def goes_on(stack: Stack, fault: str) -> None:
 
 
 def close(stack: Stack) -> datetime:
-    """Publish an event per stream so late that all earlier windows are final; return until when they are."""
+    """Publish an event per stream so late that all earlier windows are final; return their end."""
     time = (datetime.now(UTC) + timedelta(hours=3)).replace(microsecond=0)
     event = {"event_id": "last", "user_id": "nobody", "product_id": "nothing", "event_time": time.isoformat()}
     value = json.dumps(event | {"quantity": 1, "unit_price": 1}).encode()

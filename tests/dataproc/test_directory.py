@@ -1,4 +1,4 @@
-"""A local Dataproc's directory: it deletes what it created, and never shares the directory."""
+"""The directory of a local Dataproc, which deletes what it created there and shares it with no other."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Seeded random messages for the jobs: late, duplicate, out of order, wrong, and on boundaries on purpose.
 
-A set's ids begin with its seed, and its events fall on a day of its own, so many sets can go through one
+A set's ids begin with its seed, and its events fall on a separate day, so many sets can go through one
 query without meeting in a window, a session, a rank or a join.
 """
 

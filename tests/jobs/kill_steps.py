@@ -46,7 +46,7 @@ SinkStep = Callable[[int, int], Step | None]
 
 
 class Traces:
-    """The traces of a checkpoint's runs. `sink`: tells the step of its sink.
+    """The traces of a checkpoint's runs. `sink`: the step function of its sink.
 
     A file counts for the running process if it is newer than the lock, and for the running batch if it is
     also newer than the commit of the batch before: what a killed run has left is older.

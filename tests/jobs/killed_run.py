@@ -130,7 +130,7 @@ class KilledRun:
         return sorted(streamed.final(every) if self._target.output_mode == "append" else every)
 
     def rows(self) -> list[Row]:
-        """Return the rows that are there; from a topic the last of each key, whose values never went back."""
+        """Return the rows written; from a topic, the last of each key, whose values never went down."""
         if self._target.broker:
             return sorted(self._last_of_each_key())
         folder = str(self._folder / "rows")

@@ -59,7 +59,7 @@ class JobProcess:
         self.kill()
 
     def wait_for(self, pattern: str, seconds: float = 180) -> re.Match[str]:
-        """Return the first match in new standard error; fail at the deadline or the process's end."""
+        """Return the first match in a new line of standard error; fail at the deadline or on exit."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):

@@ -92,7 +92,7 @@ def test_a_limit_that_makes_events_late_in_a_catch_up_is_named(
     late: int,
     warnings: int,
 ) -> None:
-    """Order each partition: an event per second on the first, one per ten seconds on the second.
+    """Keep each partition in order: an event per second on the first, one per ten seconds on the second.
 
     In batches of fifty, the third and the fourth have 25 of the first partition's, behind the second's.
     """

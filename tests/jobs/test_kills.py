@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def kill_at_each(run: KilledRun, *steps: Step) -> None:
-    """Kill one start at each step, then let the job end: no row is lost or there twice."""
+    """Kill one start at each step, then let the job end: no row is lost or duplicated."""
     for step in steps:
         run.kill_at(step)
     run.finish()

@@ -118,7 +118,7 @@ def test_real_time_begins_with_a_history_where_nothing_is_there(servers: str, tm
     oldest = min(record.event_at for record in iter(lambda: next(source), None) if record and record.event_at)
     assert timedelta(minutes=14) < began - oldest <= timedelta(minutes=15)
     assert published[0] > 1000
-    assert published[1] < 200  # events are there: no history again
+    assert published[1] < 200  # events exist, so no history is published again
 
 
 INTERRUPTED = """

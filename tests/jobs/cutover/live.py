@@ -25,9 +25,9 @@ STEP = timedelta(milliseconds=10)
 RATE = 1000
 """Messages per second."""
 MOST_BEHIND = 500
-"""The most orders by which an out-of-order one comes late: five seconds of event time."""
+"""The maximum delay of an out-of-order order, in orders: five seconds of event time."""
 MOST_AHEAD = timedelta(seconds=15)
-"""The most by which an order's own time is after its stamp."""
+"""The maximum time from an order's stamp to its own event time."""
 PRICES = ("0.05", "1.50", "9.99", "12.25", "249.00")
 OFFERS = [
     Offer("u1", "p1", Decimal("12.50")),

@@ -1,4 +1,4 @@
-"""The cut-over under live publishing: the table is what plain Python makes of the events, each once."""
+"""The cut-over under live publishing: the table holds what plain Python makes of the events, each once."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def _order(name: str, user: str, time: str, quantity: int, price: str) -> tuple[
 ORDERS = (
     _order("a", "ann", "12:00:10", 2, "10.00"),
     _order("b", "bob", "12:00:20", 1, "5.50"),
-    # Ends the window of the others; its own stays open.
+    # Ends the others' window; its own stays open.
     _order("c", "bob", "12:03:00", 1, "1.00"),
 )
 """Keys and values."""

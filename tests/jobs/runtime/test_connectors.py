@@ -107,7 +107,7 @@ def test_all_are_more_than_what_the_jobs_need(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize(
     ("name", "newer"),
-    # Google's login does not run on Spark's, so these precede them: see runtimes.toml.
+    # Google's login does not run on Spark's own, so these come first: see runtimes.toml.
     [
         ("kafka", set()),
         ("delta", set()),

@@ -35,7 +35,7 @@ def left(folder: Path) -> list[str]:
 
 
 class Told:
-    """The checkpoint of `own` with its batches planned up to `planned`, and what is said of a look."""
+    """The checkpoint of `own`, with batches planned up to `planned`, and what a look at its letters says."""
 
     def __init__(self, spark: SparkSession, folder: Path, planned: int) -> None:
         self._spark, self._checkpoint = spark, folder / "checkpoint"
