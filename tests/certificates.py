@@ -1,4 +1,4 @@
-"""Certificates for the tests' servers, signed by an authority of their own."""
+"""Certificates for the tests' servers, signed by the tests' own authority."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """An authority of its own, which signs certificates."""
+    """A separate authority that signs certificates."""
 
     def __init__(self, name: str) -> None:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -31,11 +31,11 @@ class Authority:
 
     @property
     def pem(self) -> bytes:
-        """Its own certificate."""
+        """Return the authority's own certificate."""
         return self._own.public_bytes(serialization.Encoding.PEM)
 
     def key_store(self, address: str, days: int = 30) -> bytes:
-        """A key and its certificate for an IP address, which ends in so many days."""
+        """Return a key and its certificate for an IP address, valid for `days` days."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
         names = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))])
@@ -58,7 +58,7 @@ class Authority:
 
 
 def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
-    """The private key."""
+    """Return the private key as PEM."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

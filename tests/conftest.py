@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures for all tests."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from pubsublite_emulator import Emulator
 from tests.kafka_broker import KafkaBroker
 from tests.kafka_sasl import SaslBroker, sasl_broker
 
-# For Spark 4.1 there are Kafka's jars only.
+# Spark 4.1 has only Kafka's jars.
 EXTENSIONS: tuple[tuple[str, ...], dict[str, str]] = (
     (("kafka",), {})
     if pyspark.__version__ >= "4"
@@ -25,7 +25,7 @@ pytest_plugins = ["tests.workers", "tests.loud_skips", "tests.stuck_tasks", "pyt
 
 
 def pytest_configure() -> None:
-    """Take Java's quick compiler: no JVM of a test lives long enough for the better one to pay.
+    """Use Java's quick compiler: no test's JVM lives long enough for the better one to pay off.
 
     Its code cache is 48 MB by default, too little for the session that all tests of a process share.
     """
@@ -34,21 +34,21 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def kafka_broker() -> Iterator[KafkaBroker]:
-    """One broker for the whole run: a test makes its own topics, and one that kills makes its own broker."""
+    """Run one broker for all tests: each makes its own topics, and one that kills makes its own broker."""
     with KafkaBroker() as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def sasl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaslBroker]:
-    """One broker for the whole run that wants a login."""
+    """Run one broker that requires a login for all tests."""
     with sasl_broker(tmp_path_factory.mktemp("sasl")) as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """One session for the whole run, with the jobs' own settings: another would cost seconds.
+    """Run one session for all tests, with the jobs' own settings: each further one would cost seconds.
 
     Its JVM trusts the Pub/Sub Lite emulators of this process; `tests.lite.led` leads it to one. Java keeps
     the credentials it has read once, so the emulator that issues their tokens lives as long as the session.
@@ -64,4 +64,4 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         java: Any = session.sparkContext._gateway
         session.stop()
         java.shutdown()
-        java.proc.stdin.close()  # an open pipe is a warning at the exit, and warnings are errors
+        java.proc.stdin.close()  # a pipe still open at exit is a warning, and warnings are errors

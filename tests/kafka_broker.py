@@ -24,20 +24,20 @@ from tests.kafka_listeners import Listener, secured
 
 START_SECONDS = 60
 STOP_SECONDS = 30
-ATTEMPTS = 3  # each on other ports: only where a port cannot be held, another process may take it first
+ATTEMPTS = 3  # each on other ports: another process may take a port first, but only if ports cannot be held
 
 
 class BrokerFailed(RuntimeError):
-    """The broker ended, or did not answer in time; the message ends with its own last lines."""
+    """The broker ended or did not answer in time; the message ends with its own last lines."""
 
 
 class KafkaBroker:
-    """A broker of its own for a `with` block; the data is gone at the block's end.
+    """A separate broker for a `with` block; the data is gone at the block's end.
 
-    `listeners`: more ways in. `classes`: a folder of classes that their settings name. `advertised`: where it
-    leads its clients, if not to itself.
+    `listeners`: additional listeners. `classes`: a folder of classes that their settings name. `advertised`:
+    where the broker leads its clients, if not to itself.
 
-    `bootstrap` stays the same over `kill()`, `stop()` and `restart()`. Topics are never made by use, and
+    `bootstrap` stays the same over `kill()`, `stop()` and `restart()`. Topics are never created by use, and
     nothing expires, so events may be as old as a test likes.
     """
 
@@ -66,20 +66,20 @@ class KafkaBroker:
         self._remove()
 
     def port(self, name: str) -> int:
-        """Where the listener of that name listens."""
+        """Return the port of the listener of that name."""
         at = [listener.name for listener in self._listeners].index(name)
         return int(self._ports[2 + at].getsockname()[1])
 
     def kill(self) -> None:
-        """End it as a power cut does: SIGKILL, nothing flushed, nothing said to anyone."""
+        """Kill the broker as a power cut would: SIGKILL, nothing flushed, nobody told."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it in good order; the data stays for `restart`."""
+        """Stop the broker cleanly; the data stays for `restart`."""
         self._end(signal.SIGTERM)
 
     def restart(self) -> None:
-        """Run on the same data and ports, from whatever state; returns when it answers."""
+        """Run on the same data and ports, from any state, and return when the broker answers."""
         self.stop()
         with (self._directory / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -89,7 +89,10 @@ class KafkaBroker:
         self._wait("answer", lambda: self._is_ours(self._metadata()), START_SECONDS)
 
     def create_topic(self, name: str, partitions: int = 1, **configs: str | int) -> None:
-        """Returns when every partition has a leader. Configs are Kafka's, `_` for `.`: `retention_ms=1`."""
+        """Create a topic, and return when every partition has a leader.
+
+        Configs are Kafka's, with `_` for `.`: `retention_ms=1`.
+        """
         settings = {key.replace("_", "."): str(value) for key, value in configs.items()}
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
         admin = self._admin()  # a future lives no longer than its client
@@ -97,7 +100,7 @@ class KafkaBroker:
         self._wait(f"show topic {name}", lambda: self._leaders(name) == partitions, START_SECONDS)
 
     def delete_topic(self, name: str) -> None:
-        """Returns when the topic is gone from the broker's metadata."""
+        """Delete a topic, and return when it is gone from the broker's metadata."""
         admin = self._admin()
         admin.delete_topics([name])[name].result(timeout=START_SECONDS)
         self._wait(f"forget topic {name}", lambda: name not in self._metadata().topics, START_SECONDS)
@@ -181,7 +184,7 @@ class KafkaBroker:
         return sum(partition.leader == 1 for partition in known.partitions.values()) if known else 0
 
     def _wait(self, aim: str, reached: Callable[[], bool], seconds: float) -> None:
-        """Ask until the aim is reached; BrokerFailed when the process ends or the time is over."""
+        """Poll until the aim is reached; raise BrokerFailed if the process ends or the time is over."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
@@ -201,10 +204,11 @@ class KafkaBroker:
 
 
 def _hold_port() -> socket.socket:
-    """A port that the system gave, held by a socket that never listens.
+    """Return a system-assigned port, held by a socket that never listens.
 
-    Linux lets the broker listen on it all the same, and gives it to nobody else, not even as the near end of
-    a client's connection while the broker is down. Elsewhere it must be let go before the broker starts.
+    Linux lets the broker listen on it all the same and gives it to nobody else, not even as the near end of a
+    client's connection while the broker is down. On other systems it must be released before the broker
+    starts.
     """
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -222,7 +226,7 @@ def _properties(data: Path, client: int, controller: int) -> dict[str, object]:
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{client}",
         "log.dirs": data,
         "log.retention.ms": -1,
-        # A killed broker is let back in when its old session is over: 9 s by default.
+        # A killed broker may rejoin only when its old session is over: 9 s by default.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
         "auto.create.topics.enable": "false",

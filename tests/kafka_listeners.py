@@ -1,4 +1,4 @@
-"""Listeners of the tests' broker that want a login, beside its plain one."""
+"""Listeners of the tests' broker that require a login, beside its plain one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Listener:
-    """A listener with SASL_SSL. `settings` are Kafka's, without the prefix `listener.name.NAME.`."""
+    """A listener with SASL_SSL; `settings` are Kafka's, without the prefix `listener.name.NAME.`."""
 
     name: str
     settings: Mapping[str, str]
 
 
 def secured(plain: Mapping[str, object], listeners: Mapping[int, Listener]) -> dict[str, object]:
-    """What a broker with the settings `plain` is told for these listeners, by port."""
+    """Return what a broker with the settings `plain` needs for these listeners, by port."""
     if not listeners:
         return {}
     names = "".join(f",{one.name}:SASL_SSL" for one in listeners.values())

@@ -1,7 +1,7 @@
-"""A real broker that wants a login: users with passwords, and Google's tokens from an endpoint of the tests.
+"""A real broker that requires a login: users with passwords, and Google's tokens from a test endpoint.
 
-Its listeners: PLAIN and GOOGLE as a good broker has them; EXPIRED and MISNAMED with a certificate that is
-over and one for another host.
+Its listeners: PLAIN and GOOGLE as a good broker has them; EXPIRED and MISNAMED with a certificate that has
+expired and one for another host.
 """
 
 from __future__ import annotations
@@ -99,11 +99,11 @@ class SaslBroker:
     folder: Path
 
     def server(self, name: str) -> str:
-        """The address of a listener."""
+        """Return the address of a listener."""
         return f"127.0.0.1:{self.broker.port(name)}"
 
     def plain(self, name: str = "PLAIN") -> list[str]:
-        """The flags of the user who may come in."""
+        """Return the flags of the user who may log in."""
         return [
             f"--kafka-bootstrap-servers={self.server(name)}",
             *("--kafka-auth=plain", f"--kafka-username={USER}"),
@@ -113,19 +113,19 @@ class SaslBroker:
 
     @property
     def managed(self) -> list[str]:
-        """The flags of Google's login; `environment` belongs to them."""
+        """Return the flags of Google's login; `environment` belongs to them."""
         server = f"--kafka-bootstrap-servers={self.server('GOOGLE')}"
         return [server, "--kafka-auth=managed", f"--kafka-tls-ca={self.folder / 'ca.pem'}"]
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where Google's libraries find the account, whose tokens come from the endpoint here."""
+        """Return where Google's libraries find the account, whose tokens come from the endpoint here."""
         return {"GOOGLE_APPLICATION_CREDENTIALS": str(self.folder / "account.json")}
 
 
 @contextmanager
 def sasl_broker(folder: Path) -> Iterator[SaslBroker]:
-    """A broker of its own with all four listeners; its files lie in `folder`."""
+    """Run a separate broker with all four listeners; its files lie in `folder`."""
     token = secrets.token_hex(16)
     compiled = _compile(folder)
     (folder / "password").write_text(f"{PASSWORD}\n", encoding="utf-8")
@@ -154,7 +154,7 @@ def _plain(key_store: Path) -> dict[str, str]:
     return {
         **_key_store(key_store),
         "sasl.enabled.mechanisms": "PLAIN",
-        # Once more, for a properties file has an escape of its own.
+        # Escaped once more, because a properties file has its own escapes.
         "plain.sasl.jaas.config": jaas.replace("\\", "\\\\").replace("ü", "\\u00fc"),
     }
 
@@ -164,11 +164,11 @@ def _google(key_store: Path, token: str) -> dict[str, str]:
     return {
         **_key_store(key_store),
         "sasl.enabled.mechanisms": "OAUTHBEARER",
-        # A listener logs in too, to itself: the claim is for that.
+        # A listener also logs in to itself: the claim is for that.
         "oauthbearer.sasl.jaas.config": (
             f'{module} required accepted="{token}" unsecuredLoginStringClaim_sub="broker";'
         ),
-        # Google's asks anew after half an hour; so does this one, within a test.
+        # Google's requires a new login after half an hour; so does this one, within a test.
         "oauthbearer.connections.max.reauth.ms": "2000",
         "oauthbearer.sasl.server.callback.handler.class": "tests.GoogleTokens",
     }
@@ -179,7 +179,7 @@ def _key_store(file: Path) -> dict[str, str]:
 
 
 def _compile(folder: Path) -> Path:
-    """Compile by Janino, which Spark brings: a Java that only runs programs has no compiler."""
+    """Compile with Janino, which Spark brings: a Java that only runs programs has no compiler."""
     source, target = folder / "GoogleTokens.java", folder / "classes"
     source.write_text(_TOKENS)
     target.mkdir()
@@ -212,7 +212,7 @@ def _account(endpoint: str) -> dict[str, str]:
 
 @contextmanager
 def _token_endpoint(token: str) -> Iterator[str]:
-    """Gives every account the same access token, for an hour."""
+    """Give every account the same access token, for an hour."""
 
     class Endpoint(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -225,7 +225,7 @@ def _token_endpoint(token: str) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Leads this process's Python clients and its Spark session to an emulator of Pub/Sub Lite."""
+"""A way to lead this process's Python clients and its Spark session to a Pub/Sub Lite emulator."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from pubsublite_emulator import Emulator
 
 @contextmanager
 def led(lite: Emulator, spark: SparkSession | None = None) -> Iterator[None]:
-    """Within the block Google's clients reach `lite`, by what they read in the environment.
+    """Lead Google's clients to `lite` within the block, by what they read in the environment.
 
     A running JVM does not read that again; it reads the proxy's properties for every connection
     (`sun.net.spi.DefaultProxySelector`), and has the trust store since its start (`tests.conftest.spark`).
-    Google's connector keeps its connections, a pool a subscription, as long as the JVM lives: without them it
-    cannot take up one that leads to another emulator.
+    Google's connector keeps its connections, a pool per subscription, as long as the JVM lives, so they are
+    dropped here: otherwise it could reuse one that leads to another emulator.
     """
     host, port = lite.address.rsplit(":", 1)
     with pytest.MonkeyPatch.context() as patch:
@@ -34,7 +34,7 @@ def led(lite: Emulator, spark: SparkSession | None = None) -> Iterator[None]:
 
 
 def forget_connections(spark: SparkSession) -> None:
-    """The connector's cache of clients, a private one, begins anew."""
+    """Reset the connector's cache of clients, a private field."""
     java: Any = spark._jvm
     cache = java.java.lang.Class.forName("com.google.cloud.pubsublite.spark.internal.CachedSubscriberClients")
     instance = cache.getDeclaredField("instance")
@@ -43,9 +43,9 @@ def forget_connections(spark: SparkSession) -> None:
 
 
 def copy_authority(directory: Path) -> None:
-    """An emulator with a process of its own, served from the new `directory`, is trusted by this process too.
+    """Let this process trust an emulator in another process, served from the new `directory`.
 
-    gRPC reads the trusted authorities once a process.
+    gRPC reads the trusted authorities once per process.
     """
     with Emulator() as lite:
         shutil.copytree(lite.files.directory, directory, ignore=shutil.ignore_patterns(lite.files.ready.name))

@@ -1,7 +1,7 @@
 """A test that is not run says so: the last lines of every run name it, why, and the command that runs it.
 
-`slow` tests run with --slow or with CI=true. A test marked `needs("docker")` is skipped where docker is not
-there, and fails there with CI=true: what a machine was meant to show is never left out in silence.
+`slow` tests run with --slow or with CI=true. A test marked `needs("docker")` is skipped if docker is missing,
+and fails if it is missing with CI=true: what a machine was meant to show is never left out silently.
 """
 
 import functools
@@ -20,10 +20,10 @@ INSTALL = {
     "python3.12": "apt-get install python3.12, or uv python install 3.12, or pyenv install 3.12",
     "gcloud": "install the Google Cloud CLI (package google-cloud-cli)",
 }
-# Being on PATH is not enough: a command that must succeed.
+# Being on PATH is not enough: these commands must succeed.
 PROBES = {
     "docker": (["docker", "compose", "version"], ["docker", "info"]),
-    "python3.12": (["env", "PYENV_VERSION=3.12", "python3.12", "--version"],),  # pyenv's shim wants a version
+    "python3.12": (["env", "PYENV_VERSION=3.12", "python3.12", "--version"],),  # pyenv's shim needs a version
 }
 
 _slow = pytest.StashKey[list[str]]()
@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the process that shares the tests out, if there is one: it collects none itself."""
+    """Tell the process that distributes the tests, if there is one, because it collects none itself."""
     if (told := getattr(session.config, "workeroutput", None)) is not None:
         told["slow"] = session.config.stash[_slow]
 
@@ -87,7 +87,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
 
 @functools.cache
 def runs_here(program: str) -> bool:
-    """Whether the program is on PATH and, where being there is not enough, answers."""
+    """Return whether the program is on PATH and, if that is not enough, answers."""
     if shutil.which(program) is None:
         return False
     return all(

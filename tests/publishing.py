@@ -10,13 +10,13 @@ from sources.source import Message, Publisher
 
 
 class Publishes(Protocol):
-    """A source's module, as far as it publishes."""
+    """A source's module, as far as publishing is concerned."""
 
     def publisher(self, options: Namespace) -> Publisher: ...
 
 
 def publish_all(source: Publishes, options: Namespace, messages: Sequence[Message]) -> None:
-    """Publish and wait; fails where one is not taken."""
+    """Publish and wait; fail if a message is not accepted."""
     refused: list[Exception] = []
     publisher = source.publisher(options)
     publisher.publish(messages, lambda _, failure: refused.append(failure) if failure else None)

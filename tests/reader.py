@@ -1,4 +1,4 @@
-"""One who reads the README and types what it shows, block by block, into one shell."""
+"""A reader of the README who types what it shows, block by block, into one shell."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ README = (CHECKOUT / "README.md").read_text()
 
 
 def blocks(kind: str) -> list[str]:
-    """The README's blocks of shell commands of this kind, in order."""
+    """Return the README's blocks of shell commands of this kind, in order."""
     return re.findall(rf"```bash {kind}\n(.*?)```", README, re.DOTALL)
 
 
 class Shell:
-    """A shell in the checkout, whose `.pubsublite` and `.dataproc` lie in `folder`.
+    """A shell in the checkout, with its `.pubsublite` and `.dataproc` in `folder`.
 
-    Leaving the block ends all that its commands started.
+    Leaving the block ends everything that its commands started.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,7 +45,7 @@ class Shell:
         self._shell.communicate(timeout=120)
 
     def type(self, commands: str, seconds: float = 240) -> str:
-        """What the commands print; fails with that at the first one that fails."""
+        """Return what the commands print; fail with that output at the first one that fails."""
         assert self._shell.stdin
         start = self._output.stat().st_size
         here = re.sub(r"(?<!\w)\.(pubsublite|dataproc)\b", rf"{self._folder}/\1", commands)

@@ -1,4 +1,4 @@
-"""The report of a test that runs out of time while Spark works says what Spark's tasks were waiting for."""
+"""The report of a test that times out while Spark works says what Spark's tasks were waiting for."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 FRAMES, LINES = 30, 30
-"""How much is shown of a task's stack and of the test's log."""
+"""How many lines are shown of a task's stack and of the test's log."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
     report = yield
-    spark = SparkSession._instantiatedSession  # asking the JVM here could wait for ever
+    spark = SparkSession._instantiatedSession  # asking the JVM here could wait forever
     if spark and call.excinfo and str(call.excinfo.value).startswith("Timeout"):
         lines = [*report.caplog.splitlines()[-LINES:], *in_time(spark)]
         report.sections.append(("stuck tasks", "\n".join(lines)))
@@ -24,7 +24,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
 
 
 def in_time(spark: SparkSession, seconds: float = 20) -> list[str]:
-    """The stacks, or that the JVM does not tell them either."""
+    """Return the stacks, or a line saying that the JVM does not tell them either."""
     found: list[str] = []
     asking = Thread(target=lambda: found.extend(stacks(spark)), daemon=True)
     asking.start()
@@ -33,7 +33,7 @@ def in_time(spark: SparkSession, seconds: float = 20) -> list[str]:
 
 
 def stacks(spark: SparkSession) -> list[str]:
-    """The threads of this JVM that run Spark's tasks: a line each, and its frames."""
+    """Return the threads of this JVM that run Spark's tasks: a line each, then its frames."""
     java: Any = spark._jvm
     lines = []
     for thread, frames in java.java.lang.Thread.getAllStackTraces().items():

@@ -1,4 +1,4 @@
-"""The jobs on machines that are set up for something else: what is on PATH and in the environment."""
+"""The jobs on machines set up for something else: what is on PATH and in the environment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ELSEWHERE = {
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """Another Spark, its settings, and a Python in front of PATH, none of which may be used."""
+    """Create another Spark, its settings, and a Python in front of PATH, none of which may be used."""
     folder = tmp_path / "blänk machine"
     for name in ("bin", "conf", "home", "python/jobs", "spark/bin"):
         (folder / name).mkdir(parents=True)
@@ -54,7 +54,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def test_a_job_runs_by_its_own_python_spark_and_settings(machine: Path) -> None:
-    """Names of files with an umlaut in the locale C are part of it: checkpoints and results lie there."""
+    """Include file names with an umlaut in the locale C: checkpoints and results lie there."""
     flags = (
         f"--checkpoint-root={machine}/checkpoints",
         f"--discounts={CHECKOUT}/data/user_product_discounts.csv",

@@ -1,4 +1,4 @@
-"""The README's page "From laptop to Dataproc", walked command by command.
+"""The README's page "From laptop to Dataproc", followed command by command.
 
 gcloud makes the streams and starts both jobs, the notebook publishes, the insights are in the bucket, the
 jobs are stopped.
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout
 MINUTE = timedelta(minutes=1)
 WITHIN = timedelta(minutes=30)
 SECONDS = 240
-"""From the last event to the last row: the connector looks for new messages once a minute."""
+"""Seconds from the last event to the last row: the connector looks for new messages once a minute."""
 NEXT_DAY = datetime(2026, 1, 2, 12, tzinfo=UTC)
 STOPPED = ["PENDING", "SETUP_DONE", "RUNNING", "CANCEL_PENDING", "CANCELLED"]
 PUBSUBLITE = ("--pubsublite-project=123456", "--pubsublite-location=us-central1-a")
@@ -77,7 +77,7 @@ def test_the_page_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def publish_an_end() -> None:
-    """A view and a purchase of the next day make the first day's windows final."""
+    """Publish a view and a purchase of the next day, which make the first day's windows final."""
     fields = f'"user_id":"ann","product_id":"mug","event_time":"{NEXT_DAY.isoformat()}"'
     order = ',"quantity":1,"unit_price":"1.00"'
     values = {BROWSING: f'{{"event_id":"end",{fields}}}', PURCHASE: f'{{"event_id":"end",{fields}{order}}}'}
@@ -89,12 +89,12 @@ def publish_an_end() -> None:
 
 
 def events(stream: str) -> list[Event]:
-    """The valid events of a stream, each once."""
+    """Return the valid events of a stream, each once."""
     return published.valid(messages(stream), stream, 10 * MINUTE)
 
 
 def messages(stream: str) -> Iterator[Message]:
-    """Everything in a stream's topic."""
+    """Yield everything in a stream's topic."""
     options = options_of(pubsublite, *PUBSUBLITE)
     count = sum(heads(STREAMS[stream], options).values())
     for record in islice(filter(None, pubsublite.records(STREAMS[stream], options)), count):

@@ -36,7 +36,7 @@ def run(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunRe
 
 
 def last_words(result: pytest.RunResult) -> list[str]:
-    """What stands between the heading "not run" and pytest's own last line."""
+    """Return the lines between the heading "not run" and pytest's own last line."""
     start = next(n for n, line in enumerate(result.outlines) if line.strip("-") == " not run ")
     return [line for line in result.outlines[start + 1 : -1] if line]
 

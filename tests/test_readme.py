@@ -106,7 +106,7 @@ def test_the_demo_prints_what_is_shown() -> None:
 
 def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
     blocks = re.findall(r"```bash lite\n(.*?)```", README, re.DOTALL)
-    # Like the reader's shell but for the folder, which is this test's own.
+    # Like the reader's shell except for the folder, which is this test's own.
     script = re.sub(r"(?<!\w)\.pubsublite", str(tmp_path), "\n".join(blocks))
     script = script.replace(".venv/bin/python", shlex.quote(sys.executable))
     ended = "trap 'kill $(jobs -p)' EXIT\nset -e\n"

@@ -1,4 +1,4 @@
-"""The house's rules that a machine can hold; CONTRIBUTING says why each is one."""
+"""The house rules that a machine can enforce; CONTRIBUTING gives the reason for each."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ AT_ROOT = {
     "jobs", "sources", "docker", "notebooks", "data", "tests",
     "docker-compose.yml", "pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock",
 }  # fmt: skip
-# In parts, for this file is judged too.
+# In parts, because this file is checked too.
 REGISTRIES = [
     ("pypi", "org"), ("pythonhosted", "org"), ("repo1.maven", "org"), ("repo.maven.apache", "org"),
     ("registry.npmjs", "org"), ("proxy.golang", "org"), ("crates", "io"), ("deb.debian", "org"),
@@ -96,12 +96,15 @@ def test_modules_import_the_standard_library_and_pyspark_only(folder: str) -> No
 
 
 def _is_client(file: Path) -> bool:
-    """sources/clients is for the brokers' own libraries; the test above sees that nothing else imports it."""
+    """Return whether a file is in sources/clients, which is for the brokers' own libraries.
+
+    The test above checks that nothing else imports it.
+    """
     return file.is_relative_to("sources/clients")
 
 
 def imported_on_import(file: Path) -> Iterator[str]:
-    """The modules that importing this file imports: not those inside functions or under TYPE_CHECKING."""
+    """Yield the modules imported by importing this file: none inside functions or under TYPE_CHECKING."""
     waiting: list[ast.AST] = [ast.parse(text_of(file))]
     while waiting:
         node = waiting.pop()
@@ -172,7 +175,10 @@ def project_requirements() -> list[Requirement]:
 
 
 def closure(asked: list[Requirement]) -> Iterator[Requirement]:
-    """These requirements and theirs, as the installed distributions say: the environment is the lock's."""
+    """Yield these requirements and theirs, as the installed distributions state them.
+
+    The installed environment is that of the lock.
+    """
     waiting, seen = list(asked), set()
     while waiting:
         one = waiting.pop()

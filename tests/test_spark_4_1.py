@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("python3.12"), pytest.mark.tim
 
 
 def test_the_jobs_suite_passes_on_spark_4_1(tmp_path: Path) -> None:
-    """In an environment of its own, made from its own lock."""
+    """Run the suite in a separate environment, made from its own lock."""
     python = str(tmp_path / "venv" / "bin" / "python")
     uv("venv", "--python", "3.12", str(tmp_path / "venv"))
     uv("pip", "sync", "--require-hashes", "--python", python, str(LOCK))

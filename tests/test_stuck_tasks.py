@@ -1,4 +1,4 @@
-"""What is said of a test that Spark keeps waiting."""
+"""The report of a test that Spark keeps waiting."""
 
 from __future__ import annotations
 

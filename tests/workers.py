@@ -1,4 +1,4 @@
-"""Two processes share the suite: each takes whole files, the longest first, and starts a Spark of its own."""
+"""Two processes share the suite: each takes whole files, the longest first, and starts its own Spark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ APART = (
 )
 """Files of long tests that share nothing: each test may go to another process."""
 TOGETHER = "tests/containers/"
-"""A folder whose files must not run at once: the images' builds and the containers want the whole machine."""
+"""A folder whose files must not run at once: the images' builds and the containers need the whole machine."""
 LONGEST = (
     TOGETHER,
     *APART,
@@ -29,7 +29,7 @@ LONGEST = (
 
 
 def scope(nodeid: str) -> str:
-    """The tests that stay in one process with this one, by a name of their own."""
+    """Return the name of the group of tests that stay in one process with this one."""
     file = nodeid.partition("::")[0]
     if file.startswith(TOGETHER):
         return TOGETHER
@@ -37,7 +37,7 @@ def scope(nodeid: str) -> str:
 
 
 def rank(nodeid: str) -> int:
-    """When the test's turn comes: what takes minutes must not begin last."""
+    """Return the position of the test's turn: one that takes minutes must not start last."""
     return next((at for at, start in enumerate(LONGEST) if nodeid.startswith(start)), len(LONGEST))
 
 

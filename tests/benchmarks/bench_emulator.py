@@ -36,7 +36,7 @@ SIZE = 200
 SECONDS = 2.0
 CLIENTS = 3
 IN_FLIGHT = 4
-BACKLOG = 10_000  # messages for each reading client
+BACKLOG = 10_000  # messages per reading client
 PLACE = "projects/1/locations/us-central1-a"
 LARGEST = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
@@ -45,13 +45,13 @@ SubscribeResponse, CommitRequest = message("SubscribeResponse"), message("Stream
 
 
 def lite_channel(address: str, ca: str) -> grpc.Channel:
-    """A channel to the Lite emulator."""
+    """Return a channel to the Lite emulator."""
     options = [*LARGEST, ("grpc.enable_http_proxy", 0)]
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(Path(ca).read_bytes()), options)
 
 
 class Progress:
-    """How far a client is, and when it shall stop."""
+    """A client's progress, and when it must stop."""
 
     def __init__(self, seconds: float, most: int) -> None:
         self.count = 0
@@ -59,11 +59,11 @@ class Progress:
         self._most = most
 
     def wanted(self) -> bool:
-        """Whether to go on."""
+        """Return whether to go on."""
         return self.count < self._most and time.monotonic() < self._until
 
     def bound(self, call: Any) -> Any:
-        """``call``, cancelled when the time is over, for one that waits then."""
+        """Return ``call``, cancelled when the time is over, for a caller that waits at that moment."""
         timer = threading.Timer(self._until - time.monotonic(), call.cancel)
         timer.daemon = True
         timer.start()
@@ -83,7 +83,7 @@ class Requests:
 
 
 def lite_publish(channel: grpc.Channel, number: int, batch: int, progress: Progress) -> None:
-    """Publish to partition ``number`` with a few batches in flight; counts what is acknowledged."""
+    """Publish to partition ``number`` with a few batches in flight, counting what is acknowledged."""
     requests = Requests()
     initial = {"topic": f"{PLACE}/topics/bench-{batch}", "partition": number}
     answers = channel.stream_stream(f"/{LITE}.PublisherService/Publish")(iter(requests))
@@ -137,7 +137,7 @@ def _drain(answers: Any) -> None:
 
 
 def google_publish(channel: grpc.Channel, _number: int, batch: int, progress: Progress) -> None:
-    """Publish with a few calls in flight; counts what is acknowledged."""
+    """Publish with a few calls in flight, counting what is acknowledged."""
     method = channel.unary_unary("/google.pubsub.v1.Publisher/Publish")
     messages = [pubsub.PubsubMessage(data=os.urandom(SIZE)) for _ in range(batch)]
     request = pubsub.PublishRequest(topic=f"projects/1/topics/bench-{batch}", messages=messages)
@@ -150,7 +150,7 @@ def google_publish(channel: grpc.Channel, _number: int, batch: int, progress: Pr
 
 
 def google_subscribe(channel: grpc.Channel, _number: int, batch: int, progress: Progress) -> None:
-    """Read by Pull, acknowledging what comes."""
+    """Read by Pull, acknowledging what arrives."""
     pull = channel.unary_unary("/google.pubsub.v1.Subscriber/Pull")
     acknowledge = channel.unary_unary("/google.pubsub.v1.Subscriber/Acknowledge")
     name = f"projects/1/subscriptions/bench-{batch}"
@@ -173,7 +173,7 @@ LOADS: dict[str, Callable[[grpc.Channel, int, int, Progress], None]] = {
 
 
 def client(address: str, ca: str, number: int) -> None:
-    """One client process: a line of JSON in is a load, a line out is its count."""
+    """Run one client process: each input line is a load as JSON, each output line is its count."""
     options = [*LARGEST, ("grpc.enable_http_proxy", 0)]
     channel = lite_channel(address, ca) if ca else grpc.insecure_channel(address, options)
     for line in sys.stdin:
@@ -185,7 +185,7 @@ def client(address: str, ca: str, number: int) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
+    """Return a process's user and system time so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -202,7 +202,7 @@ class Server:
         ]
 
     def load(self, name: str, batch: int, seconds: float, most: int = 1 << 40) -> tuple[int, float]:
-        """Messages and the CPU-seconds they cost; ``most``: what one client stops after."""
+        """Return the messages and the CPU-seconds they cost; each client stops after ``most`` messages."""
         load = {"name": name, "batch": batch, "seconds": seconds, "most": most}
         before = cpu_seconds(self.pid)
         for one in self.clients:
@@ -219,7 +219,7 @@ class Server:
 
 @contextmanager
 def lite_server(batches: list[int]) -> Iterator[Server]:
-    """This emulator, memory storage, with a topic for each batch size."""
+    """Run this emulator with memory storage and a topic for each batch size."""
     directory = tempfile.mkdtemp()
     command = [sys.executable, "-m", "pubsublite_emulator", "serve", "--directory", directory]
     process = subprocess.Popen([*command, "--log-level", "ERROR"], stdout=subprocess.PIPE, text=True)
@@ -251,7 +251,7 @@ def _make_lite(channel: grpc.Channel, name: str) -> None:
 
 @contextmanager
 def google_server(batches: list[int]) -> Iterator[Server]:
-    """Google's Pub/Sub emulator from the gcloud SDK, with a topic for each batch size."""
+    """Run Google's Pub/Sub emulator from the gcloud SDK with a topic for each batch size."""
     gcloud = shutil.which("gcloud")
     found = sorted(Path(gcloud).resolve().parents[1].glob("**/pubsub-emulator/lib/*.jar")) if gcloud else []
     if not found:
@@ -311,7 +311,7 @@ def main() -> None:
 
 
 def measure(server: Server, name: str, batch: int, seconds: float) -> dict[str, tuple[int, float]]:
-    """Publishing, then reading a backlog of known size; first a little of both, for a compiler to warm up."""
+    """Measure publishing, then reading a backlog of known size, after a little of both as a warm-up."""
     for most in (BACKLOG // 2, BACKLOG):
         server.load(f"{name}-publish", batch, seconds, most)
         read = server.load(f"{name}-subscribe", batch, seconds, most)

@@ -1,4 +1,4 @@
-"""From `docker compose up`, images built, to orders on the page.
+"""Time from `docker compose up`, with images built, to orders on the page.
 
 `PYTHONPATH=docker/dashboard:. python -m tests.benchmarks.first_insight`
 """
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def first_orders(browser: Browser, address: str) -> str:
-    """The orders that the page shows first; it is opened anew until it answers and all of it loads."""
+    """Return the orders that the page shows first, reopening it until it answers and all of it loads."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         page, failed = browser.new_page(), list[str]()

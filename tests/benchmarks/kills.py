@@ -1,10 +1,10 @@
-"""SIGKILLs at random moments of a job's life, over the sinks: rows lost, and rows counted twice.
+"""SIGKILLs at random moments of a job's life, over all sinks: rows lost and rows counted twice.
 
     python -m tests.benchmarks.kills [--kills 1000] [--seed 1] [--workers 1]
 
-A round is a small input, a checkpoint and a sink's table or topic of its own. The job is started, killed at a
-random moment and started again by the same command, until it ends by itself; then its rows and dead letters
-are compared with the reference's. One kill in ten comes before the job holds its lock, where it has written
+A round has its own small input, checkpoint and sink table or topic. The job is started, killed at a random
+moment and started again by the same command until it ends by itself; then its rows and dead letters are
+compared with the reference's. One kill in ten comes before the job holds its lock, when it has written
 nothing; the others are spread evenly over the rest of a measured life.
 """
 
@@ -35,9 +35,9 @@ from tests.kafka_broker import KafkaBroker
 
 BATCHES = 8
 ROUND = 12
-"""Kills after which a round is let end: one that gets nowhere must not take all of them."""
+"""Kills after which a round may end: a round that gets nowhere must not use them all up."""
 SETS = 500
-"""Event sets that are all of days gone by: a job takes an event from the future for a dead letter."""
+"""Event sets that all lie in the past: a job takes an event from the future for a dead letter."""
 BEFORE_THE_LOCK = 0.1
 QUICK = "-XX:TieredStopAtLevel=1"
 
@@ -52,13 +52,13 @@ class Life:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes a start quick."""
+        """Return the environment that makes a start quick."""
         return {"SPARK_SUBMIT_OPTS": QUICK, VARIABLE: str(self.archive)}
 
 
 @dataclass
 class Tally:
-    """What all rounds have seen."""
+    """The totals over all rounds."""
 
     left: int
     steps: Counter[tuple[str, Step]] = field(default_factory=Counter)
@@ -68,13 +68,13 @@ class Tally:
     lock: Lock = field(default_factory=Lock)
 
     def take(self) -> bool:
-        """Take one of the kills that are left; False if there is none."""
+        """Take one of the kills that are left; return False if none is left."""
         with self.lock:
             self.left -= 1
             return self.left >= 0
 
     def fell(self, target: str, step: Step | None) -> None:
-        """Note where a kill fell; None: nowhere, and it is left for another start."""
+        """Record the step a kill hit; None: it hit nothing and is left for another start."""
         with self.lock:
             if step is None:
                 self.left += 1
@@ -82,7 +82,7 @@ class Tally:
                 self.steps[target, step] += 1
 
     def ended(self, lost: int, twice: int) -> None:
-        """Note a round."""
+        """Record a round and its lost and duplicate rows."""
         with self.lock:
             self.rounds += 1
             self.lost += lost
@@ -90,7 +90,7 @@ class Tally:
 
 
 def main() -> int:
-    """Print where the kills fell and what they cost; 1 if a row was lost or counted twice."""
+    """Print where the kills hit and what they cost; return 1 if a row was lost or counted twice."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
@@ -118,12 +118,12 @@ def main() -> int:
 
 
 def by_sink(targets: list[Target]) -> dict[str, Target]:
-    """One target of each sink."""
+    """Return one target of each sink."""
     return {target.sink: target for target in targets}
 
 
 def measured(folder: Path, target: Target) -> Life:
-    """Run a job of that sink once without a kill, and keep the classes that its Java has loaded."""
+    """Run a job with that sink once without a kill, and keep the classes that its Java has loaded."""
     folder.mkdir()
     archive = folder / "classes.jsa"
     options = f"{QUICK} -XX:ArchiveClassesAtExit={archive} -Xlog:cds=off -Xlog:cds+dynamic=off"
@@ -143,7 +143,7 @@ def measured(folder: Path, target: Target) -> Life:
 
 
 def play(number: int, target: Target, life: Life, tally: Tally) -> None:
-    """Play a round; what is left of one that fails stays for a look."""
+    """Play a round; keep the folder of one that fails for inspection."""
     random, folder = Random(number), Path(tempfile.mkdtemp(prefix=f"kills-{number}-"))
     with KilledRun(folder, event_sets.generate(1 + number % SETS, BATCHES), target) as run:
         if not killed_until_it_ended(run, target, life, random, tally):
@@ -157,7 +157,7 @@ def play(number: int, target: Target, life: Life, tally: Tally) -> None:
 
 
 def killed_until_it_ended(run: KilledRun, target: Target, life: Life, random: Random, tally: Tally) -> bool:
-    """Kill the job and start it again; True if it ended by itself, False if it is still to be let end."""
+    """Kill the job and restart it; return whether it ended by itself (if not, it still has to finish)."""
     for _ in range(ROUND):
         if not tally.take():
             return False
@@ -169,7 +169,7 @@ def killed_until_it_ended(run: KilledRun, target: Target, life: Life, random: Ra
 
 
 def killed_at(run: KilledRun, life: Life, random: Random) -> Step | None:
-    """Start the job and kill it at a random moment: where it stood, or None if it had ended by itself."""
+    """Start the job and kill it at a random moment; return the step it reached, or None if it had ended."""
     early = random.random() < BEFORE_THE_LOCK
     with run.start(life.environment) as job:
         if not early:
@@ -182,7 +182,7 @@ def killed_at(run: KilledRun, life: Life, random: Random) -> Step | None:
 
 
 def wait_for(reached: Callable[[], bool], job: JobProcess) -> None:
-    """Wait for something that a job does; fails if it ends first."""
+    """Wait until the job has reached something; fail if it ends first."""
     while not reached():
         assert not job.ends_within(0.005), f"ended too early\n{job.said}"
 
@@ -198,7 +198,7 @@ def wait_for_java(job: JobProcess, seconds: float = 120) -> None:
 
 
 def report(tally: Tally, targets: list[str], kills: int, seconds: float) -> None:
-    """Print the kills by step and target, and what came of them."""
+    """Print the kills by step and target, and their outcome."""
     print(f"{'killed at':40}" + "".join(f"{target:>16}" for target in targets))
     for step in Step:
         print(f"{step:40}" + "".join(f"{tally.steps[target, step] or '':>16}" for target in targets))

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.latency [--rate 1000] [--seconds 60]
 
 An open loop: an event carries the time at which it was due, whether or not it could be sent then. A result's
-latency is the time at which a consumer sees it less the due time of the newest event in its batch of results,
-that is, the event that made the window change last. The first third warms up and is left out.
+latency is the time at which a consumer sees it minus the due time of the newest event in its batch of
+results, that is, of the event that changed the window last. The first third is warm-up and left out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def send(broker: KafkaBroker, rate: int, seconds: int, due: dict[tuple[str, int], float]) -> None:
-    """Send events at `rate`; notes when each was due, by product and its running number there."""
+    """Send `rate` events a second, recording when each was due by product and event time in microseconds."""
     producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0})
     begun = time.time()
     for number in range(rate * seconds):
@@ -78,7 +78,7 @@ def send(broker: KafkaBroker, rate: int, seconds: int, due: dict[tuple[str, int]
 
 
 def receive(broker: KafkaBroker, sender: threading.Thread) -> list[tuple[float, str, datetime, int]]:
-    """Results as they become visible, until none has come for 5 seconds after the last event was sent."""
+    """Return results as they become visible, until none has come for 5 s after the last event was sent."""
     consumer = Consumer(
         {**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": "latency", "fetch.wait.max.ms": 5}
     )
@@ -98,7 +98,10 @@ def receive(broker: KafkaBroker, sender: threading.Thread) -> list[tuple[float, 
 def report(
     due: dict[tuple[str, int], float], seen: list[tuple[float, str, datetime, int]], seconds: int
 ) -> None:
-    """A result with `orders` = n is the window's first n events: the n-th made it."""
+    """Print the percentiles.
+
+    A result with `orders` = n covers the window's first n events: the n-th caused it.
+    """
     of_window: dict[tuple[str, datetime], list[float]] = {}
     for (product, _), moment in sorted(due.items(), key=lambda item: item[1]):
         start = datetime.fromtimestamp(moment // 60 * 60, UTC)

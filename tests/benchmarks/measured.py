@@ -1,4 +1,4 @@
-"""A command run to its end, with what it cost: every process that it starts counts."""
+"""A command run to its end, and its cost, including every process that it starts."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Measured:
     output: list[tuple[float, str]]
 
     def batch_seconds(self) -> float:
-        """Seconds in batches, as the `seconds=` of its lines say."""
+        """Return the seconds spent in batches, by the `seconds=` of their lines."""
         return sum(
             float(number) for _, line in self.output for number in re.findall(r" seconds=([\d.]+)", line)
         )
 
     def first(self, pattern: str) -> float:
-        """Seconds from the start to the first line that matches."""
+        """Return the seconds from the start to the first line that matches."""
         return next(at for at, line in self.output if re.search(pattern, line))
 
 
 def measure(*command: str) -> Measured:
-    """Run `python COMMAND` in the checkout; raises CalledProcessError where it fails."""
+    """Run `python COMMAND` in the checkout; raise CalledProcessError if it fails."""
     begun = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, *command],
@@ -58,17 +58,17 @@ def measure(*command: str) -> Measured:
 
 
 def group_cpu(group: int) -> float:
-    """CPU seconds so far of the living processes of a process group, their dead children included."""
+    """Return the CPU seconds so far of a process group's living processes, including their dead children."""
     return sum(sum(map(int, fields[11:15])) for fields in _stats(group)) / TICKS
 
 
 def group_memory(group: int) -> int:
-    """Resident bytes of the living processes of a process group."""
+    """Return the resident bytes of a process group's living processes."""
     return sum(int(fields[21]) for fields in _stats(group)) * PAGE
 
 
 def _stats(group: int) -> Iterator[list[str]]:
-    """The fields of /proc/PID/stat behind the name, of every process of the group."""
+    """Yield the fields of /proc/PID/stat after the name, for every process of the group."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
@@ -79,10 +79,10 @@ def _stats(group: int) -> Iterator[list[str]]:
 
 
 def line(name: str, values: Sequence[float], unit: str = "s") -> str:
-    """Median, least and greatest of some runs."""
+    """Return the median, minimum and maximum of some runs as a line."""
     return f"{name:44} {statistics.median(values):8.2f} {unit} (min {min(values):.2f}, max {max(values):.2f})"
 
 
 def ratios(name: str, others: Sequence[float], ours: Sequence[float]) -> str:
-    """The ratio other / ours, run by run: above 1, ours is faster."""
+    """Return the ratio other / ours, run by run, as a line; above 1, ours is faster."""
     return line(name, [other / own for other, own in zip(others, ours, strict=True)], "x")

@@ -1,4 +1,4 @@
-"""Orders on a Kafka topic: what the throughput and catch-up benchmarks read."""
+"""Orders on a Kafka topic, the input of the throughput and catch-up benchmarks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ USERS, PRODUCTS = 2000, 200
 
 
 def publish(broker: KafkaBroker, count: int, partitions: int = 2, seed: int = 1) -> None:
-    """Make the product stream's topic and put `count` messages on it: orders of ten minutes, by event time.
+    """Create the product stream's topic and put `count` messages on it: ten minutes of orders by event time.
 
-    The first ones are the tests' bad input and good input of unusual spelling.
+    The first ones are the tests' bad input and unusually spelled good input.
     """
     broker.create_topic(PRODUCT.topic, partitions=partitions)
     producer = Producer(
@@ -49,7 +49,7 @@ def publish(broker: KafkaBroker, count: int, partitions: int = 2, seed: int = 1)
 
 
 def discounts(file: Path) -> Path:
-    """A discounts file for one user and product in a hundred, each once."""
+    """Write a discounts file for one user and product in a hundred, each once."""
     random = Random(2)
     percents = {
         (user, random.randrange(PRODUCTS)): random.randrange(1, 101)
@@ -62,7 +62,7 @@ def discounts(file: Path) -> Path:
 
 
 def insights(broker: KafkaBroker, topic: str) -> dict[tuple[datetime, str], list[Decimal]]:
-    """What a job wrote to a result topic, by window and product."""
+    """Return what a job wrote to a result topic, by window and product."""
     consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": topic})
     place = TopicPartition(topic, 0, 0)
     _, end = consumer.get_watermark_offsets(place)

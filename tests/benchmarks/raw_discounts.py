@@ -1,9 +1,9 @@
-"""The discounts job as one writes it by hand, without twinstream: what throughput is measured against.
+"""The discounts job as one would write it by hand, without twinstream: the baseline for throughput.
 
 `--style usual`: `from_json`, `select("e.*")`, `filter`. `--style tuned`: the same behind a generator, so that
 JSON is parsed once. `--checks strict` refuses what the job refuses (`throughput` compares the rows);
-`--checks lax` what Spark's own functions tell in a line. All drop duplicates, join, aggregate and write to
-Kafka; none keeps dead letters. `--settings default` leaves Spark's own.
+`--checks lax` refuses what Spark's own functions find in one line. All drop duplicates, join, aggregate and
+write to Kafka; none keeps dead letters. `--settings default` keeps Spark's own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ STRICT = " and ".join(
 
 
 def spark_session(settings: str) -> SparkSession:
-    """Spark with the jobs' settings or with its own, Kafka's jars in both."""
+    """Return a session with the jobs' settings or with Spark's own, and Kafka's jars in both cases."""
     if settings == "tuned":
         return session("raw", ("kafka",))
     os.environ["JAVA_HOME"] = str(java_home())
@@ -59,7 +59,7 @@ def spark_session(settings: str) -> SparkSession:
 
 
 def parsed(raw: DataFrame, style: str, schema: str, **others: Column) -> DataFrame:
-    """`raw`, the fields of the JSON in `value`, and what else is found by reading it."""
+    """Return `raw`, the fields of the JSON in `value`, and `others`, which are found by reading it."""
     event = F.from_json(F.col("value").cast("string"), schema, {"allowSingleQuotes": "false"})
     columns = [event.alias("e"), *(column.alias(name) for name, column in others.items())]
     if style == "usual":
@@ -69,12 +69,12 @@ def parsed(raw: DataFrame, style: str, schema: str, **others: Column) -> DataFra
 
 
 def lax(raw: DataFrame, style: str) -> DataFrame:
-    """The events, as far as Spark's own types tell."""
+    """Return the events, as far as Spark's own types can tell."""
     return parsed(raw, style, LAX_SCHEMA).filter(LAX)
 
 
 def strict(raw: DataFrame, style: str) -> DataFrame:
-    """The events by the job's rules."""
+    """Return the events by the job's rules."""
     values = F.expr("json_array_length(concat('[', cast(value as string), ',0]'))")
     read = parsed(raw, style, STRICT_SCHEMA, values=values)
     return (
@@ -86,7 +86,7 @@ def strict(raw: DataFrame, style: str) -> DataFrame:
 
 
 def insights(raw: DataFrame, discounts: DataFrame, style: str, checks: str) -> DataFrame:
-    """The job's query."""
+    """Return the result of the job's query."""
     events = strict(raw, style) if checks == "strict" else lax(raw, style)
     once = events.withWatermark("event_time", "10 seconds").dropDuplicatesWithinWatermark(["event_id"])
     gross = (F.col("unit_price") * F.col("quantity")).cast("decimal(18,2)")
@@ -107,7 +107,7 @@ def insights(raw: DataFrame, discounts: DataFrame, style: str, checks: str) -> D
 
 
 def main() -> int:
-    """Run to the end of the topic; says the seconds in batches as the jobs do."""
+    """Run to the end of the topic, and print the seconds in batches as the jobs do."""
     parser = argparse.ArgumentParser()
     for flag in ("--bootstrap", "--discounts", "--topic", "--style", "--checks", "--settings", "--batch"):
         parser.add_argument(flag, required=True)

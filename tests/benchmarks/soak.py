@@ -3,9 +3,10 @@
     PYTHONPATH=docker/pubsublite:docker/dashboard:. python -m tests.benchmarks.soak [--real-minutes 60]
     PYTHONPATH=docker/dashboard:. python -m tests.benchmarks.soak --compose [--real-minutes 60]
 
-The traces of `--batches` batches (a week's at one every five seconds) are made quickly, then both jobs run on
-one broker with compose's settings, fed through the emulator, with the page open on the old one. `--compose`
-looks at the product's own containers instead (`soak_compose`). The exit code is 1 if a limit is missed.
+The traces of `--batches` batches (a week's worth at one every five seconds) are created quickly. Then both
+jobs run on one broker with compose's settings, fed through the emulator, with the page open on the old one.
+`--compose` looks at the product's own containers instead (`soak_compose`). The exit code is 1 if a limit is
+exceeded.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from tests.kafka_broker import KafkaBroker
 JOB = "streaming_product_discounts"
 CHECKPOINT = Path("checkpoints", JOB, "kafka")
 RATIO, FLAT, FILES, BYTES = 1.2, 1.1, 5_000, 100_000_000
-"""The limits: times a fresh table's batch, the memory before; files and bytes beside the dead letters."""
+"""Limits: batch time over a fresh table's, memory over that before; files and bytes without dead letters."""
 LETTER_FILES = 4
-"""Files of a batch's dead letters."""
+"""Files that the dead letters of one batch take."""
 JAVA = {
     "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=128m",
     "_JAVA_OPTIONS": "-Xmx704m",  # half of what compose gives the container
@@ -42,7 +43,7 @@ JAVA = {
 
 
 def main() -> int:
-    """Print the figures; returns 1 if one is beyond its limit."""
+    """Print the figures; return 1 if one is beyond its limit."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--real-minutes", type=float, default=60)
     parser.add_argument("--batches", type=int, default=week.WEEK)
@@ -75,7 +76,7 @@ def main() -> int:
 
 @contextmanager
 def fed(broker: KafkaBroker, folder: Path) -> Iterator[int]:
-    """Publish the shop's traffic through an emulator over the broker, which has this process group."""
+    """Publish the shop's traffic through an emulator over the broker; yield the emulator's process group."""
     directory = str(folder / "lite")
     storage = f"--storage=kafka://{broker.bootstrap}"
     lite = {
@@ -88,7 +89,7 @@ def fed(broker: KafkaBroker, folder: Path) -> Iterator[int]:
     assert emulator.stdout
     publish = ["publish", "--scenario=shop", "--rate=real-time", "--count=unlimited", "--history-minutes=20"]
     try:
-        emulator.stdout.readline()  # it is ready
+        emulator.stdout.readline()  # the emulator is ready
         sources = ["sh", "docker/with-lite", "python", "-m", "sources"]
         environment = {**os.environ, **lite}
         subprocess.run([*sources, "create"], cwd=ROOT, env=environment, check=True)
@@ -107,7 +108,7 @@ def fed(broker: KafkaBroker, folder: Path) -> Iterator[int]:
 
 
 def job(broker: KafkaBroker, place: Path, trigger: str) -> JobProcess:
-    """Start the job as compose has it, all that it writes below `place`."""
+    """Start the job as compose does, with everything it writes below `place`."""
     return JobProcess(
         JOB,
         *("--source=kafka", f"--kafka-bootstrap-servers={broker.bootstrap}", f"--trigger={trigger}"),
@@ -119,7 +120,7 @@ def job(broker: KafkaBroker, place: Path, trigger: str) -> JobProcess:
 
 
 def begin(broker: KafkaBroker, place: Path) -> None:
-    """Run the job until its state has snapshots, and stop it."""
+    """Run the job until its state has snapshots, then stop it."""
     with job(broker, place, "continuous-batches") as started:
         deadline = time.monotonic() + 600
         while not week.has_snapshots(place / CHECKPOINT):
@@ -130,7 +131,7 @@ def begin(broker: KafkaBroker, place: Path) -> None:
 
 
 def age(place: Path, batches: int) -> int:
-    """Let that many batches have run; returns how many have dead letters."""
+    """Create the traces of that many batches; return how many of them have dead letters."""
     contract = json.loads((place / CHECKPOINT / "twinstream.json").read_text())
     first = max(
         int(file.name) for file in (place / CHECKPOINT / "offsets").iterdir() if file.name.isdecimal()
@@ -144,7 +145,7 @@ def age(place: Path, batches: int) -> int:
 
 
 def watched(groups: dict[str, int], span: timedelta) -> dict[str, list[int]]:
-    """The memory of process groups, every ten seconds; fails if one is gone."""
+    """Return the memory of process groups, sampled every ten seconds; fail if one is gone."""
     seen: dict[str, list[int]] = {name: [] for name in groups}
     ends = time.monotonic() + span.total_seconds()
     while time.monotonic() < ends:
@@ -156,7 +157,7 @@ def watched(groups: dict[str, int], span: timedelta) -> dict[str, list[int]]:
 
 
 def median(place: Path, minutes: float) -> float:
-    """The median seconds of the batches of the last quarter, those that had input."""
+    """Return the median seconds of the last quarter's batches that had input."""
     since = datetime.now(UTC) - timedelta(minutes=minutes / 4)
     lines = map(json.loads, (place / "progress" / f"{JOB}.jsonl").read_text().splitlines())
     recent = [one for one in lines if one["in"] and datetime.fromisoformat(one["time"]) >= since]
@@ -165,7 +166,7 @@ def median(place: Path, minutes: float) -> float:
 
 
 def report(place: Path, letters: int, medians: list[float], memory: dict[str, list[int]]) -> int:
-    """Print each figure and its limit."""
+    """Print each figure and its limit; return 1 if a limit is exceeded."""
     aged, fresh = medians
     missed = [not within("batch, aged / fresh", aged / fresh, RATIO, f"{aged:.2f} s / {fresh:.2f} s")]
     for name, seen in memory.items():
@@ -185,30 +186,30 @@ def report(place: Path, letters: int, medians: list[float], memory: dict[str, li
 
 
 def within(name: str, figure: float, limit: float, text: str) -> bool:
-    """Print a figure with its limit; returns whether it is kept."""
+    """Print a figure with its limit; return whether the limit is kept."""
     print(f"{name:48} {figure:14,.2f}  (limit {limit:,}) {text}", flush=True)
     return figure <= limit
 
 
 def told(place: Path) -> str:
-    """Files and bytes of everything below `place`, by folder."""
+    """Return the number of files and bytes of everything below `place`, by folder."""
     return ", ".join(
         f"{folder.name} {count(folder):,} files {weight(folder) / 1e6:.1f} MB" for folder in folders(place)
     )
 
 
 def folders(place: Path) -> list[Path]:
-    """What the job writes; the page's log lies beside it."""
+    """Return the folders that the job writes; the page's log lies beside them."""
     return sorted(folder for folder in place.iterdir() if folder.is_dir())
 
 
 def count(folder: Path) -> int:
-    """The files below a folder."""
+    """Return the number of files below a folder."""
     return _sum(folder, lambda _: 1)
 
 
 def weight(folder: Path) -> int:
-    """The bytes below a folder."""
+    """Return the number of bytes below a folder."""
     return _sum(folder, lambda entry: entry.stat().st_size)
 
 
@@ -219,7 +220,7 @@ def _sum(folder: Path, of: Callable[[os.DirEntry[str]], int]) -> int:
             try:
                 total += _sum(Path(entry.path), of) if entry.is_dir() else of(entry)
             except FileNotFoundError:
-                continue  # the job tidies
+                continue  # the job is deleting old files
     return total
 
 

@@ -1,4 +1,4 @@
-"""`docker compose up` with its own settings: is it as quick at the end as after a sixth of the time?"""
+"""`docker compose up` with its own settings must be as quick at the end as after a sixth of the time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.dashboard.test_page import cells
 
 JOBS = {"discounts": "streaming_product_discounts", "recommendations": "popular_products_recommendation"}
 RATIO = 1.2
-"""The most that a batch may take at the end, times one at the first look."""
+"""Limit of the batch time at the end over that at the first look."""
 SPAN = timedelta(minutes=2)
-"""Whose batches and CPU a look is of."""
-# As jcmd does it, which the images' Java lacks.
+"""The period whose batches and CPU a look covers."""
+# Does what jcmd would: the images' Java lacks it.
 CODE_CACHE = """
 import os, pathlib, signal, socket, time
 java = [one.parent.name for one in pathlib.Path("/proc").glob("[0-9]*/comm") if one.read_text() == "java\\n"]
@@ -42,9 +42,9 @@ CPU = "cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/n
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen, by service: cores used, memory as Docker tells it, the median batch, the code cache.
+    """A snapshot by service: cores used, memory as Docker reports it, the median batch, the code cache.
 
-    `page` is how old the start of the newest window on the page is: a minute, and what the page lags.
+    `page` is the age of the start of the newest window on the page: a minute plus the page's lag.
     """
 
     cores: dict[str, float]
@@ -55,7 +55,7 @@ class Look:
 
 
 def run(minutes: float) -> int:
-    """Print a look after a sixth of the time and one at its end; returns 1 if batches have become slower."""
+    """Print a look after a sixth of the time and one at the end; return 1 if batches have become slower."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Stack(Path(folder), "twinstream-soak") as stack,
@@ -72,7 +72,7 @@ def run(minutes: float) -> int:
 
 
 def look_at(stack: Stack, page: Page, at: float) -> Look:
-    """See how it is at that moment (monotonic), over the `SPAN` before."""
+    """Take a look at that moment (monotonic), over the `SPAN` before it."""
     while (left := at - SPAN.total_seconds() - time.monotonic()) > 0:
         page.wait_for_timeout(min(left, 30) * 1000)  # sleeping would leave the browser's events unread
     begun, before = time.monotonic(), cpu_seconds(stack)
@@ -88,7 +88,7 @@ def look_at(stack: Stack, page: Page, at: float) -> Look:
 
 
 def cpu_seconds(stack: Stack) -> dict[str, float]:
-    """The CPU seconds of every container so far, by control groups version 2 or 1."""
+    """Return the CPU seconds of every container so far, by control groups version 2 or 1."""
     told = {service: stack.run("exec", "-T", service, "sh", "-c", CPU) for service in stack.states()}
     return {
         service: int(match[1]) / 1e6
@@ -99,13 +99,13 @@ def cpu_seconds(stack: Stack) -> dict[str, float]:
 
 
 def memory(stack: Stack) -> dict[str, str]:
-    """What every container holds of what it may."""
+    """Return every container's memory use and limit."""
     lines = stack.run("stats", "--no-stream", "--format", "{{.Name}}\t{{.MemUsage}}").splitlines()
     return dict(line.split("\t") for line in lines)
 
 
 def batch_seconds(stack: Stack, job: str) -> float:
-    """The median seconds of the job's batches with input, of the last `SPAN`."""
+    """Return the median seconds of the job's batches with input in the last `SPAN`."""
     since = datetime.now(UTC) - SPAN
 
     def recent() -> list[float]:
@@ -117,13 +117,13 @@ def batch_seconds(stack: Stack, job: str) -> float:
 
 
 def code_cache(stack: Stack, service: str) -> str:
-    """What the job's Java holds of compiled code."""
+    """Return how much compiled code the job's Java holds."""
     told = stack.run("exec", "-T", service, "python", "-c", CODE_CACHE)
     return " ".join(re.findall(r"\b(?:size|used)=\d+Kb", told))
 
 
 def age(page: Page) -> str:
-    """How long ago the newest window on the page began."""
+    """Return how long ago the newest window on the page began."""
     start = cells(page, "newest-windows")[0][0][:5]
     hour, minute = map(int, start.split(":"))
     now = datetime.now(UTC)

@@ -13,7 +13,7 @@ BARE = "from pyspark.sql import SparkSession; print(SparkSession.builder.getOrCr
 
 
 def main() -> None:
-    """Print medians and the ratio."""
+    """Print the medians and the ratio."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     bare: list[float] = []

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.throughput [--events 2000000] [--rounds 3] [--only ours tuned]
 
 Every job reads the same topic, the tests' bad input first, and writes to Kafka; those that refuse the same
-input must write the same rows. `batches` is the time inside batches, `cpu` that of the whole process, Spark's
-start included. A ratio above 1 means that ours is faster.
+input must write the same rows. `batches` is the time spent inside batches, `cpu` that of the whole process,
+including Spark's start. A ratio above 1 means that ours is faster.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.benchmarks.measured import Measured, line, measure, ratios
 from tests.kafka_broker import KafkaBroker
 
 BATCH = 1_000_000
-"""The most events of a batch, ours and theirs: the jobs' default."""
+"""The maximum number of events in a batch, ours and theirs: the jobs' default."""
 BY_HAND = {
     "tuned": ("tuned", "strict", "tuned"),
     "usual": ("usual", "strict", "tuned"),
@@ -27,11 +27,11 @@ BY_HAND = {
     "tuned-lax": ("tuned", "lax", "tuned"),
     "usual-lax": ("usual", "lax", "tuned"),
 }
-"""How it parses, what it refuses, with whose settings; the jobs' settings are the tuned ones."""
+"""How each one parses, what it refuses and whose settings it uses; the jobs' settings are the tuned ones."""
 
 
 def main() -> None:
-    """Print medians and ratios."""
+    """Print the medians and ratios."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def contestants(broker: KafkaBroker, table: str, folder: Path) -> dict[str, Callable[[str], Measured]]:
-    """Every job, by name, to be run with the name of its own result topic."""
+    """Return every job by name; each is called with the name of its own result topic."""
 
     def ours(topic: str) -> Measured:
         return measure(
@@ -74,7 +74,7 @@ def contestants(broker: KafkaBroker, table: str, folder: Path) -> dict[str, Call
 
 
 def report(results: dict[str, list[Measured]]) -> None:
-    """Print what was measured."""
+    """Print the measurements."""
     batches = {name: [run.batch_seconds() for run in runs] for name, runs in results.items()}
     cpu = {name: [run.cpu for run in runs] for name, runs in results.items()}
     for name in results:

@@ -1,6 +1,6 @@
-"""What a week of running leaves behind, made in minutes: the job's own places, each batch's traces backdated.
+"""The traces of a week's run, made in minutes: the job's own directories, with each batch's traces backdated.
 
-The job must have run on them, so that there is a table, and state with a snapshot in every partition.
+The job must have run on them first, so that there is a table, and state with a snapshot in every partition.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from jobs.runtime.progress_file import ProgressFile
 from jobs.sinks import delta_rs
 
 SECONDS = 5
-"""Between two batches, as in docker-compose.yml."""
+"""Seconds between two batches, as in docker-compose.yml."""
 WEEK = 7 * 24 * 3600 // SECONDS
 A_MINUTE = 60 // SECONDS
 TIDY_EVERY = 96
-"""Batches; the job's 100 would come amid a minute, whose file is replaced by its next batch."""
+"""In batches; the job's 100 would fall within a minute, whose file is replaced by its next batch."""
 STATE = re.compile(r"(\d+)\.(delta|snapshot)")
 
 
 def age_table(table: Path, batches: int) -> None:
-    """Let a table have been upserted `batches` times until now, some rows of one minute each, and tidied."""
+    """Make a table look upserted `batches` times up to now, with some rows of one minute each, and tidied."""
     log = table / "_delta_log"
     delta = DeltaTable(table)
     version, rows = delta.version(), delta.to_pyarrow_table().slice(0, 8)
@@ -57,7 +57,7 @@ def age_table(table: Path, batches: int) -> None:
 
 
 def _backdate(table: Path, at: float) -> None:
-    """Let what was just written be from `at`: the log is shortened up to a checkpoint that is old enough."""
+    """Backdate to `at` what was just written: the log is truncated up to a checkpoint that is old enough."""
     for folder in (table, table / "_delta_log"):
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -93,13 +93,13 @@ def _copied(minute: Path, name: str, at: float) -> dict[str, Any]:
 
 
 def has_snapshots(checkpoint: Path) -> bool:
-    """Whether every partition of the state can be read from a snapshot on."""
+    """Return whether every partition of the state can be read from a snapshot on."""
     partitions = {file.parent for file in checkpoint.glob("state/**/*.delta")}
     return bool(partitions) and all(any(one.glob("*.snapshot")) for one in partitions)
 
 
 def age_checkpoint(checkpoint: Path, batches: int) -> None:
-    """Let the last batch's number be higher by `batches`; Spark keeps the last hundred, whatever it is."""
+    """Raise the last batch's number by `batches`; Spark keeps the last hundred, whatever the number."""
     for crc in checkpoint.rglob(".*.crc"):
         crc.unlink()
     for log in ("offsets", "commits"):
@@ -115,7 +115,7 @@ def age_checkpoint(checkpoint: Path, batches: int) -> None:
 
 
 def age_dead_letters(letters: Path, first: int, batches: int) -> None:
-    """Let every one of these batches have had a dead letter."""
+    """Give every one of these batches a dead letter."""
     fields = {"reason": "user_id is missing", "stream": "product-stream", "partition": 0, "value": "{}"}
     for number in range(first, first + batches):
         folder = letters / f"batch={number}"
@@ -128,7 +128,7 @@ def age_dead_letters(letters: Path, first: int, batches: int) -> None:
 
 
 def age_progress(folder: Path, job: str, first: int, batches: int) -> None:
-    """Let these batches have been reported, by the job's own hand."""
+    """Report these batches through the job's own progress file."""
     file = ProgressFile(str(folder), job)
     line = json.loads((folder / f"{job}.jsonl").read_text().splitlines()[-1])
     for number in range(first, first + batches):

@@ -1,4 +1,4 @@
-"""HTTP as Google's Java client speaks it: bodies in chunks, compressed."""
+"""HTTP as Google's Java client speaks it: compressed bodies in chunks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataproc_emulator.web import Routes
 
 
 def serve(routes: Routes) -> ThreadingHTTPServer:
-    """A server on a port of the system's that listens and does not answer yet: call its `serve_forever`."""
+    """Return a server that listens on a system-assigned port and answers only after `serve_forever`."""
 
     class _Connection(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

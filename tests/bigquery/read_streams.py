@@ -1,4 +1,4 @@
-"""The Storage Read API as the connector uses it: a table as it is when the session is made, in Arrow."""
+"""The Storage Read API as the connector uses it: a table as of the creation of the session, in Arrow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SERVICE = "google.cloud.bigquery.storage.v1.BigQueryRead"
 
 
 class ReadStreams:
-    """The service for one warehouse; `handler` is what a gRPC server takes."""
+    """The service for one warehouse; a gRPC server takes `handler`."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
@@ -23,7 +23,7 @@ class ReadStreams:
 
     @property
     def handler(self) -> Any:
-        """The service's methods."""
+        """Return the service's methods."""
         create = grpc.unary_unary_rpc_method_handler(
             self._create, types.CreateReadSessionRequest.deserialize, types.ReadSession.serialize
         )

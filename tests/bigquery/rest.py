@@ -1,4 +1,4 @@
-"""The calls of BigQuery's REST interface that its Java client makes for the sink, with Google's errors."""
+"""The BigQuery REST calls that the sink makes through Google's Java client, with Google's errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = "/bigquery/v2/projects/{project}"
 
 
 class Rest:
-    """Answers for one warehouse; `routes` is what a server takes."""
+    """The answers for one warehouse; a server takes `routes`."""
 
     def __init__(self, warehouse: Warehouse, faults: Faults) -> None:
         self._warehouse, self._faults = warehouse, faults
@@ -46,14 +46,14 @@ class Rest:
         return Response(status=204)
 
     def _query(self, request: Request, project: str) -> dict[str, Any]:
-        """Run a statement and answer when it is done."""
+        """Run a statement, and answer when it is done."""
         self._faults.check("queries")
         changed = self._warehouse.run(request.json["query"])
         job = {"projectId": project, "jobId": request.json["requestId"], "location": "US"}
         return {"jobReference": job, "jobComplete": True, "numDmlAffectedRows": str(changed), "schema": {}}
 
     def _job(self, request: Request, project: str) -> dict[str, Any]:
-        """Only whether it would run."""
+        """Check that a query would run; anything but a dry run is refused."""
         self._faults.check("jobs.insert")
         if not request.json["configuration"].get("dryRun"):
             raise ApiError("UNIMPLEMENTED", "jobs.insert: a dry run only")

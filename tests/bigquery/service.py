@@ -1,6 +1,6 @@
-"""A small stand-in of BigQuery, which Google's unmodified connector and client talk to.
+"""A small stand-in for BigQuery that Google's unmodified connector and client talk to.
 
-It knows the calls that the sink makes and no others; no rights, no quotas, no two statements at once.
+It knows only the calls that the sink makes; it has no permissions, no quotas and no concurrent statements.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Row = tuple[Any, ...]
 
 
 class BigQuery:
-    """The project `shop` with the dataset `insights`, empty.
+    """The project `shop` with the empty dataset `insights`.
 
-    The certificate is that of the tests' Pub/Sub Lite emulators, which the session's JVM trusts.
+    Its certificate is that of the tests' Pub/Sub Lite emulators, which the session's JVM trusts.
     """
 
     def __init__(self, files: Files) -> None:
@@ -35,13 +35,13 @@ class BigQuery:
         self.warehouse, self.faults = Warehouse(["insights"]), Faults()
 
     def rows(self, name: str) -> list[Row]:
-        """The rows of `DATASET.TABLE`, sorted."""
+        """Return the rows of `DATASET.TABLE`, sorted."""
         rows = self.warehouse.rows(self.warehouse.table(PROJECT, *name.split("."))).to_pylist()
         return sorted(tuple(row.values()) for row in rows)
 
     @contextmanager
     def running(self) -> Iterator[tuple[Self, dict[str, str]]]:
-        """Serve; yields this and the connector's options that lead it here."""
+        """Serve; yield this stand-in and the connector options that lead to it."""
         http = serve(Rest(self.warehouse, self.faults).routes)
         thread = Thread(target=http.serve_forever, name="bigquery", daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""Datasets and tables of the stand-in, kept by DuckDB, and BigQuery's SQL over them."""
+"""The stand-in's datasets and tables, kept in DuckDB, and BigQuery's SQL over them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the REST interface describes it: `resource` is what a client has sent."""
+    """A table as the REST interface describes it; `resource` is what a client has sent."""
 
     dataset: str
     name: str
@@ -35,12 +35,12 @@ class Table:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The type of each column, as BigQuery calls it."""
+        """Return the type of each column, as BigQuery calls it."""
         return {one["name"]: one["type"] for one in self.resource["schema"]["fields"]}
 
     @property
     def path(self) -> str:
-        """Its name in DuckDB."""
+        """Return the table's name in DuckDB."""
         return f'{PROJECT}."{self.dataset}"."{self.name}"'
 
 
@@ -58,12 +58,12 @@ class Warehouse:
             self._duck.execute(f"CREATE SCHEMA {PROJECT}.{dataset}")
 
     def require_dataset(self, project: str, dataset: str) -> None:
-        """Raises ApiError where there is none of that name."""
+        """Raise ApiError if the dataset does not exist."""
         if project != PROJECT or dataset not in self._datasets:
             raise ApiError("NOT_FOUND", f"Not found: Dataset {project}:{dataset}")
 
     def table(self, project: str, dataset: str, name: str) -> Table:
-        """The table; raises ApiError where there is none."""
+        """Return the table; raise ApiError if it does not exist."""
         self.require_dataset(project, dataset)
         with self._lock:
             if found := self._tables.get((dataset, name)):
@@ -71,12 +71,12 @@ class Warehouse:
         raise ApiError("NOT_FOUND", f"Not found: Table {project}:{dataset}.{name}")
 
     def names(self) -> list[str]:
-        """`DATASET.TABLE` of all tables, sorted."""
+        """Return `DATASET.TABLE` of all tables, sorted."""
         with self._lock:
             return sorted(".".join(at) for at in self._tables)
 
     def create(self, project: str, dataset: str, resource: dict[str, Any]) -> Table:
-        """Make a table; raises ApiError where there is one, or no such dataset."""
+        """Create a table; raise ApiError if it already exists or the dataset does not."""
         self.require_dataset(project, dataset)
         name = resource["tableReference"]["tableId"]
         place = {"projectId": project, "datasetId": dataset, "tableId": name}
@@ -96,7 +96,7 @@ class Warehouse:
             del self._tables[table.dataset, table.name]
 
     def insert(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-        """Add rows, their values in the order of the columns, all of them or none."""
+        """Add all rows or none, with values in the order of the columns."""
         marks = ", ".join("?" for _ in table.columns)
         with self._lock:
             self._duck.execute("BEGIN")
@@ -105,40 +105,43 @@ class Warehouse:
             self._duck.execute("COMMIT")
 
     def rows(self, table: Table, columns: Sequence[str] = (), where: str = "") -> pyarrow.Table:
-        """The rows as they are now, of these columns (none: all), for which BigQuery's `where` holds."""
+        """Return these columns (none: all) of the current rows for which BigQuery's `where` holds."""
         chosen = ", ".join(f"`{name}`" for name in columns or table.columns)
         query = f"SELECT {chosen} FROM `{PROJECT}.{table.dataset}.{table.name}` WHERE {where or 'TRUE'}"
         with self._lock:
             return self._duck.sql(_transpiled(query)).to_arrow_table()
 
     def count(self, table: Table) -> int:
-        """How many rows the table has."""
+        """Return the number of rows in the table."""
         return int(self.rows(table).num_rows)
 
     def check(self, sql: str) -> None:
-        """Raises ApiError where a query in BigQuery's dialect could not run."""
+        """Raise ApiError if a query in BigQuery's dialect could not run."""
         with self._lock, _refused():
             self._duck.sql(_transpiled(sql))
 
     def run(self, sql: str) -> int:
-        """Run a statement in BigQuery's dialect: the rows that it has changed. Raises ApiError."""
+        """Run a statement in BigQuery's dialect and return the number of rows changed.
+
+        Raise ApiError if it fails.
+        """
         with self._lock, _refused():
             return int(self._duck.execute(_transpiled(sql)).fetchall()[0][0])
 
     def close(self) -> None:
-        """Forget everything."""
+        """Drop everything."""
         self._duck.close()
 
 
 def _transpiled(sql: str) -> str:
-    """BigQuery's statement as DuckDB's."""
+    """Return BigQuery's statement in DuckDB's dialect."""
     (statement,) = sqlglot.transpile(sql, read="bigquery", write="duckdb")
     return statement
 
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """What cannot be run, as the service says it."""
+    """Report what cannot be run as the service would."""
     try:
         yield
     except (sqlglot.ParseError, duckdb.Error) as error:

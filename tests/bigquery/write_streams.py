@@ -36,7 +36,7 @@ class _Stream:
 
 
 class WriteStreams:
-    """The service for one warehouse; `handler` is what a gRPC server takes."""
+    """The service for one warehouse; a gRPC server takes `handler`."""
 
     def __init__(self, warehouse: Warehouse, faults: Faults) -> None:
         self._warehouse, self._faults = warehouse, faults
@@ -45,7 +45,7 @@ class WriteStreams:
 
     @property
     def handler(self) -> Any:
-        """The service's methods."""
+        """Return the service's methods."""
         unary: dict[str, tuple[Any, Any, Any]] = {
             "CreateWriteStream": (self._create, types.CreateWriteStreamRequest, types.WriteStream),
             "GetWriteStream": (self._get, types.GetWriteStreamRequest, types.WriteStream),
@@ -115,7 +115,7 @@ class WriteStreams:
 
 
 def _message(descriptor: Any) -> Any:
-    """The class of a message that a client has described."""
+    """Return the class of a message that a client has described."""
     file = descriptor_pb2.FileDescriptorProto(name="rows.proto", message_type=[descriptor])
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
@@ -123,7 +123,7 @@ def _message(descriptor: Any) -> Any:
 
 
 def _row(table: Table, message: Any) -> Row:
-    """The values in the order of the table's columns; what is not set is null."""
+    """Return the values in the order of the table's columns; a value that is not set is null."""
     return tuple(
         READ_AS.get(kind, lambda value: value)(getattr(message, name)) if message.HasField(name) else None
         for name, kind in table.columns.items()

@@ -1,4 +1,4 @@
-"""What the container tests share."""
+"""Fixtures shared by the container tests."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import pytest
 
 @pytest.fixture(scope="module")
 def project() -> str:
-    """A compose project's name that nobody else has."""
+    """Return a compose project name that nobody else uses."""
     return f"twinstream-test-{uuid.uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""What the stack should show: everything that was published, put through the plain-Python reference."""
+"""The rows that the stack should show: everything published, put through the plain-Python reference."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.jobs.reference import (
 
 
 def messages(bootstrap: str, topic: str) -> list[Message]:
-    """Everything in a topic, as far as it reaches now."""
+    """Return everything in a topic up to its current end."""
     settings = {**COMMITTED, "bootstrap.servers": bootstrap, "group.id": "tests"}
     consumer = Consumer({**settings, "enable.auto.commit": False})
     partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
@@ -50,33 +50,33 @@ def messages(bootstrap: str, topic: str) -> list[Message]:
 
 
 def events(bootstrap: str, stream: str, skew: timedelta) -> list[Event]:
-    """The stream's valid events, each once."""
+    """Return the stream's valid events, each once."""
     return valid(messages(bootstrap, f"{stream}-topic"), stream, skew)
 
 
 def valid(published: Iterable[Message], stream: str, skew: timedelta) -> list[Event]:
-    """The valid events among a stream's messages, each once."""
+    """Return the valid events among a stream's messages, each once."""
     now, orders = datetime.now(UTC), stream != "browsing-stream"
     judged = (read(message, orders=orders, skew=skew, now=now) for message in published)
     return once(one for one in judged if not isinstance(one, Wrong))
 
 
 def options(bootstrap: str) -> Namespace:
-    """The flags of `--source kafka` for this broker."""
+    """Return the flags of `--source kafka` for this broker."""
     parser = Parser()
     kafka.add_arguments(parser.add_argument_group())
     return parser.parse_args(["--kafka-bootstrap-servers", bootstrap])
 
 
 def discounts(orders: Iterable[Event], length: timedelta) -> list[Row]:
-    """The discounts job's rows over these orders and the repository's CSV."""
+    """Return the discounts job's rows over these orders and the repository's CSV."""
     return product_discounts(orders, offers(), length)
 
 
 def recommendations(
     purchases: Iterable[Event], views: Iterable[Event], length: timedelta, within: timedelta, until: datetime
 ) -> list[Row]:
-    """The recommendations job's rows of the windows that end by `until`."""
+    """Return the recommendations job's rows of the windows that end by `until`."""
     seen: dict[tuple[str, str], list[Event]] = {}
     for view in views:
         seen.setdefault((view.user_id, view.product_id), []).append(view)
@@ -91,7 +91,7 @@ def recommendations(
 
 
 def offers() -> list[Offer]:
-    """The discounts' CSV."""
+    """Return the discounts in the CSV."""
     with (CHECKOUT / "data" / "user_product_discounts.csv").open() as file:
         return [
             Offer(

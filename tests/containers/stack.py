@@ -1,4 +1,4 @@
-"""The product's own compose file, up on this machine under a name and on ports of its own."""
+"""The product's own compose file, running on this machine under its own name and ports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PORTS = ("KAFKA_PORT", "JUPYTER_PORT", "DASHBOARD_PORT", "DATAPROC_PORT")
 
 
 class Stack:
-    """`docker compose up --wait` in a block; leaving it takes containers, networks and volumes away.
+    """`docker compose up --wait` as a context manager; leaving it removes containers, networks and volumes.
 
     `settings` are what a user writes into .env.
     """
@@ -48,15 +48,15 @@ class Stack:
 
     @property
     def bootstrap(self) -> str:
-        """The broker as this machine reaches it."""
+        """Return the broker's address as this machine reaches it."""
         return f"localhost:{self.ports['KAFKA_PORT']}"
 
     def command(self, *command: str) -> list[str]:
-        """`docker compose COMMAND` for this stack."""
+        """Return `docker compose COMMAND` for this stack."""
         return [*self._compose.docker_compose_command(), *command]
 
     def run(self, *command: str) -> str:
-        """`docker compose COMMAND`; what it prints."""
+        """Run `docker compose COMMAND` and return what it prints."""
         done = subprocess.run(
             self.command(*command), cwd=CHECKOUT, capture_output=True, text=True, check=False
         )
@@ -64,34 +64,37 @@ class Stack:
         return done.stdout
 
     def crash(self, service: str) -> None:
-        """Kill every process of a service's container, as a crash does: `docker kill` would be a wish."""
+        """Kill every process of a service's container, as a crash does.
+
+        `docker kill` would count as deliberate.
+        """
         try:
             self.run("exec", "-T", service, "sh", "-c", "kill -9 -1")
         except AssertionError:
-            return  # the shell went with its container
+            return  # the shell died with its container
 
     def states(self) -> dict[str, str]:
-        """Every service that should run, with its health."""
+        """Return every service that should run, with its health."""
         listed = [json.loads(line) for line in self.run("ps", "-a", "--format", "json").splitlines()]
         return {one["Service"]: one["Health"] or one["State"] for one in listed if one["Service"] != "topics"}
 
     def healthy(self) -> bool:
-        """Whether every service is."""
+        """Return whether every service is healthy."""
         return set(self.states().values()) == {"healthy"}
 
     def memory(self) -> int:
-        """Bytes that all containers hold now."""
+        """Return the bytes that all containers hold now."""
         shown = self.run("stats", "--no-stream", "--format", "{{.MemUsage}}").split("\n")
         return sum(_bytes(line.split(" / ")[0]) for line in shown if line)
 
     def progress(self, job: str) -> list[dict[str, Any]]:
-        """The job's batches so far."""
+        """Return the job's batches so far."""
         folder = f"{STATE}/progress/{self.source}"
         text = self.run("exec", "-T", "dashboard", "sh", "-c", f"cat {folder}/{job}.jsonl || true")
         return [json.loads(line) for line in text.splitlines()]
 
     def rows(self, job: str, *columns: str) -> list[tuple[Any, ...]]:
-        """The job's results, read without Spark from a copy of its Delta table, sorted."""
+        """Return the job's results, sorted and read without Spark from a copy of its Delta table."""
         copy = self._folder / "results"
         shutil.rmtree(copy, ignore_errors=True)
         self.run("cp", f"dashboard:{STATE}/results/{self.source}", str(copy))
@@ -99,7 +102,7 @@ class Stack:
 
 
 def table_rows(table: Path, *columns: str) -> list[tuple[Any, ...]]:
-    """The rows of a Delta table, of these columns (none: all), sorted; none where it is not there yet."""
+    """Return these columns (none: all) of a Delta table's rows, sorted; no rows if it does not exist yet."""
     try:
         found = DeltaTable(str(table)).to_pyarrow_table(columns=list(columns) or None)
     except TableNotFoundError:
@@ -108,7 +111,7 @@ def table_rows(table: Path, *columns: str) -> list[tuple[Any, ...]]:
 
 
 def wait_for(reached: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait until a condition holds; fails at the deadline."""
+    """Wait until a condition holds; fail at the deadline."""
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
@@ -116,7 +119,7 @@ def wait_for(reached: Callable[[], object], seconds: float, what: str) -> None:
 
 
 def _bytes(text: str) -> int:
-    """`1.2GiB` or `310MiB`, as docker shows memory."""
+    """Return the bytes in `1.2GiB` or `310MiB`, as Docker shows memory."""
     units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
     return int(float(text[:-3]) * units[text[-3:]]) if text[-3:] in units else 0
 

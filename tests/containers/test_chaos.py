@@ -23,7 +23,7 @@ JOBS = (DISCOUNTS, RECOMMENDATIONS)
 MONEY = ("gross_revenue", "discount_amount", "net_revenue")
 SKEW, WATERMARK = timedelta(days=2), timedelta(minutes=30)
 MINUTE = timedelta(minutes=1)
-# A disk of its own that can be full; nothing that the generator sends is behind this watermark.
+# A separate disk that can fill up; nothing that the generator sends is behind this watermark.
 SMALL_DISK = """
 volumes:
   state:
@@ -52,7 +52,7 @@ def fill_disk(stack: Stack) -> None:
 
 
 def removed(stack: Stack, file: str) -> bool:
-    """Whether the file could be removed; its container may be starting anew."""
+    """Return whether the file could be removed; its container may be restarting."""
     try:
         stack.run("exec", "-T", "discounts", "rm", "-f", file)
     except AssertionError:
@@ -69,7 +69,7 @@ def crash(service: str) -> Callable[[Stack], None]:
 
 
 def failures(stack: Stack) -> int:
-    """How often both jobs have said that they failed."""
+    """Return how often both jobs have reported a failure."""
     return stack.run("logs", "discounts", "recommendations").count("the query failed")
 
 
@@ -97,7 +97,7 @@ def test_every_fault_is_survived(tmp_path: Path, project: str, capsys: pytest.Ca
 
 
 def goes_on(stack: Stack, fault: str) -> None:
-    """Every service gets healthy again, and both jobs take in events that came after the fault."""
+    """Wait until every service is healthy and both jobs have taken in events that came after the fault."""
     since = datetime.now(UTC).isoformat()
 
     def taken_in() -> bool:
@@ -109,7 +109,7 @@ def goes_on(stack: Stack, fault: str) -> None:
 
 
 def close(stack: Stack) -> datetime:
-    """Publish an event of each stream so late that all windows before are final; returns until when."""
+    """Publish an event per stream so late that all earlier windows are final; return their end."""
     time = (datetime.now(UTC) + timedelta(hours=3)).replace(microsecond=0)
     event = {"event_id": "last", "user_id": "nobody", "product_id": "nothing", "event_time": time.isoformat()}
     value = json.dumps(event | {"quantity": 1, "unit_price": 1}).encode()
@@ -123,7 +123,7 @@ def close(stack: Stack) -> datetime:
 
 
 def is_exact(stack: Stack, closed_until: datetime) -> bool:
-    """Whether both tables hold what the reference makes of everything that was published."""
+    """Return whether both tables hold what the reference makes of everything that was published."""
     orders, views, purchases = (
         published.events(stack.bootstrap, stream, SKEW)
         for stream in ("product-stream", "browsing-stream", "purchase-stream")

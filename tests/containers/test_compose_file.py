@@ -1,4 +1,4 @@
-"""The compose file and the Dockerfile by themselves: pinned images, loopback only, what the README says."""
+"""The compose file and the Dockerfile on their own: pinned images, loopback only, as the README says."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FOREIGN = ("evil.example", "localhost.evil.example", "192.168.1.1")
 
 
 def table(header: str) -> dict[str, list[str]]:
-    """A table of the README: the other cells by the name in the first."""
+    """Return a table of the README, mapping the name in the first cell to the other cells."""
     rows = README.split(f"| {header} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     cells = [[cell.strip().strip("`") for cell in row[1:-1].split("|")] for row in rows]
     return {first: rest for first, *rest in cells}
@@ -80,7 +80,7 @@ def test_a_service_that_stays_says_whether_it_is_well_and_has_a_limit(name: str)
 
 @contextmanager
 def jupyter(folder: Path) -> Iterator[int]:
-    """Jupyter's server with compose's flags, on a port of the system's and without JupyterLab's pages."""
+    """Run Jupyter's server with compose's flags, on a system-assigned port and without JupyterLab's pages."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     flags = SERVICES["jupyter"]["command"].removeprefix("jupyter lab ").split()
@@ -111,7 +111,7 @@ def jupyter(folder: Path) -> Iterator[int]:
 
 
 def status(port: int, path: str, host: str, **headers: str) -> int | None:
-    """A request's status, or None where nobody answers yet."""
+    """Return a request's status, or None if nobody answers yet."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", path, headers={"Host": f"{host}:{port}", **headers})
@@ -139,7 +139,7 @@ def test_the_page_answers_to_this_machines_names_only(tmp_path: Path) -> None:
         port = int(address.rsplit(":", 1)[1])
 
         def answer(host: str, origin: str) -> int | None:
-            """To the request for what carries all data of the page."""
+            """Return the status of a request for the stream that carries all data of the page."""
             return status(port, "/_stcore/stream", host, Origin=f"http://{origin}", **socket_wanted)
 
         own = {host: answer(host, f"{host}:{port}") for host in (*LOCAL, *FOREIGN)}

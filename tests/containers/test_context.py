@@ -1,4 +1,4 @@
-"""What of a checkout Docker can take into an image: what git knows, and never a password or a key."""
+"""The files of a checkout that Docker can take into an image: those git knows, never a password or a key."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_what_git_knows_may_get_into_an_image_and_nothing_else(tmp_path: Path) -
 
 
 def copied(folder: Path) -> set[str]:
-    """The files that `COPY . /` takes, by the builder that compose uses."""
+    """Return the files that `COPY . /` takes with the builder that compose uses."""
     image = f"twinstream-context-{uuid.uuid4().hex}"
     (folder / "probe.yml").write_text(COMPOSE.format(image=image))
     docker("compose", "--project-directory", str(folder), "--file", str(folder / "probe.yml"), "build", "-q")

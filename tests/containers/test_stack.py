@@ -35,12 +35,12 @@ ON_KAFKA = "--source kafka --kafka-bootstrap-servers kafka:29092"
 ON_LITE = f"--source pubsublite --project-number 1 --pubsublite-subscription-suffix {SUFFIX}"
 TOTALS = ' --output-mode update --watermark "30 minutes" --trigger available-now'
 SECONDS = {"kafka": 120, "pubsublite": 300}
-"""How long the first rows may take: Google's connector looks for new messages once a minute."""
+"""Time limit of the first rows: Google's connector looks for new messages once a minute."""
 
 
 @pytest.fixture(scope="module", params=["kafka", "pubsublite"])
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """With no event behind the watermark, so that what counts does not hang on when a batch began."""
+    """Run a stack with no event behind the watermark, so that results do not depend on when a batch began."""
     folder, source = tmp_path_factory.mktemp("stack"), request.param
     name = f"twinstream-{source}-{folder.name.lower()}-{datetime.now(UTC):%H%M%S}"
     with Stack(folder, name, SOURCE=source, WATERMARK="30 minutes") as stack:
@@ -115,14 +115,14 @@ def test_gcloud_submits_to_the_dataproc_beside_it(stack: Stack, tmp_path: Path) 
 
 def run_all_cells(page: Page) -> None:
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
-    # Without its kernel JupyterLab runs nothing and says nothing.
+    # Without its kernel, JupyterLab runs nothing and says nothing.
     page.get_by_role("button", name=re.compile(r"\| Idle$")).wait_for(timeout=120_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
 
 def orders(stack: Stack) -> list[tuple[object, ...]]:
-    """The figures of the reference's rows over everything in the topic."""
+    """Return the figures of the reference's rows over everything in the topic."""
     rows = published.discounts(
         published.events(stack.bootstrap, "product-stream", SKEW), timedelta(minutes=1)
     )

@@ -1,4 +1,4 @@
-"""`docker compose run --rm tests`: the suite in a container of its own, as the README says."""
+"""`docker compose run --rm tests`: the suite in its own container, as the README says."""
 
 from __future__ import annotations
 

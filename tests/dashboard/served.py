@@ -1,4 +1,4 @@
-"""The dashboard as its image runs it, and a real Chromium that looks at it."""
+"""The dashboard as its image runs it, and a real Chromium that opens it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PACKAGE = Path(dashboard.__file__).parent
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The page's address; `folder` holds `results`, `progress` and `dead-letters`."""
+    """Serve the page and yield its address; `folder` holds `results`, `progress` and `dead-letters`."""
     with serving(folder) as (address, _):
         yield address
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[str, int]]:
-    """The page's address and the process group of its server."""
+    """Serve the page and yield its address and the process group of its server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,7 +72,7 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], seconds: float = 1
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium, headless."""
+    """Run the machine's own Chromium, headless."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         try:
@@ -82,15 +82,15 @@ def chromium() -> Iterator[Browser]:
 
 
 def note(failed: list[str], request: Request) -> None:
-    """Keep what could not be loaded."""
+    """Record what could not be loaded."""
     failed.append(request.url)
 
 
 def opened(browser: Browser, address: str, width: int = 1280, height: int = 800) -> Page:
-    """The page, drawn to its last section.
+    """Return the page, drawn to its last section.
 
-    It is opened again where a request failed: Chromium drops what it loads when the machine's network
-    changes, which a container that starts beside this test does.
+    Reopen it if a request failed: Chromium drops what it is loading when the machine's network changes, as it
+    does when a container starts beside this test.
     """
     deadline = time.monotonic() + 180
     while True:

@@ -25,7 +25,7 @@ class Shop:
         self.folder, self._spark = folder, spark
 
     def run(self, *parts: int) -> None:
-        """Let these files of each stream arrive, and both jobs take them in."""
+        """Let these files of each stream arrive, and let both jobs process them."""
         for stream in EVENTS.iterdir():
             for part in parts:
                 file = self.folder / "replay" / stream.name / f"{part:04}.jsonl"
@@ -43,7 +43,7 @@ class Shop:
         ]
 
     def figures(self, where: str = "true", span: str = "1 hour") -> dict[str, str]:
-        """The sums over the discounts' rows, as the page must show them."""
+        """Return the sums over the discounts' rows, as the page must show them."""
         columns = ("orders", "gross_revenue", "discount_amount", "net_revenue")
         sums = [F.sum(name) for name in columns]
         orders, *amounts = self._discounts(span).where(where).agg(*sums).collect()[0]
@@ -52,7 +52,7 @@ class Shop:
         return {"Orders": f"{orders:,}", **texts}
 
     def bars(self, series: str, amount: str) -> set[str]:
-        """What the bars of a chart must say: an amount by window and the SQL expression `series`."""
+        """Return the texts of a chart's bars: an amount by window and the SQL expression `series`."""
         dash = "\N{EN DASH}"
         rows = self._discounts().groupBy("start", "end", "state", F.expr(series).alias("series"))
         return {
@@ -61,7 +61,7 @@ class Shop:
         }
 
     def newest(self, count: int) -> list[list[str]]:
-        """What the first rows of the newest windows' table must hold, as JavaScript writes numbers."""
+        """Return the first rows of the table of newest windows, with numbers as JavaScript writes them."""
         rows = self._discounts().orderBy(F.desc("window_start"), F.desc("net_revenue")).limit(count)
         return [
             [
@@ -75,7 +75,7 @@ class Shop:
         ]
 
     def ranking(self) -> list[str]:
-        """What the bars of the newest window's ranking must say."""
+        """Return the texts of the bars of the newest window's ranking."""
         rows = self._rows(popular.JOB.name)
         newest = rows.where(F.col("window_start") == rows.agg(F.max("window_start")).collect()[0][0])
         return [
@@ -85,7 +85,7 @@ class Shop:
         ]
 
     def _discounts(self, span: str = "1 hour") -> DataFrame:
-        """The rows of the newest windows, of as long a span as the page shows."""
+        """Return the rows of the newest windows over the time span that the page shows."""
         rows = self._rows(discounts.JOB.name)
         newest = F.lit(rows.agg(F.max("window_end")).collect()[0][0])
         watermark = F.lit(self.batches(discounts.JOB.name)[-1]["watermark"]).cast("timestamp")
@@ -101,12 +101,12 @@ class Shop:
         return self._spark.read.format("delta").load(str(self.folder / "results" / job))
 
     def batches(self, job: str) -> list[dict[str, Any]]:
-        """The job's progress file."""
+        """Return the job's progress file."""
         lines = (self.folder / "progress" / f"{job}.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
     def dead_letters(self) -> Counter[str]:
-        """How many there are, by the kind of reason."""
+        """Return the number of dead letters by kind of reason."""
         files = (self.folder / "dead-letters").rglob("*.txt")
         reasons = (json.loads(line)["reason"] for file in files for line in file.read_text().splitlines())
         return Counter(reason.partition(": ")[0] for reason in reasons)

@@ -88,7 +88,7 @@ def test_a_folder_that_is_no_batch_is_passed_over(tmp_path: Path) -> None:
 
 
 OPENED: list[str] | None = None
-"""What this process has opened or listed, while somebody asks."""
+"""What this process has opened or listed, while someone asks."""
 
 
 def note(event: str, arguments: tuple[object, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Progress files, as they are while jobs write them."""
+"""Progress files as they are while jobs write them."""
 
 from __future__ import annotations
 

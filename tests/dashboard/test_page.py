@@ -1,4 +1,4 @@
-"""The page in a real Chromium, over what real runs of the jobs have written; Spark says what it must show."""
+"""The page in a real Chromium, over results of real runs of the jobs; Spark says what it must show."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """With the first three of six files."""
+    """Return a shop with the first three of six files."""
     shop = Shop(spark, tmp_path_factory.mktemp("shop"))
     shop.run(1, 2, 3)
     return shop
@@ -38,7 +38,7 @@ def address(shop: Shop) -> Iterator[str]:
 
 
 def eventually(read: Callable[[], object], expected: object, seconds: float = 120) -> None:
-    """Read until it is as expected: the page looks every two seconds."""
+    """Read until the value is as expected: the page refreshes every two seconds."""
     deadline = time.monotonic() + seconds
     while (actual := read()) != expected and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -46,7 +46,7 @@ def eventually(read: Callable[[], object], expected: object, seconds: float = 12
 
 
 def figures(page: Page, within: str = "figures") -> dict[str, str]:
-    """The metrics of a part of the page."""
+    """Return the metrics of a part of the page."""
     metrics = page.locator(f".st-key-{within} [data-testid=stMetric]")
     part = "metric.querySelector(`[data-testid=stMetric${name}]`)?.innerText"
     found: list[tuple[str, str]] = metrics.evaluate_all(
@@ -56,19 +56,19 @@ def figures(page: Page, within: str = "figures") -> dict[str, str]:
 
 
 def sums(page: Page) -> dict[str, str]:
-    """The figures of the discounts."""
+    """Return the figures of the discounts."""
     return {label: value for label, value in figures(page).items() if label != "Rows/s, all jobs"}
 
 
 def bars(page: Page, chart: str) -> list[str]:
-    """What the chart's bars say to a screen reader."""
+    """Return what the chart's bars say to a screen reader."""
     marks = page.locator(f".st-key-{chart} svg [aria-roledescription=bar]")
     found: list[str] = marks.evaluate_all("all => all.map(bar => bar.getAttribute('aria-label'))")
     return found
 
 
 def cells(page: Page, table: str) -> list[list[str]]:
-    """The rows of a table that are on the screen."""
+    """Return the rows of a table that are on the screen."""
     rows = page.locator(f".st-key-{table} table tbody tr")
     found: list[list[str]] = rows.evaluate_all(
         "all => all.map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent))"

@@ -1,4 +1,4 @@
-"""The newest ranking, and when the next one is final."""
+"""The newest ranking, and when the next one becomes final."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table that is followed while somebody writes it."""
+"""A table that is followed while it is being written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page says where something is missing, waits or has died; run without a browser."""
+"""The page's messages when something is missing, waiting or dead; run without a browser."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def shown(page: AppTest | None = None) -> str:
-    """All that the page says, its figures as `label: value`."""
+    """Return all text of the page, its figures as `label: value`."""
     page = page or AppTest.from_file(PAGE, default_timeout=120).run()
     assert not page.exception
     texts = [one.value for kind in (page.markdown, page.info, page.warning, page.caption) for one in kind]

@@ -1,4 +1,4 @@
-"""What jobs write, written by hand: a table's version, a line of progress, a batch of dead letters."""
+"""Job output written by hand: a table's version, a line of progress, a batch of dead letters."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ INSIGHTS = pa.schema(
 
 
 def minute(minutes: float) -> datetime:
-    """So many minutes after noon."""
+    """Return the instant `minutes` minutes after noon."""
     return NOON + timedelta(minutes=minutes)
 
 
 def insight(
     start: float, product: str = "mug", gross: str = "10.00", discount: str = "1.00"
 ) -> dict[str, Any]:
-    """One order's row of the window that starts so many minutes after noon."""
+    """Return one order's row of the window that starts `start` minutes after noon."""
     amounts = {"gross_revenue": Decimal(gross), "discount_amount": Decimal(discount)}
     return {
         "window_start": minute(start),
@@ -50,12 +50,12 @@ def insights(*rows: dict[str, Any]) -> pa.Table:
 
 
 def append(folder: Path, *rows: dict[str, Any]) -> None:
-    """The rows as the next version of the Delta table, in one file."""
+    """Write the rows as the next version of the Delta table, in one file."""
     write_deltalake(folder, insights(*rows), mode="append")
 
 
 def line(batch: int, **fields: object) -> str:
-    """A line of a progress file."""
+    """Return a line of a progress file."""
     figures = {"in": 10, "out": 1, "late": 0, "dead": 0, "state_rows": 5, "seconds": 0.5}
     times = {"time": "2026-01-01T13:00:00Z", "watermark": None, "newest": None}
     return json.dumps({**times, "batch": batch, **figures, "waiting": None, **fields}) + "\n"
@@ -70,7 +70,7 @@ def batch(number: int, **fields: Any) -> Batch:
 
 
 def letters(folder: Path, batch: int, *lines: dict[str, Any], job: str = "job", done: bool = True) -> Path:
-    """A batch's folder of dead letters, as Spark writes it."""
+    """Write a batch's folder of dead letters as Spark does."""
     written = folder / job / "kafka" / "checkpoint" / f"batch={batch}"
     written.mkdir(parents=True)
     (written / "part-00000.txt").write_text("".join(json.dumps(one) + "\n" for one in lines))

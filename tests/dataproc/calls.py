@@ -1,4 +1,4 @@
-"""Requests to a local Dataproc as a program sends them that is not gcloud."""
+"""Requests to a local Dataproc as a program other than gcloud sends them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bearer(dataproc: DataprocEmulator) -> str:
 def call(
     dataproc: DataprocEmulator, method: str, path: str, body: bytes | None = None, **headers: str
 ) -> tuple[int, Any]:
-    """A request with the token, unless a header says otherwise; its status and JSON."""
+    """Send a request with the token, unless a header says otherwise; return its status and JSON."""
     connection = HTTPConnection(dataproc.address, timeout=30)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
@@ -34,5 +34,5 @@ def call(
 
 
 def said(answer: tuple[int, Any]) -> tuple[int, str]:
-    """Status and message of a refusal."""
+    """Return the status and message of a refusal."""
     return answer[0], answer[1]["error"]["message"]

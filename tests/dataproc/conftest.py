@@ -1,4 +1,4 @@
-"""One local Dataproc for the run, whose jobs reach a Pub/Sub Lite emulator."""
+"""One local Dataproc for the whole run, whose jobs reach a Pub/Sub Lite emulator."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def lite() -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def dataproc(lite: Emulator) -> Iterator[DataprocEmulator]:
-    # Nothing listens on the discard port: a call to anywhere else than the emulators fails.
+    # Nothing listens on the discard port: a call to anything but the emulators fails.
     environment = {**os.environ, "https_proxy": "http://127.0.0.1:9", **lite.env}
-    # What the laptop's jobs read must not reach those on the cluster.
+    # The source of the laptop's jobs must not reach the jobs on the cluster.
     environment["TWINSTREAM_SOURCE"] = "replay"
     with DataprocEmulator(environment=environment, grace=3) as dataproc:
         yield dataproc
@@ -30,7 +30,7 @@ def dataproc(lite: Emulator) -> Iterator[DataprocEmulator]:
 
 @pytest.fixture(scope="session")
 def idle() -> Iterator[DataprocEmulator]:
-    """One without a Spark, as long as no job is submitted."""
+    """Run a Dataproc that has no Spark until a job is submitted."""
     with DataprocEmulator(patience=1) as dataproc:
         yield dataproc
 

@@ -12,17 +12,17 @@ REGION = "--region=us-central1"
 
 
 class Gcloud:
-    """Runs commands; each costs a Python start."""
+    """A runner of gcloud commands; each costs a Python start."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
     def __call__(self, *words: str) -> Any:
-        """What a command that succeeds prints, read as JSON."""
+        """Run a command that succeeds and return what it prints, read as JSON."""
         return json.loads(self.run("--format=json", *words).stdout or "null")
 
     def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """A command that ends with this exit code."""
+        """Run a command that ends with this exit code."""
         done = subprocess.run(
             ["gcloud", *words],
             env=self._environment,
@@ -36,7 +36,7 @@ class Gcloud:
         return done
 
     def submit(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Submit a PySpark job to the cluster that is there from the start; what it says is in `stderr`."""
+        """Submit a PySpark job to the cluster that exists from the start; the messages are in `stderr`."""
         place = ("--cluster=spark-streaming", REGION)
         return self.run(
             "--format=value(reference.jobId)", *("dataproc", "jobs", "submit", "pyspark"), *place, *words,
@@ -44,17 +44,17 @@ class Gcloud:
         )  # fmt: skip
 
     def job(self, identity: str) -> Any:
-        """The description of a job."""
+        """Return the description of a job."""
         return self("dataproc", "jobs", "describe", identity, REGION)
 
 
 def states(job: Any) -> list[str]:
-    """All states that a job was in, in order."""
+    """Return all states that a job was in, in order."""
     return [status["state"] for status in (*job["statusHistory"], job["status"])]
 
 
 def eventually(reached: Callable[[], object], seconds: float = 240) -> None:
-    """Wait until a condition holds; fails when the time is over."""
+    """Wait until a condition holds; fail when the time is over."""
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline, f"not reached in {seconds} s"

@@ -1,4 +1,4 @@
-"""Who may call a local Dataproc: whoever holds the token, and no page of a browser."""
+"""Who may call a local Dataproc: anyone who holds the token, and no page in a browser."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TOKEN = "the token"
 def test_a_page_cannot_submit_a_job(
     idle: DataprocEmulator, headers: dict[str, str], code: int, reason: str
 ) -> None:
-    """As a page sends it: `text/plain` needs no preflight."""
+    """Send it as a page would: `text/plain` needs no preflight."""
     sent = {"Content_Type": "text/plain", **headers}
     refused = said(call(idle, "POST", f"{JOBS}:submit", json.dumps({"job": EVIL}).encode(), **sent))
     assert (refused[0], refused[1].startswith(reason)) == (code, True), refused

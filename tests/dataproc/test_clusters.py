@@ -1,4 +1,4 @@
-"""Clusters, and which of them this machine can be."""
+"""Clusters, and which of them this machine can represent."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ spark.sparkContext.parallelize([1], 1).foreach(lambda _: time.sleep(300))
 
 
 class Served:
-    """A server as a process of its own."""
+    """A server in its own process."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -47,14 +47,14 @@ class Served:
         return self.process.wait(120)
 
     def processes(self) -> list[str]:
-        """What runs below the directory: master, worker, drivers, executors."""
+        """Return what runs below the directory: master, worker, drivers, executors."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 if (process / "cwd").readlink().is_relative_to(self.directory):
                     found.append((process / "cmdline").read_text().replace("\0", " "))
             except OSError:
-                continue  # it has just ended, or is somebody else's
+                continue  # it has just ended, or belongs to somebody else
         return found
 
 
@@ -77,7 +77,7 @@ def run(command: str, directory: Path, **variables: str) -> subprocess.Completed
 
 
 def exported(directory: Path) -> dict[str, str]:
-    """The variables as a shell has them after `eval`."""
+    """Return the variables as a shell has them after `eval`."""
     lines = run("env", directory).stdout
     names = [line.removeprefix("export ").partition("=")[0] for line in lines.splitlines()]
     script = f'eval "$1"; for name in {" ".join(names)}; do printenv $name; done'

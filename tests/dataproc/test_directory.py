@@ -1,4 +1,4 @@
-"""A local Dataproc's directory: it deletes what it made, and has it for itself."""
+"""The directory of a local Dataproc, which deletes what it created there and shares it with no other."""
 
 from __future__ import annotations
 
@@ -91,5 +91,5 @@ def test_a_container_is_reached_by_its_token_only(tmp_path: Path) -> None:
         with pytest.raises(ConnectionError, match=refused):
             elsewhere(tmp_path / "here", dataproc.address)
         token = dataproc.files.token.read_text()
-        for given in (token, ""):  # kept from the first time
+        for given in (token, ""):  # the token is kept from the first call
             assert elsewhere(tmp_path / "here", dataproc.address, given).token.read_text() == token

@@ -1,4 +1,4 @@
-"""What a local Dataproc does with too much of anything, bytes or connections, and with its own faults."""
+"""A local Dataproc faced with too many bytes or connections, and with its own faults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def bucket(idle: DataprocEmulator) -> None:
 
 
 def left(dataproc: DataprocEmulator) -> list[str]:
-    """What uploads have left, and what is in the bucket."""
+    """Return the files that uploads have left, and those in the bucket."""
     places = (dataproc.files.uploads, dataproc.files.buckets / "limits")
     return [path.name for place in places for path in place.rglob("[!.]*")]
 

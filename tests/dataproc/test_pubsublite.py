@@ -29,7 +29,7 @@ PLACE = "--location=us-central1-a"
 
 @pytest.fixture(params=["lite first", "dataproc first"])
 def both(request: pytest.FixtureRequest, lite: Emulator, dataproc: DataprocEmulator) -> Gcloud:
-    """gcloud in a shell that evaluated the exports of both."""
+    """Return gcloud in a shell that evaluated the exports of both."""
     variables = dict(os.environ)
     order = ("lite", "dataproc") if request.param == "lite first" else ("dataproc", "lite")
     for emulator in order:

@@ -1,4 +1,4 @@
-"""When a driver is started again."""
+"""When a driver is restarted."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_an_upload_in_parts_is_taken_up_where_it_broke_off(
     assert put(b"", "bytes */6") == (308, None)
     assert put(b"abcd", "bytes 0-3/6") == (308, "bytes=0-3")
     assert put(b"", "bytes */6") == (308, "bytes=0-3")
-    assert put(b"f", "bytes 5-5/6") == (308, "bytes=0-3")  # what is between has not come
+    assert put(b"f", "bytes 5-5/6") == (308, "bytes=0-3")  # the bytes in between are missing
     assert put(b"CDef", "bytes 2-5/6") == (200, None)
     assert (dataproc.files.buckets / "rehearsal" / "parts").read_bytes() == b"abCDef"
 

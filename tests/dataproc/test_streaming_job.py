@@ -1,4 +1,4 @@
-"""The real job by the real gcloud from Kafka into Delta, its driver killed on the way."""
+"""The real job from Kafka into Delta, submitted by the real gcloud, with its driver killed on the way."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def topic(kafka_broker: KafkaBroker) -> Iterator[str]:
 
 
 def publish(broker: KafkaBroker) -> None:
-    """Two orders a minute: ann's of one mug, bob's of two, at 10.00 each."""
+    """Publish two orders a minute: one mug for ann, two for bob, at 10.00 each."""
     messages = []
     for minute in range(MINUTES):
         for user, quantity, second in (("ann", 1, 10), ("bob", 2, 20)):

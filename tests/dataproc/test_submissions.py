@@ -1,4 +1,4 @@
-"""Jobs as they are taken in: none of these gets as far as a Spark."""
+"""Jobs on submission: none of these gets as far as starting Spark."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REGIONS = ("us-central1", "europe-west1")
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    """Two regions with a cluster each."""
+    """Return the jobs of two regions with a cluster each."""
     with claimed(tmp_path) as files, closing(Processes()) as processes:
         buckets = Buckets(files)
         clusters = Clusters(buckets)

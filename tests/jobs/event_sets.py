@@ -1,7 +1,7 @@
 """Seeded random messages for the jobs: late, duplicate, out of order, wrong, and on boundaries on purpose.
 
-A set's ids begin with its seed and its events are of one day of its own: many sets go through one query
-without meeting in a window, a session, a rank or a join.
+A set's ids begin with its seed, and its events fall on a separate day, so many sets can go through one
+query without meeting in a window, a session, a rank or a join.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ORDERS = {PRODUCT: True, BROWSING: False, PURCHASE: True}
 DELAY, SKEW, WITHIN = timedelta(seconds=10), timedelta(minutes=10), timedelta(minutes=30)
 FIRST_DAY = datetime(2022, 3, 1, 6, tzinfo=UTC)
 NOW = FIRST_DAY + timedelta(days=100_000)
-"""A clock that is ahead of every event here: `published_at` alone decides what is too far ahead."""
+"""A clock ahead of every event here, so that `published_at` alone decides what is too far ahead."""
 
 TICK, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)
 NUDGES = (-MILLISECOND, -TICK, timedelta(0), timedelta(0), TICK, MILLISECOND)
@@ -56,26 +56,26 @@ WRONG_WHOLE: tuple[Callable[[bytes], bytes | None], ...] = (
 
 
 def render(tokens: dict[str, str | None]) -> bytes:
-    """A message's value from JSON tokens; None leaves a field out."""
+    """Return a message's value built from JSON tokens; None leaves a field out."""
     fields = (f'"{name}":{token}' for name, token in tokens.items() if token is not None)
     return ("{" + ",".join(fields) + "}").encode()
 
 
 @dataclass
 class EventSet:
-    """By stream its micro-batches; every stream has equally many. `offers` is the discounts file."""
+    """The micro-batches by stream, equally many for each; `offers` is the discounts file."""
 
     seed: int
     batches: dict[str, list[list[Message]]] = field(default_factory=lambda: {name: [] for name in ORDERS})
     offers: list[Offer] = field(default_factory=list)
 
     def messages(self, stream: str) -> list[Message]:
-        """All messages of a stream."""
+        """Return all messages of a stream."""
         return [message for batch in self.batches[stream] for message in batch]
 
 
 def generate(seed: int, batches: int = 5, size: int = 12) -> EventSet:
-    """The event set of a seed: `size` messages a stream and batch."""
+    """Return the event set of a seed: `size` messages per stream and batch."""
     random = Random(seed)
     generated = EventSet(seed)
     writers = {name: _Writer(random, seed, name) for name in ORDERS}
@@ -92,7 +92,7 @@ def generate(seed: int, batches: int = 5, size: int = 12) -> EventSet:
 
 
 class _Writer:
-    """Writes one stream's messages, and remembers its events for duplicates and for the other streams."""
+    """A writer of one stream's messages that remembers its events for duplicates and for other streams."""
 
     def __init__(self, random: Random, seed: int, stream: str) -> None:
         self.random, self.seed, self.stream = random, seed, stream
@@ -170,7 +170,7 @@ class _Writer:
 
 
 def written(random: Random, time: datetime) -> str:
-    """An instant in one of RFC 3339's spellings."""
+    """Return an instant in one of RFC 3339's spellings."""
     zone = random.choice((timedelta(0), timedelta(0), timedelta(hours=5, minutes=30), -timedelta(hours=8)))
     sign, minutes = "-" if zone < timedelta(0) else "+", abs(zone) // timedelta(minutes=1)
     suffix = random.choice("Zz") if not zone else f"{sign}{minutes // 60:02}:{minutes % 60:02}"
@@ -200,5 +200,5 @@ def _cut(time: datetime) -> datetime:
 
 
 def _up(time: datetime) -> datetime:
-    """The next whole millisecond: brokers keep no more of `published_at`."""
+    """Return the next whole millisecond: brokers keep `published_at` no more precisely."""
     return _cut(time + MILLISECOND - TICK)

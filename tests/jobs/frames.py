@@ -1,4 +1,4 @@
-"""Between the reference's plain values and Spark's frames."""
+"""Conversions between the reference's plain values and Spark's frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OFFERS = (
 
 
 def envelopes(spark: SparkSession, stream: str, messages: Iterable[tuple[int, Message]]) -> DataFrame:
-    """Partition and message as a frame of envelopes."""
+    """Return partitions and messages as a frame of envelopes."""
     rows: list[tuple[Any, ...]] = [
         (
             *(stream, partition, message.offset, None),
@@ -36,24 +36,24 @@ def envelopes(spark: SparkSession, stream: str, messages: Iterable[tuple[int, Me
 
 
 def check(frame: DataFrame, stream: str, watermark: timedelta, skew: timedelta) -> DataFrame:
-    """`events.check` with the reference's durations."""
+    """Run `events.check` with the reference's durations."""
     seconds = f"{watermark.total_seconds()} seconds"
     return events.check(frame, STREAMS[stream], watermark=seconds, max_future_skew=skew)
 
 
 def letters(checked: DataFrame, skew: timedelta) -> list[DeadLetter]:
-    """The dead letters of what `check` gave."""
+    """Return the dead letters in the result of `check`."""
     return list(dead_letters.letters(events.dead_letters(checked), skew))
 
 
 def offers(spark: SparkSession, rows: Iterable[Offer]) -> DataFrame:
-    """Discounts as the jobs take them; at most one row may be valid at any instant."""
+    """Return discounts in the form the jobs take; at most one row may be valid at any instant."""
     values = [(row.user_id, row.product_id, row.percent, row.valid_from, row.valid_until) for row in rows]
     return spark.createDataFrame(values, OFFERS)
 
 
 def rows(frame: DataFrame) -> list[Row]:
-    """A frame's rows as sorted plain tuples, times as UTC whatever this machine's zone."""
+    """Return a frame's rows as sorted plain tuples, with times in UTC whatever this machine's zone."""
     times = [field.name for field in frame.schema if isinstance(field.dataType, TimestampType)]
     plain = frame.select(*(F.unix_micros(c).alias(c) if c in times else F.col(c) for c in frame.columns))
     at = [frame.columns.index(name) for name in times]

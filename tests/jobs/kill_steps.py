@@ -1,4 +1,4 @@
-"""Where a run of a job stands, read from the files that it leaves: the same before a SIGKILL and after it."""
+"""The step that a job's run has reached, by the files it leaves: the same before and after a SIGKILL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPERATORS = 2
 
 
 class Step(StrEnum):
-    """What a run did last, in the order of a run's life; each batch begins at `PLANNED` or `AGAIN`."""
+    """The last thing a run did, in the order of its life; each batch begins at `PLANNED` or `AGAIN`."""
 
     STARTING = "before the lock"
     LOCKED = "lock taken, no contract"
@@ -42,14 +42,14 @@ class Step(StrEnum):
 
 
 SinkStep = Callable[[int, int], Step | None]
-"""Where a sink stands with the batch of that number, by what is newer than that time; None: nowhere yet."""
+"""The step of a sink for a batch number, by what is newer than a time; None: not started."""
 
 
 class Traces:
-    """The traces of a checkpoint's runs. `sink`: where its sink stands.
+    """The traces of a checkpoint's runs. `sink`: the step function of its sink.
 
     A file counts for the running process if it is newer than the lock, and for the running batch if it is
-    newer than the commit of the batch before, too: what a killed run has left is older.
+    also newer than the commit of the batch before: what a killed run has left is older.
     """
 
     def __init__(self, checkpoint: Path, sink: SinkStep) -> None:
@@ -57,13 +57,13 @@ class Traces:
         self._lock = Path(f"{checkpoint}.lock")
 
     def locked_by(self, pid: int) -> bool:
-        """Whether that process holds the lock, or was the last that did."""
+        """Return whether that process holds the lock, or was the last to hold it."""
         with suppress(FileNotFoundError):
             return self._lock.read_text() == f"{pid}\n"
         return False
 
     def step(self, pid: int) -> Step:
-        """Where the run of that process stands, or stood at its end."""
+        """Return the step that the run of that process has reached, or had reached at its end."""
         if not self.locked_by(pid):
             return Step.STARTING
         started = changed(self._lock)
@@ -100,7 +100,7 @@ class Traces:
         return self._sink(batch, since) or self._state(batch, since)
 
     def _last(self, name: str) -> int:
-        """The newest batch in a log, -1 if there is none."""
+        """Return the newest batch in a log, -1 if there is none."""
         return max((int(file) for file in names(self._checkpoint / name) if file.isdecimal()), default=-1)
 
     def _state(self, batch: int, since: int) -> Step:
@@ -117,7 +117,7 @@ class Traces:
 
 
 def delta_step(table: Path) -> SinkStep:
-    """Where a Delta table stands: a batch is one commit, and what joins small files is another."""
+    """Return the step function of a Delta table: a batch is one commit, joining small files another."""
     log = table / "_delta_log"
 
     def step(batch: int, since: int) -> Step | None:
@@ -136,7 +136,7 @@ def delta_step(table: Path) -> SinkStep:
 
 
 def parquet_step(folder: Path) -> SinkStep:
-    """Where the Parquet sink stands: a batch is one folder."""
+    """Return the step function of the Parquet sink: a batch is one folder."""
 
     def step(batch: int, since: int) -> Step | None:
         written = written_folder(folder / f"batch={batch}", since)
@@ -146,14 +146,14 @@ def parquet_step(folder: Path) -> SinkStep:
 
 
 def written_folder(folder: Path, since: int) -> bool | None:
-    """Whether Spark has written the folder whole since then; None: it has not begun."""
+    """Return whether Spark has written the whole folder since then; None: it has not begun."""
     if changed(folder / "_SUCCESS") > since:
         return True
     return False if changed(folder) > since else None
 
 
 def changed(file: Path) -> int:
-    """When the file changed last, in nanoseconds; 0 if there is none."""
+    """Return when the file last changed, in nanoseconds; 0 if it does not exist."""
     try:
         return file.stat().st_mtime_ns
     except FileNotFoundError:
@@ -161,7 +161,7 @@ def changed(file: Path) -> int:
 
 
 def names(folder: Path) -> list[str]:
-    """The names in a folder; none if there is no such folder."""
+    """Return the names in a folder; none if it does not exist."""
     try:
         return [file.name for file in folder.iterdir()]
     except FileNotFoundError:

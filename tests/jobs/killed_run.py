@@ -1,4 +1,4 @@
-"""The discounts job over a few small batches, killed and started again until it ends by itself."""
+"""The discounts job over a few small batches, killed and restarted until it ends by itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.kafka_broker import KafkaBroker
 JOB = "streaming_product_discounts"
 TOPIC_PARTITIONS = 2
 TIDY_EVERY = 2
-"""Batches between two times that a Delta table is made small: a hundred would take a minute a kill."""
+"""Batches between two compactions of a Delta table: a hundred would take a minute per kill."""
 PROGRAM = f"""
 import sys
 from datetime import timedelta
@@ -48,7 +48,7 @@ sys.exit(main(sys.argv[1:]))
 
 @dataclass(frozen=True)
 class Target:
-    """Where rows go and how; `broker`: where a Kafka sink's topic is."""
+    """Where and how rows are written; `broker`: the one with a Kafka sink's topic."""
 
     sink: str
     output_mode: str
@@ -61,7 +61,7 @@ class Target:
 class KilledRun:
     """Input, checkpoint and results of one job in a folder; each start continues where the last one ended.
 
-    Leaving the block closes what looks at a topic; the files stay.
+    Leaving the block closes the topic's consumer; the files stay.
     """
 
     def __init__(self, folder: Path, events: EventSet, target: Target) -> None:
@@ -95,7 +95,7 @@ class KilledRun:
         return JobProcess(JOB, *flags, environment=environment, program=("-c", PROGRAM))
 
     def kill_at(self, step: Step, attempts: int = 3) -> None:
-        """Start, and kill at that step of the first batch that can be caught there."""
+        """Start the job and kill it at that step of the first batch that can be caught there."""
         for _ in range(attempts):
             with self.start() as job:
                 self._freeze_at(step, job)
@@ -117,12 +117,12 @@ class KilledRun:
         raise AssertionError(f"no step {step.name}: {step}, in {seconds} s\n{job.said}")
 
     def finish(self, environment: Mapping[str, str] | None = None) -> None:
-        """Start, and let the job end by itself."""
+        """Start the job and let it end by itself."""
         with self.start(environment) as job:
             assert job.wait(240) == 0, job.said
 
     def expected(self) -> list[Row]:
-        """The rows of a run that nothing disturbed, as the reference has them."""
+        """Return the rows of an undisturbed run, as the reference has them."""
         streamed = expected_stream(self._events, [PRODUCT])
         every = reference.product_discounts(
             streamed.events(PRODUCT), self._events.offers, timedelta(minutes=1)
@@ -130,7 +130,7 @@ class KilledRun:
         return sorted(streamed.final(every) if self._target.output_mode == "append" else every)
 
     def rows(self) -> list[Row]:
-        """The rows that are there; of a topic the last of each key, whose values never went back."""
+        """Return the rows written; from a topic, the last of each key, whose values never went down."""
         if self._target.broker:
             return sorted(self._last_of_each_key())
         folder = str(self._folder / "rows")
@@ -142,17 +142,17 @@ class KilledRun:
         return sorted(tuple(row.values()) for row in _in_utc(found).to_pylist())
 
     def dead_letters(self) -> list[int]:
-        """The offsets of the dead letters that were kept."""
+        """Return the offsets of the dead letters that were kept."""
         files = self._folder.glob(f"checkpoints/{JOB}/replay/dead-letters/batch=*/part-*.txt")
         lines = [line for file in files for line in file.read_text().splitlines()]
         return sorted(json.loads(line)["offset"] for line in lines)
 
     def expected_dead_letters(self) -> list[int]:
-        """The offsets of the messages that are no events."""
+        """Return the offsets of the messages that are not events."""
         return sorted(expected_stream(self._events, [PRODUCT]).counted[PRODUCT].dead)
 
     def lost_and_twice(self) -> tuple[int, int]:
-        """How many rows and dead letters are missing, and how many are there that should not be."""
+        """Return the number of missing rows and dead letters, and of those that should not be there."""
         expected = Counter[object]([*self.expected(), *self.expected_dead_letters()])
         found = Counter[object]([*self.rows(), *self.dead_letters()])
         return (expected - found).total(), (found - expected).total()
@@ -192,7 +192,7 @@ class KilledRun:
         return (delta_step if self._target.sink == "delta" else parquet_step)(self._folder / "rows")
 
     def _topic_step(self) -> SinkStep:
-        """Where the topic stands: whether it has a message of the batch."""
+        """Return the step function of the topic: whether it has a message of the batch."""
         consumer = self._open.enter_context(closing(self._consumer()))
 
         def step(batch: int, since: int) -> Step | None:
@@ -212,7 +212,7 @@ class KilledRun:
 
 
 def _in_utc(table: pa.Table) -> pa.Table:
-    """Spark writes times to Parquet without a zone: they are UTC."""
+    """Return the table with times in UTC: Spark writes them to Parquet without a zone."""
     for at, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             utc = table.column(at).cast(pa.timestamp("us", field.type.tz)).cast(pa.timestamp("us", "UTC"))

@@ -9,7 +9,7 @@ from random import Random
 
 FIELDS = ("event_id", "user_id", "product_id", "event_time", "quantity", "unit_price")
 BLANKS = ("", "", "", " ", "  ", "\n", "\t", "\r\n", "\x0b", "\x0c", "\u00a0")
-# What JSON, numbers and times are made of, what looks like it, and what is lost or hidden on the way.
+# What JSON, numbers and times consist of, what resembles it, and what is lost or hidden on the way.
 CHARACTERS: tuple[str, ...] = (
     *'{}[]:,"\\/0123456789-+.eEuTtZzx #~!?_a',
     *"\0\x01\t\n\x1b\x7f\x85\u0130\u0661\uff11\uff3a\ufeff\ufffd\uffff\u202e\u2028ë🍵",
@@ -53,7 +53,7 @@ TIMES = (
 
 
 def mutate(seed: int, count: int) -> list[bytes | None]:
-    """`count` messages, each of one good event with one to four mutations; some stay good."""
+    """Return `count` messages, each a good event with one to four mutations; some stay good."""
     random = Random(seed)
     return [_message(random, number) for number in range(count)]
 
@@ -70,7 +70,7 @@ def _message(random: Random, number: int) -> bytes | None:
 
 
 Fields = list[tuple[str, str]]
-"""Names and tokens as JSON has them, the names in quotes."""
+"""Names and tokens as in JSON, the names in quotes."""
 
 
 def _good(random: Random, number: int) -> Fields:
@@ -189,7 +189,7 @@ def _replaced(random: Random, text: str) -> str:
 
 
 def _escaped(random: Random, text: str) -> str:
-    """One letter or digit by its number, now and then misspelt."""
+    """Return the text with one letter or digit escaped by its number, now and then misspelled."""
     places = [at for at, one in enumerate(text) if one.isalnum() or one in "_?-"]
     if not places:
         return text

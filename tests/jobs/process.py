@@ -1,4 +1,4 @@
-"""A job as a process of its own, as a user or Dataproc runs it: started, listened to, stopped and killed."""
+"""A job in its own process, as a user or Dataproc runs it: started, listened to, stopped and killed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from jobs.runtime.connectors import CHECKOUT
 
 
 class JobProcess:
-    """`python -m jobs run JOB FLAGS`; leaving the block kills what still runs, its JVM included.
+    """`python -m jobs run JOB FLAGS`; leaving the block kills whatever still runs, including its JVM.
 
-    `program`: what Python is to run instead of `-m jobs`.
+    `program`: what Python runs instead of `-m jobs`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class JobProcess:
         self.kill()
 
     def wait_for(self, pattern: str, seconds: float = 180) -> re.Match[str]:
-        """The first new line on standard error that matches; fails at the deadline or the process's end."""
+        """Return the first match in a new line of standard error; fail at the deadline or on exit."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
@@ -71,52 +71,52 @@ class JobProcess:
         raise AssertionError(f"no line like {pattern!r}; exit code {self._process.poll()}\n" + self.said)
 
     def wait(self, seconds: float = 240) -> int:
-        """The exit code, when the process has ended by itself and all it said is in `lines` and `output`."""
+        """Wait for the end of the process and of its output in `lines` and `output`; return the exit code."""
         code = self._process.wait(seconds)
         for reader in self._readers:
             reader.join(10)
         return code
 
     def ends_within(self, seconds: float) -> bool:
-        """Whether the process ends in that time, which is waited for."""
+        """Wait up to that many seconds, and return whether the process has ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self._process.poll() is not None
 
     @property
     def group(self) -> int:
-        """The process group of the driver, Python and JVM."""
+        """Return the process group of the driver, Python and JVM."""
         return self._process.pid
 
     @property
     def said(self) -> str:
-        """Standard error so far."""
+        """Return standard error so far."""
         return "".join(self.lines)
 
     @property
     def pid(self) -> int:
-        """The driver's process, which leads the group of all."""
+        """Return the id of the driver's process, which leads the group of all."""
         return self._process.pid
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process has ended."""
+        """Return whether the process has ended."""
         return self._process.poll() is not None
 
     def freeze(self) -> None:
-        """Stop the driver, Python and JVM, where they are."""
+        """Suspend the driver, Python and JVM, where they are."""
         os.killpg(self._process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Resume them."""
         os.killpg(self._process.pid, signal.SIGCONT)
 
     def terminate(self) -> None:
-        """SIGTERM, as `docker stop` and Dataproc send it: to the driver's Python alone."""
+        """Send SIGTERM as `docker stop` and Dataproc do: to the driver's Python alone."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """SIGKILL to the driver, Python and JVM at once."""
+        """Send SIGKILL to the driver, Python and JVM at once."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(120)

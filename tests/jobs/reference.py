@@ -1,7 +1,8 @@
-"""What the jobs must give, in plain Python: written from the contracts, without `jobs` or `sources`.
+"""The jobs' expected results in plain Python: written from the contracts, without `jobs` or `sources`.
 
-This file: one message read as an event or as wrong, duplicates, discounts, and the rows of the three jobs
-over events that count. `streaming_reference` says which events count in a stream, and when rows come out.
+This file covers one message read as an event or as wrong, duplicates, discounts, and the rows of the three
+jobs over events that count. `streaming_reference` says which events count in a stream, and when rows come
+out.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Message:
-    """A message as a broker keeps it; `offset` names it within its stream."""
+    """A message as a broker keeps it; `offset` identifies it within its stream."""
 
     offset: int
     value: bytes | None
@@ -37,7 +38,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Event:
-    """One valid event; the last two are an order's."""
+    """One valid event; only an order has the last two fields."""
 
     event_id: str
     user_id: str
@@ -49,7 +50,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A message that is no event, and every field that is to blame; `value` is the message as a whole."""
+    """A message that is not an event, and every field at fault; `value` is the message as a whole."""
 
     fields: tuple[str, ...]
 
@@ -65,7 +66,7 @@ class Offer:
     valid_until: datetime | None = None
 
     def covers(self, event: Event) -> bool:
-        """Whether the event may have this discount; the end of the validity is outside of it."""
+        """Return whether this discount may apply to the event; the end of the validity is outside of it."""
         return (
             (self.user_id, self.product_id) == (event.user_id, event.product_id)
             and (self.valid_from is None or self.valid_from <= event.event_time)
@@ -77,7 +78,7 @@ class Offer:
 
 
 def read(message: Message, *, orders: bool, skew: timedelta, now: datetime) -> Event | Wrong:
-    """The event in a message, or what is wrong with it."""
+    """Return the event in a message, or what is wrong with it."""
     fields = _object(message.value)
     if fields is None:
         return Wrong(("value",))
@@ -143,7 +144,7 @@ def _price(value: object) -> Decimal | None:
 
 
 def once(events: Iterable[Event]) -> list[Event]:
-    """The events, each `event_id` once."""
+    """Return the events, each `event_id` once."""
     return list({event.event_id: event for event in reversed(list(events))}.values())
 
 
@@ -151,7 +152,7 @@ def once(events: Iterable[Event]) -> list[Event]:
 
 
 def windows(time: datetime, length: timedelta, slide: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """The windows that hold an instant, aligned to the epoch; the start is inside, the end is not."""
+    """Yield the windows that hold an instant, aligned to the epoch; the start is inside, the end is not."""
     start = EPOCH + (time - EPOCH) // slide * slide
     while time < start + length:
         yield start, start + length
@@ -159,7 +160,7 @@ def windows(time: datetime, length: timedelta, slide: timedelta) -> Iterator[tup
 
 
 def sessions(times: Iterable[datetime], gap: timedelta) -> Iterator[tuple[datetime, datetime, int]]:
-    """Start, end and size of the sessions of one key: an event exactly at a session's end still is in it."""
+    """Yield start, end and size of one key's sessions; an event exactly at a session's end is still in it."""
     start = end = None
     size = 0
     for time in sorted(times):
@@ -176,7 +177,7 @@ def sessions(times: Iterable[datetime], gap: timedelta) -> Iterator[tuple[dateti
 
 
 def product_discounts(orders: Iterable[Event], offers: Sequence[Offer], length: timedelta) -> list[Row]:
-    """Rows of the discounts job over orders that count."""
+    """Return the discounts job's rows over orders that count."""
     groups: dict[Row, list[tuple[Event, Decimal, Decimal]]] = defaultdict(list)
     for order in orders:
         percent = max((offer.percent for offer in offers if offer.covers(order)), default=Decimal(0))
@@ -196,7 +197,7 @@ def _insights(priced: list[tuple[Event, Decimal, Decimal]]) -> Row:
 
 
 def popular_products(purchases: Iterable[Event], length: timedelta, top: int) -> list[Row]:
-    """Rows of the recommendations job over purchases that followed a view."""
+    """Return the recommendations job's rows over purchases that followed a view."""
     groups: dict[Row, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
     for purchase in purchases:
         for window in windows(purchase.event_time, length, length):
@@ -209,7 +210,7 @@ def popular_products(purchases: Iterable[Event], length: timedelta, top: int) ->
 
 
 def followed(purchase: Event, view: Event, within: timedelta) -> bool:
-    """Whether the user viewed the product when buying it, or up to `within` before; both ends count."""
+    """Return whether the user viewed the product up to `within` before buying it; both ends count."""
     same = (purchase.user_id, purchase.product_id) == (view.user_id, view.product_id)
     return same and view.event_time <= purchase.event_time <= view.event_time + within
 
@@ -227,14 +228,14 @@ def _best_first(product: Row) -> Row:
 
 
 def activity(events: Iterable[Event], length: timedelta, slide: timedelta) -> list[Row]:
-    """Rows of the activity job with tumbling (`slide` = `length`) or sliding windows."""
+    """Return the activity job's rows with tumbling (`slide` = `length`) or sliding windows."""
     return _counted(
         (*window, event.product_id) for event in events for window in windows(event.event_time, length, slide)
     )
 
 
 def session_activity(events: Iterable[Event], gap: timedelta) -> list[Row]:
-    """Rows of the activity job with session windows."""
+    """Return the activity job's rows with session windows."""
     times: dict[str, list[datetime]] = defaultdict(list)
     for event in events:
         times[event.user_id].append(event.event_time)

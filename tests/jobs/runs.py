@@ -1,4 +1,4 @@
-"""Runs a job on an event set, as its command line does, and reads back everything it says and writes."""
+"""Runs of a job on an event set, as its command line does them, and everything it says and writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.jobs.streaming_reference import Streamed
 
 @dataclass(frozen=True)
 class Outcome:
-    """`dead`: stream, offset and reason of every dead letter. `said`: the counts of the run's last line."""
+    """`dead`: stream, offset and reason of every dead letter. `said`: the counts in the run's last line."""
 
     rows: list[Row]
     dead: list[tuple[str, int, str]]
@@ -31,13 +31,13 @@ class Outcome:
 
 
 class Runner:
-    """Runs jobs in one folder, which holds input, checkpoints, results and dead letters."""
+    """A runner of jobs in one folder, which holds input, checkpoints, results and dead letters."""
 
     def __init__(self, spark: SparkSession, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._spark, self._folder, self._capsys = spark, folder, capsys
 
     def replay(self, job: Job, events: EventSet, streams: Sequence[str], *flags: str) -> Outcome:
-        """Run on replay files, one a micro-batch, to the end of them."""
+        """Run on replay files, one per micro-batch, to the end of them."""
         for stream in streams:
             for number, batch in enumerate(events.batches[stream], 1):
                 file = self._folder / "replay" / stream / f"{number:04}.jsonl"
@@ -56,7 +56,7 @@ class Runner:
         return Outcome(self._rows(), self._dead(), said(self._capsys.readouterr().err))
 
     def discounts(self, offers: Iterable[Offer]) -> str:
-        """The flag for a discounts file with these offers."""
+        """Return the flag for a discounts file with these offers."""
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / "discounts.csv"
         file.write_text(csv(offers))
@@ -75,7 +75,7 @@ class Runner:
 
 
 def record(stream: str, message: Message) -> Record:
-    """The message with a key, as a publisher stores it."""
+    """Return the message with a key, as a publisher stores it."""
     key = b"" if message.value is None else message.value[:40]
     return Record(
         stream=stream,
@@ -89,13 +89,13 @@ def record(stream: str, message: Message) -> Record:
 
 
 def said(log: str) -> dict[str, int]:
-    """The counts in a run's last line: `total_in=12 total_late=3 …`."""
+    """Return the counts in a run's last line: `total_in=12 total_late=3 …`."""
     pairs = (pair.partition("=") for pair in log.strip().splitlines()[-1].split())
     return {name.removeprefix("total_"): int(value) for name, _, value in pairs if name.startswith("total_")}
 
 
 def csv(offers: Iterable[Offer]) -> str:
-    """A discounts file."""
+    """Return a discounts file."""
     lines = [
         f"{offer.user_id},{offer.product_id},{offer.percent},"
         f"{offer.valid_from.isoformat() if offer.valid_from else ''},"
@@ -106,13 +106,13 @@ def csv(offers: Iterable[Offer]) -> str:
 
 
 def expected_stream(events: EventSet, streams: Sequence[str]) -> Streamed:
-    """What the reference makes of these streams of the set."""
+    """Return what the reference makes of these streams of the set."""
     batches = {stream: events.batches[stream] for stream in streams}
     return streaming_reference.stream(batches, ORDERS, delay=DELAY, skew=SKEW, now=NOW)
 
 
 def assert_equal(seed: int, rows: list[Row], expected: Streamed, actual: Outcome) -> None:
-    """Equal rows, equal counts, and the dead letters that the reference has, each for the right field."""
+    """Check for equal rows, equal counts, and the reference's dead letters, each for the right field."""
     assert rows, f"seed {seed} gives no rows: it proves nothing"
     missing, unexpected = set(rows) - set(actual.rows), set(actual.rows) - set(rows)
     assert rows == actual.rows, f"seed {seed}: missing {missing}, unexpected {unexpected}"

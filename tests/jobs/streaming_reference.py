@@ -1,25 +1,26 @@
 """Which events count in a stream, and which windows come out: Spark 3.5's rules, in plain Python.
 
-Found in Spark's sources and seen with Spark 3.5.3 (`test_watermarks.py` and `test_streaming.py` hold them):
+Found in Spark's sources and observed with Spark 3.5.3 (`test_watermarks.py` and `test_streaming.py` check
+them):
 
 * The watermark of a batch comes from the batches before it: for every stream the greatest event time so far,
-  cut to milliseconds, less the delay; of two streams the smaller one; from 1970 on and never backwards.
+  truncated to milliseconds, minus the delay; of two streams the smaller one; from 1970 on, never backwards.
   (`WatermarkTracker`; a stream without events yet holds it at 1970.)
-* A row is late when its event time is at or before the watermark of the *previous* batch
+* A row is late if its event time is at or before the watermark of the *previous* batch
   (`PropagateWatermarkSimulator.getInputWatermarkForLateEvents`: "We use watermark for previous microbatch to
-  determine late events"). So an event has one batch more than the watermark says. Where a trigger finds no
-  new data, Spark runs a batch without data if the watermark has moved: that too is a previous batch.
-* An `event_id` is known until the watermark of a batch reaches its first event's time and the delay again
+  determine late events"). So an event has one batch more than the watermark says. If a trigger finds no new
+  data, Spark runs a batch without data if the watermark has moved: that, too, is a previous batch.
+* An `event_id` is known until the watermark of a batch reaches its first event's time plus the delay again
   (`StreamingDeduplicateWithinWatermarkExec.evictDupInfoFromState`: `watermark >= expiresAt`).
 * A window comes out in the batch whose watermark is at or past its end
   (`WatermarkSupport.watermarkExpression`: `end <= watermark`), in available-now at the latest in the batch
   without data at the end.
-* Behind a join the watermark is earlier: a view may be needed for `within` after its time, a millisecond is
-  taken off because both ends count (`StreamingJoinHelper.getStateValueWatermark`: `<=` solves to `- 1`), and
-  the least of both sides holds (`StreamingSymmetricHashJoinExec.produceOutputWatermark`).
-* The join keeps no row that its batch's watermark has passed already (`storeAndJoinWithOtherSide`,
-  `shouldAddToState`), for purchases less `within`. Purchases are looked at before the same batch's views, so
-  a purchase further behind (but not late, by the rule above) finds the views of earlier batches only.
+* After a join the watermark is earlier: a view may be needed for `within` after its time, a millisecond is
+  subtracted because both ends count (`StreamingJoinHelper.getStateValueWatermark`: `<=` solves to `- 1`), and
+  the smaller of both sides holds (`StreamingSymmetricHashJoinExec.produceOutputWatermark`).
+* The join keeps no row that its batch's watermark has already passed (`storeAndJoinWithOtherSide`,
+  `shouldAddToState`), for purchases minus `within`. Purchases are processed before the same batch's views, so
+  a purchase further behind (but not late, by the rule above) finds only the views of earlier batches.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass
 class Counted:
-    """What a stream made of its messages. `events` holds the event's batch number, too."""
+    """What a stream made of its messages; `events` also holds each event's batch number."""
 
     events: list[tuple[int, Event]] = field(default_factory=list)
     dead: dict[int, Wrong] = field(default_factory=dict)
@@ -72,21 +73,21 @@ class _Stream:
 
 @dataclass(frozen=True)
 class Streamed:
-    """One run: by stream what counted, and the watermark of every batch and, last, after all of them."""
+    """One run: what counted by stream, and the watermark of every batch and, last, after all of them."""
 
     counted: dict[str, Counted]
     watermarks: list[datetime]
 
     def events(self, stream: str) -> list[Event]:
-        """The events of a stream that count."""
+        """Return the events of a stream that count."""
         return [event for _, event in self.counted[stream].events]
 
     def final(self, rows: list[Row], held_back: timedelta = timedelta(0)) -> list[Row]:
-        """The rows whose window has come out."""
+        """Return the rows whose window has come out."""
         return [row for row in rows if row[1] <= self.watermarks[-1] - held_back]
 
     def purchases(self, views: str, purchases: str, within: timedelta) -> list[Event]:
-        """The purchases that the join finds a view for."""
+        """Return the purchases for which the join finds a view."""
         seen = self.counted[views].events
         return [
             purchase
@@ -100,7 +101,7 @@ class Streamed:
 
 
 def held_back(within: timedelta) -> timedelta:
-    """How far windows behind the join are behind the watermark."""
+    """Return how far windows after the join lag behind the watermark."""
     return within + MILLISECOND
 
 
@@ -112,7 +113,7 @@ def stream(
     skew: timedelta,
     now: datetime,
 ) -> Streamed:
-    """Run over the micro-batches; all streams have equally many, an empty one is a batch without data."""
+    """Run over the micro-batches; all streams have equally many, and an empty one is a batch without data."""
     streams = {name: _Stream(orders[name], of_stream) for name, of_stream in batches.items()}
     watermarks = [EPOCH]
     for number in range(max(map(len, batches.values()))):

@@ -30,7 +30,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Topics:
-    """The streams' topics, made anew with one partition: there a batch's most events are a batch's events."""
+    """The streams' topics, recreated with one partition: there a batch's limit is its number of events."""
 
     def __init__(self, broker: KafkaBroker) -> None:
         self.flags = ("--source=kafka", f"--kafka-bootstrap-servers={broker.bootstrap}")
@@ -112,7 +112,7 @@ def test_late_events_of_the_next_run_meet_the_watermark_of_the_last_batch_withou
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A run ends with a batch without data, so that more is late than in one long run on the same events."""
+    """End a run with a batch without data: more is late than in one long run over the same events."""
     runner = Runner(spark, tmp_path, capsys)
     table = runner.discounts(events.offers)
     said = []

@@ -1,4 +1,4 @@
-"""What happens to a broker's topics while a job reads them or is stopped, and what the job says of it."""
+"""What happens to a broker's topics while a job reads them or is stopped, and what the job says about it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def topics(kafka_broker: KafkaBroker) -> Iterator[KafkaBroker]:
-    """The broker with two streams' topics, a partition each."""
+    """Yield the broker with two streams' topics of one partition each."""
     kafka_broker.create_topic(PRODUCT.topic)
     kafka_broker.create_topic(BROWSING.topic)
     yield kafka_broker
@@ -92,9 +92,9 @@ def test_a_limit_that_makes_events_late_in_a_catch_up_is_named(
     late: int,
     warnings: int,
 ) -> None:
-    """Each partition is in order: one event a second on the first, one in ten seconds on the second.
+    """Keep each partition in order: an event per second on the first, one per ten seconds on the second.
 
-    By fifties, the third and the fourth batch have 25 of the first partition's, behind the second's.
+    In batches of fifty, the third and the fourth have 25 of the first partition's, behind the second's.
     """
     kafka_broker.create_topic(BROWSING.topic, partitions=2)
     producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})

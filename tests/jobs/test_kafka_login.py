@@ -1,4 +1,4 @@
-"""A job that logs in to its broker: a process of its own, for Java keeps the credentials it has read once."""
+"""A job that logs in to its broker, as a separate process: Java keeps the credentials it has read once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _names = (f"counted-{number}-topic" for number in count())
 
 @pytest.fixture
 def sink(sasl: SaslBroker) -> Iterator[str]:
-    """A topic for results; the stream's own has a view a minute, three in all: the first one's is final."""
+    """Yield a topic for results; the stream's has three views, a minute apart, and the first is final."""
     name = next(_names)
     sasl.broker.create_topic(name)
     sasl.broker.create_topic(BROWSING.topic)
@@ -44,7 +44,7 @@ def _view(minute: int) -> Message:
 
 
 def results(sasl: SaslBroker, topic: str) -> list[tuple[str, int]]:
-    """The windows' starts and counts in a sink's topic."""
+    """Return the windows' starts and counts in a sink's topic."""
     found: list[tuple[str, int]] = []
     for record in kafka.records(Stream(topic.removesuffix("-topic")), options_of(kafka, *sasl.plain())):
         if record is None:

@@ -1,4 +1,4 @@
-"""A job killed at each step of its life gives exactly the rows of a run that nothing disturbed.
+"""A job killed at each step of its life gives exactly the rows of an undisturbed run.
 
 `python -m tests.benchmarks.kills` does the same at random moments, a thousand times.
 """
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def kill_at_each(run: KilledRun, *steps: Step) -> None:
-    """Kill a start at each step, one after the other, then let the job end: no row is lost or there twice."""
+    """Kill one start at each step, then let the job end: no row is lost or duplicated."""
     for step in steps:
         run.kill_at(step)
     run.finish()

@@ -1,7 +1,7 @@
 """Mutated events against the plain-Python reference: verdict, the reason's field, and every value.
 
-The quick suite looks at one batch; `pytest --slow tests/jobs/test_mutations.py` at 100,000 events, and with
-`MUTATED_EVENTS=1000000` in the environment at so many.
+The quick suite checks one batch; `pytest --slow tests/jobs/test_mutations.py` checks 100,000 events, and
+`MUTATED_EVENTS=1000000` in the environment sets another number.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def test_mutated_events(spark: SparkSession) -> None:
 
 
 def assert_no_difference(spark: SparkSession, stream: str, values: list[bytes | None]) -> None:
-    """Spark and the reference have the same dead letters, each by a field that is wrong, and events alike."""
+    """Check that Spark and the reference agree on events and dead letters, each by a field that is wrong."""
     messages = [Message(number, value, PUBLISHED) for number, value in enumerate(values)]
     expected = [reference.read(one, orders=ORDERS[stream], skew=SKEW, now=NOW) for one in messages]
     dead, good = outcomes(spark, stream, messages)
@@ -71,7 +71,7 @@ def assert_no_difference(spark: SparkSession, stream: str, values: list[bytes | 
 
 
 def outcomes(spark: SparkSession, stream: str, messages: list[Message]) -> tuple[dict[int, str], list[Row]]:
-    """By offset the reasons, and the events' rows, not yet rid of duplicates."""
+    """Return the reasons by offset, and the events' rows, not yet deduplicated."""
     envelopes = frames.envelopes(spark, stream, ((0, message) for message in messages))
     checked = frames.check(envelopes, stream, WATERMARK, SKEW).persist()
     try:

@@ -31,7 +31,7 @@ def purchases(spark: SparkSession, *rows: tuple[float, str, str, int, str]) -> D
     return spark.createDataFrame(values, PURCHASE)
 
 
-# A product a case: its views and one purchase at ten, and whether the purchase counts.
+# One product per case: its views and one purchase at ten, and whether the purchase counts.
 FOLLOWING: dict[str, tuple[list[tuple[float, str]], bool]] = {
     "no view": ([], False),
     "at the same instant": ([(0, "ann")], True),

@@ -44,7 +44,7 @@ def test_an_event_is_in_every_sliding_window_over_it(spark: SparkSession) -> Non
 
 
 def test_a_session_ends_the_gap_after_its_last_event(spark: SparkSession) -> None:
-    """An event exactly at the end still belongs to the session; a session is a user's, whatever products."""
+    """Count an event exactly at the end in the session; a session is a user's, whatever the products."""
     frame = events(
         spark,
         *((0, "ann", "tea"), (300, "ann", "cup"), (600 + TICK, "ann", "tea")),

@@ -1,4 +1,4 @@
-"""The jobs over Pub/Sub Lite, by Google's connector: Kafka's rows, the reference's rows, runs continued."""
+"""The jobs over Pub/Sub Lite with Google's connector: Kafka's rows, the reference's rows, runs continued."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def committed(stream: str) -> dict[int, int]:
 
 
 def opened(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The partitions that Spark opened, and where, sorted."""
+    """Return the partitions that Spark opened, and at which offset, sorted."""
     lines = (line for line in caplog.messages if line.startswith("JAVA-SPARK") and ": opened at " in line)
     return sorted(line.rpartition("/")[2] for line in lines)
 
 
 def rewind() -> None:
-    """A fresh checkpoint starts at the subscription's cursor: back to the oldest message."""
+    """Seek back to the oldest message, because a fresh checkpoint starts at the subscription's cursor."""
     options = options_of(pubsublite)
     with admin_client(options) as admin:
         for stream in STREAMS.values():
@@ -65,7 +65,7 @@ def rewind() -> None:
 
 @pytest.fixture(scope="module")
 def on_kafka(spark: SparkSession, kafka_broker: KafkaBroker) -> Iterator[tuple[str, str]]:
-    """Every message of `EVENTS` published once, by Kafka's publisher; the flags that read it from Kafka."""
+    """Publish every message of `EVENTS` once by Kafka's publisher; yield the flags to read it from Kafka."""
     lite = Emulator(f"kafka://{kafka_broker.bootstrap}")
     flags = ("--source=kafka", f"--kafka-bootstrap-servers={kafka_broker.bootstrap}")
     with lite, led(lite, spark):
@@ -102,7 +102,7 @@ def activity() -> list[Row]:
 
 
 def envelopes(source: Source, spark: SparkSession, flags: Sequence[str], checkpoint: Path) -> list[Row]:
-    """Every stream's envelopes, in one streaming query."""
+    """Return every stream's envelopes, read in one streaming query."""
     found: list[Any] = []
     options = options_of(source, *flags)
     streams = [source.envelope(source.read(spark.readStream, one, options)) for one in STREAMS.values()]
@@ -118,7 +118,7 @@ def envelopes(source: Source, spark: SparkSession, flags: Sequence[str], checkpo
 
 
 def without_null(envelope: Row) -> Row:
-    """As Pub/Sub Lite can say it: no value is an empty one, and an empty key is none."""
+    """Return the envelope as Pub/Sub Lite can express it: no value is an empty one, an empty key is none."""
     stream, partition, offset, key, value, *times = envelope
     return (stream, partition, offset, key or None, value or b"", *times)
 
@@ -158,7 +158,7 @@ def test_equal_rows(
     read, expected = by_lite.run(job, *ON_LITE, *table), expect()
     assert read.rows == expected
     assert read.rows, "the events give no rows: they prove nothing"
-    # Once a partition, though the query's plan has each stream twice: for its rows and for its dead letters.
+    # Once per partition, although the query's plan has each stream twice: for its rows and its dead letters.
     assert len(opened(caplog)) == 2 * streams, opened(caplog)
     kafkas = by_kafka.run(job, *on_kafka, *table)
     assert read.rows == kafkas.rows
@@ -187,7 +187,7 @@ def test_a_restart_goes_on_where_the_checkpoint_ends(
             outcome = runner.run(DISCOUNTS, *ON_LITE, table)
             ends.append(outcome.said["in"])
             cursors.append(sum(committed(PRODUCT).values()))
-    # Each run is two batches to the reference: the data, then the batch without any that ends the run.
+    # Each run is two batches to the reference: the data, then the batch without data that ends the run.
     apart: list[list[Message]] = [part for batch in events.batches[PRODUCT] for part in (batch, [])]
     expected = streaming_reference.stream({PRODUCT: apart}, ORDERS, delay=DELAY, skew=SKEW, now=NOW)
     rows = reference.product_discounts(expected.events(PRODUCT), events.offers, MINUTE)
@@ -200,5 +200,5 @@ def test_a_restart_goes_on_where_the_checkpoint_ends(
         "product-stream-subscription partition 1: opened at 0",
         "product-stream-subscription partition 1: opened at 23",
     ]
-    # The second run's batch moved no watermark, so no batch came after it to commit it.
+    # The second run's batch did not move the watermark, so no batch came after it to commit it.
     assert cursors == [40, 40]

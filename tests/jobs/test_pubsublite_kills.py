@@ -1,4 +1,4 @@
-"""The emulator killed under a job that reads it: the service's other side of the job's own kills."""
+"""The emulator killed under a job that reads it: the counterpart, in the service, of the job's own kills."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MESSAGES, KILLS = 60_000, 5
-"""A message each 10 milliseconds: ten minutes, of which nine are final when the last has come."""
+"""A message every 10 milliseconds: ten minutes, nine of which are final once the last has arrived."""
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ def publish(broker: KafkaBroker) -> None:
 
 
 def opened(served: Served) -> list[int]:
-    """Where Spark's readers began, in order."""
+    """Return the offsets at which Spark's readers began, in order."""
     lines = (served.directory / "log").read_text().splitlines()
     return [int(line.rpartition(" ")[2]) for line in lines if "JAVA-SPARK" in line and ": opened at " in line]
 
 
 def opens_again(served: Served, job: JobProcess, before: int) -> bool:
-    """Whether a reader opened after the first `before`; False where the job ended instead."""
+    """Return whether a reader opened after the first `before`; false if the job ended instead."""
     deadline = time.monotonic() + 120
     while len(opened(served)) <= before:
         assert time.monotonic() < deadline, f"no reader came\n{job.said}"
@@ -114,7 +114,7 @@ def test_a_job_outlives_its_service(
 
 
 def test_a_publisher_outlives_its_service(broker: KafkaBroker, served: Served, tmp_path: Path) -> None:
-    """The emulator's memory of what it has stored dies with it: a kill may repeat messages, not lose any."""
+    """Lose the emulator's memory of what it has stored: a kill may repeat messages, but not lose any."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(served.files, served.address, os.environ).items():
             patch.setenv(name, value)

@@ -29,7 +29,7 @@ def sets() -> list[EventSet]:
 
 @pytest.fixture(scope="module")
 def checked(spark: SparkSession, sets: list[EventSet]) -> Iterable[dict[str, DataFrame]]:
-    """All seeds' messages of a stream in one frame, a seed in its own partition number."""
+    """Return all seeds' messages of a stream in one frame, with a partition number for each seed."""
     found = {}
     for stream in ORDERS:
         messages = ((one.seed, message) for one in sets for message in one.messages(stream))
@@ -55,7 +55,7 @@ def expected_events(one: EventSet, stream: str) -> list[Event]:
 
 
 def by_seed(rows: Iterable[Row], column: int) -> dict[int, list[Row]]:
-    """Rows by the seed that the ids begin with."""
+    """Return rows by the seed that the ids begin with."""
     found: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         found[int(row[column].partition("-")[0][1:])].append(row)
@@ -63,7 +63,7 @@ def by_seed(rows: Iterable[Row], column: int) -> dict[int, list[Row]]:
 
 
 def assert_equal(expected: dict[int, list[Row]], actual: dict[int, list[Row]]) -> None:
-    """Equal rows for every seed; what differs is printed by seed."""
+    """Check that the rows are equal for every seed, and print the differences by seed."""
     wrong = {
         seed: {
             "missing": [row for row in rows if row not in actual.get(seed, [])],

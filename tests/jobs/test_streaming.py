@@ -17,7 +17,7 @@ from tests.jobs.runs import Runner, assert_equal, expected_stream
 from tests.jobs.streaming_reference import held_back
 
 MINUTE = timedelta(minutes=1)
-# A run costs seconds of planning: what every run of the suite shows, and what CI shows besides.
+# A run costs seconds of planning, so every run of the suite takes two seeds, and CI adds the others.
 SEEDS = (0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 6)))
 BATCHES = 3
 

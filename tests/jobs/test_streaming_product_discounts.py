@@ -1,4 +1,4 @@
-"""Discount insights, by hand: a product a case, all cases in one run of the transform."""
+"""Discount insights, by hand: one product per case, all cases in one run of the transform."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ORDERS: dict[str, list[tuple[float, str, int, str]]] = {
     "no price": [(0, "ann", 3, "0")],
     "large": [(0, "ann", 2147483647, "0.01"), (1, "ann", 1, "9999999999999.99")],
 }  # fmt: skip
-# Window's start in minutes after ten, then orders, discounted orders, units, gross, discount, net.
+# Window start in minutes after ten, then orders, discounted orders, units, gross, discount, net.
 EXPECTED: dict[str, list[Row]] = {
     "windows": [
         (-1, 1, 0, 1, "1.00", "0.00", "1.00"),

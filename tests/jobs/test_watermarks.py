@@ -29,17 +29,20 @@ def at(clock: str) -> datetime:
 
 
 def message(event_id: str, clock: str, user: str = "ann", product: str = "tea") -> Message:
-    """An event of the day; every field of an order is there, views ignore some."""
+    """Return an event of the day; it has every field of an order, some of which views ignore."""
     fields = {"event_id": event_id, "user_id": user, "product_id": product, "quantity": 1, "unit_price": 1}
     value = json.dumps({**fields, "event_time": at(clock).isoformat()}).encode()
     return Message(0, value, at(clock))
 
 
 def test_late_and_repeated_events_and_the_end_of_a_window(runner: Runner) -> None:
-    """The delay is 10 seconds, so the watermarks are, from the second batch on:
-    10:01:30, 10:01:30, 10:02:00, 10:02:00 and, after the last, 10:03:00."""
+    """Drop late and repeated events, and let a window out at its end.
+
+    The delay is 10 seconds, so from the second batch on the watermarks are 10:01:30, 10:01:30, 10:02:00,
+    10:02:00 and, after the last batch, 10:03:00.
+    """
     batches = [
-        # Dead letters, one ten minutes ahead and one years: neither moves the watermark.
+        # Dead letters, one ten minutes ahead and one years ahead: neither moves the watermark.
         [message("first", "10:01:40.000000"), message("", "10:11:00.000000"), from_2037()],
         # Far behind the watermark, but not behind that of the batch before: it counts.
         [message("old", "10:00:30.000000"), message("first", "10:01:40.000000")],
@@ -48,7 +51,7 @@ def test_late_and_repeated_events_and_the_end_of_a_window(runner: Runner) -> Non
             message("just after it", "10:01:30.000001"),
             message("cut to milliseconds", "10:02:10.000999"),
         ],
-        # `first` is known until 10:01:50, which the watermark of this very batch passes at its end only.
+        # `first` is known until 10:01:50, which the watermark passes only at the end of this very batch.
         [message("first", "10:02:05.000000")],
         [message("first", "10:02:06.000000"), message("last", "10:03:10.000000")],
     ]
@@ -69,7 +72,7 @@ def from_2037() -> Message:
 
 
 def both(event_id: str, clock: str, user: str, product: str) -> dict[str, list[Message]]:
-    """A view and a purchase at the same instant."""
+    """Return a view and a purchase at the same instant."""
     one = message(event_id, clock, user, product)
     return {BROWSING: [one], PURCHASE: [one]}
 
@@ -77,9 +80,9 @@ def both(event_id: str, clock: str, user: str, product: str) -> dict[str, list[M
 def test_behind_a_join_a_window_waits_for_the_time_after_a_view_and_a_millisecond(runner: Runner) -> None:
     start = both("anchor", "11:00:00.000000", "eve", "cup")
     views = [[*start[BROWSING], message("v1", "10:00:00.000000")], [message("v2", "10:04:00.0", "bob")]]
-    # Both are over 30 minutes behind their batch's watermark, 10:59:50, and not late by that of the batch
-    # before. The first one's view has come in an earlier batch. The second one's comes with it: Spark 3.5
-    # misses it, Spark 4 does not.
+    # Both are over 30 minutes behind their batch's watermark, 10:59:50, but not late by that of the batch
+    # before. The first one's view came in an earlier batch. The second one's comes with it: Spark 3.5 misses
+    # it, Spark 4 does not.
     purchases = [start[PURCHASE], [message("p1", "10:05:00.0"), message("p2", "10:05:00.0", "bob")]]
     until = both("until", "11:40:10.000000", "eve", "mug")
     events = EventSet(0, {BROWSING: [*views, until[BROWSING]], PURCHASE: [*purchases, until[PURCHASE]]})
@@ -97,7 +100,7 @@ def test_behind_a_join_a_window_waits_for_the_time_after_a_view_and_a_millisecon
 
 
 def test_a_watermark_of_two_streams_is_the_slower_one(runner: Runner) -> None:
-    """Views run ahead by an hour; purchases hold the watermark back, so that no view is late."""
+    """Let views run ahead by an hour: purchases hold the watermark back, so that no view is late."""
     views = [
         [message("v1", "10:00:00.0"), message("far", "11:00:00.0")],
         [message("far2", "11:00:00.0")],

@@ -1,4 +1,4 @@
-"""Brokers with traffic on them, for the notebooks: what a learner has in `docker compose up`."""
+"""Brokers with traffic, for the notebooks: what a learner has with `docker compose up`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.kafka_broker import KafkaBroker
 
 @pytest.fixture(scope="module", params=["kafka", "pubsublite"])
 def place(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
-    """The environment that leads a notebook to a broker of its own, on which a shop is publishing."""
+    """Yield the environment that leads a notebook to its own broker, on which a shop is publishing."""
     with kafka() if request.param == "kafka" else lite() as environment, traffic(environment):
         yield environment
 
@@ -41,7 +41,7 @@ def lite() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def traffic(environment: Mapping[str, str]) -> Iterator[None]:
-    """A shop that publishes as long as the block runs, some history first."""
+    """Run a shop that publishes for the length of the block, some history first."""
     sources = [sys.executable, "-m", "sources"]
     variables = {**os.environ, **environment}
     source = ["--source", environment["TWINSTREAM_SOURCE"]]

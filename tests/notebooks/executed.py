@@ -1,4 +1,4 @@
-"""Runs a notebook as Jupyter does: in a kernel of its own, from the folder it lies in."""
+"""A notebook run as Jupyter runs it: in its own kernel, from the folder it lies in."""
 
 # mypy: allow-untyped-calls
 from __future__ import annotations
@@ -19,30 +19,30 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 @dataclass(frozen=True)
 class Executed:
-    """A notebook after its run: `cells` as far as it came, with their outputs."""
+    """A notebook after its run: `cells` as far as it got, with their outputs."""
 
     cells: list[Any]
 
     def outputs(self, start: str) -> list[Any]:
-        """The outputs of the one code cell that has a line that starts so."""
+        """Return the outputs of the one code cell with a line that starts with `start`."""
         found = [one for one in self._code() if f"\n{start}" in f"\n{one.source}"]
         assert len(found) == 1, f"{len(found)} cells with {start!r}"
         return list(found[0].outputs)
 
     def text(self, start: str) -> str:
-        """All text that the cell shows, tables included."""
+        """Return all text that the cell shows, including tables."""
         return "".join(
             one.text if one.output_type == "stream" else one.get("data", {}).get("text/plain", "") + "\n"
             for one in self.outputs(start)
         )
 
     def lines(self, start: str) -> list[list[str]]:
-        """The cell's text as words, line by line."""
+        """Return the cell's text as words, line by line."""
         return [line.split() for line in self.text(start).splitlines() if line.strip()]
 
     @property
     def pictures(self) -> list[str]:
-        """The first line of each cell that shows a picture, a picture each."""
+        """Return the first line of the cell for each picture shown."""
         return [
             one.source.splitlines()[0]
             for one in self._code()
@@ -52,7 +52,7 @@ class Executed:
 
     @property
     def errors(self) -> list[list[str]]:
-        """The lines of each error that a cell shows."""
+        """Return the lines of each error that a cell shows."""
         return [
             output.traceback
             for one in self._code()
@@ -62,7 +62,7 @@ class Executed:
 
     @property
     def noise(self) -> list[str]:
-        """What cells write to standard error."""
+        """Return what cells write to standard error."""
         return [
             output.text
             for one in self._code()
@@ -81,7 +81,7 @@ def execute(name: str, environment: Mapping[str, str], *more: str) -> Executed:
     client = NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOKS)}}
     )
-    with suppress(CellExecutionError):  # it is in the cell's outputs
+    with suppress(CellExecutionError):  # the error is in the cell's outputs
         # Streamlit, which other tests import, sets MPLBACKEND to one that shows nothing.
         inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
         client.execute(env={**inherited, **environment})

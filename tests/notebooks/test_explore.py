@@ -27,7 +27,7 @@ write_deltalake("{folder}/streaming_product_discounts", pd.DataFrame({{
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a discounts job has written; the recommendations job has written nothing yet."""
+    """Return the results of a discounts job; the recommendations job has written nothing yet."""
     folder = tmp_path_factory.mktemp("results")
     subprocess.run([sys.executable, "-c", DELTA.format(folder=folder)], check=True, timeout=120)
     return folder

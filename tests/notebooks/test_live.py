@@ -1,4 +1,4 @@
-"""How a cell that watches the streams ends."""
+"""The end of a cell that watches the streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from notebooks.job_query import JobQuery
 
 
 class Interrupted:
-    """A query during whose step somebody interrupts the kernel; the step itself is over at once."""
+    """A query during whose step the kernel is interrupted; the step itself is over at once."""
 
     rows = pd.DataFrame({"events": [1]})
     steps = pd.DataFrame({"watermark_after": [None], "late": [0], "dead": [0]})

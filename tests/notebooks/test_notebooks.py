@@ -1,4 +1,4 @@
-"""What is committed: notebooks without outputs, so that a change of one is a change of text."""
+"""Notebooks as committed: without outputs, so that a change to one is a change of text."""
 
 from __future__ import annotations
 

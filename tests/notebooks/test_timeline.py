@@ -1,4 +1,4 @@
-"""The picture says what the figures say: marks, watermark, bars, each where it belongs."""
+"""The picture shows what the figures say: marks, watermark, bars, each where it belongs."""
 
 # mypy: allow-untyped-calls
 from __future__ import annotations
@@ -44,7 +44,7 @@ def drawn() -> Figure:
 
 
 def bars(axes: Axes) -> list[tuple[str, str, float]]:
-    """Start, end and lane of each bar."""
+    """Return the start, end and lane of each bar."""
     found = [one for one in axes.patches if isinstance(one, Rectangle)]
     times = [
         (mdates.num2date(x), mdates.num2date(x + w)) for x, w in ((b.get_x(), b.get_width()) for b in found)

@@ -85,7 +85,7 @@ def test_tumbling(notebook: Executed, figures: dict[str, Any]) -> None:
 
 
 def test_sliding(notebook: Executed, figures: dict[str, Any]) -> None:
-    # A half minute more begins with each event more: 1, 2, … 8 of them, in two windows each.
+    # Each half minute holds one event more than the last, 1, 2, … 8 of them, each in two windows.
     expected = [["1"], ["3"], ["5"], ["7"], ["9"], ["11"], ["13"], ["15"], ["8"]]
     assert figures["sliding"]["windows"] == expected
     assert notebook.text("int(per_window(sliding") == "72\n"

@@ -49,7 +49,7 @@ def channel(lite: Emulator) -> Iterator[Channel]:
 
 
 class Resources:
-    """Makes topics and subscriptions of new names by Google's AdminClient."""
+    """A maker of topics and subscriptions with new names, through Google's AdminClient."""
 
     def __init__(self) -> None:
         self.admin = AdminClient(REGION)
@@ -86,7 +86,7 @@ def make(lite: Emulator) -> Resources:
 
 
 def eventually(reached: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until a condition holds; fails when the time is over."""
+    """Wait until a condition holds; fail when the time is over."""
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline, f"not reached in {seconds} s"

@@ -64,7 +64,7 @@ class Stream:
         return self._answer.FromString(next(self._call))
 
     def refused(self) -> grpc.StatusCode:
-        """Read to the end; the status the server ended the call with."""
+        """Read to the end, and return the status with which the server ended the call."""
         try:
             for _ in self._call:
                 pass
@@ -73,7 +73,7 @@ class Stream:
         return self._call.code()
 
     def details(self) -> Any:
-        """The rich status that came with the end."""
+        """Return the rich status that came with the end."""
         trailers = dict(self._call.trailing_metadata())
         return message("google.rpc.Status").FromString(trailers["grpc-status-details-bin"])
 
@@ -83,6 +83,6 @@ class Stream:
 
 
 def joining(channel: Channel, subscription: SubscriptionPath, client_id: bytes) -> Stream:
-    """A subscriber that asks for its share of the partitions."""
+    """Return the stream of a subscriber that asks for its share of the partitions."""
     stream = channel.stream("PartitionAssignmentService", "AssignPartitions", "PartitionAssignment")
     return stream.send(AssignRequest(initial={"subscription": str(subscription), "client_id": client_id}))

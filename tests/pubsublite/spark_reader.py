@@ -1,6 +1,6 @@
-"""Reads a subscription to its end by Google's connector, and prints what it read as one JSON line.
+"""Reads a subscription to its end with Google's connector, and prints what it read as one line of JSON.
 
-Run as a program, for a JVM takes its proxy and its trust from the environment it is started in.
+It runs as a program, because a JVM takes its proxy and its trust from the environment it is started in.
 """
 
 import json
@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 
 def main(subscription: str, checkpoint: str, jars: str) -> None:
-    """One run with the trigger that ends when everything present is read."""
+    """Run once with the trigger that ends when everything present is read."""
     spark = (
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")

@@ -1,4 +1,4 @@
-"""REST and the token endpoint: no page of a browser, nothing half or too large; where the proxy leads."""
+"""REST and the token endpoint: no page in a browser, nothing partial or too large; where the proxy leads."""
 
 import json
 import socket
@@ -113,8 +113,8 @@ def test_a_topic_grows_up_to_the_limit(lite: Emulator) -> None:
         ("142.250.1.1", "127.0.0.1", True),
         ("127.0.0.1", "127.0.0.1", True),
         ("::1", "127.0.0.1", True),
-        ("127.0.0.1", "172.18.0.5", False),  # what listens beside the emulator in its container
-        ("172.18.0.2", "172.18.0.5", False),  # another service of the compose network
+        ("127.0.0.1", "172.18.0.5", False),  # a service that listens beside the emulator in its container
+        ("172.18.0.2", "172.18.0.5", False),  # another service in the compose network
         ("::ffff:127.0.0.1", "172.18.0.5", False),
         ("fe80::1%eth0", "127.0.0.1", False),
     ],

@@ -1,4 +1,4 @@
-"""How a subscription's partitions are shared among its subscribers, told call by call."""
+"""How a subscription's partitions are shared among its subscribers, call by call."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def test_assignments_wait_for_their_acknowledgement(channel: Channel, make: Any)
     first = joining(channel, subscription, ANN)
     assert list(first.receive().partitions) == [0, 1]
     second = joining(channel, subscription, BOB)
-    assert list(second.receive().partitions) == []  # the first has not let go
+    assert list(second.receive().partitions) == []  # the first one has not released them
     second.send(ACKNOWLEDGED)
     first.send(ACKNOWLEDGED)
     assert list(first.receive().partitions) == [0]
@@ -89,8 +89,8 @@ def test_nothing_is_overdue_of_a_stream_that_another_took_the_place_of(
     other.send(ACKNOWLEDGED)
     assert list(again.receive().partitions) == [0]
     monkeypatch.setattr(SECONDS, 0.2)
-    let_an_acknowledgement_be_overdue(channel, make)  # and so the first stream's was before it
-    again.send(ACKNOWLEDGED)  # refused if it counts as given
+    let_an_acknowledgement_be_overdue(channel, make)  # and so the first stream's was overdue before it
+    again.send(ACKNOWLEDGED)  # refused if it already counts as given
     assert list(other.receive().partitions) == [1]
     other.close()
     assert list(again.receive().partitions) == [0, 1]
@@ -108,7 +108,7 @@ def test_a_topic_that_grows_is_assigned_anew(channel: Channel, make: Any) -> Non
 
 
 class Subscriber:
-    """A stream in this process that acknowledges what it is told; `slow` comes first once there is one."""
+    """A stream in this process that acknowledges what it is told, after awaiting `slow` if that is set."""
 
     def __init__(self) -> None:
         self.requests: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -125,7 +125,7 @@ class Subscriber:
         self.requests.put_nowait(ACKNOWLEDGED.SerializeToString())
 
     def log(self, text: str, *values: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 async def until(reached: Callable[[], bool]) -> None:

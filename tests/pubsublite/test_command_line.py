@@ -85,7 +85,7 @@ def test_it_is_ready_soon_and_rests(tmp_path: Path) -> None:
     with serving(tmp_path):
         pass
     with serving(tmp_path) as ready:
-        # 2 s on an idle machine; the CPU time is what a busy one cannot change.
+        # 2 s on an idle machine; CPU time is what a busy one cannot change.
         fields = Path(f"/proc/{ready['pid']}/stat").read_text().rsplit(")", 1)[1].split()
         used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         assert used < 1.5

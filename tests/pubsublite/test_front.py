@@ -1,4 +1,4 @@
-"""The one port: what passes, what is passed on, and what no nonsense can break."""
+"""The single port: what is accepted, what is passed on, and that nonsense cannot break it."""
 
 import json
 import random
@@ -124,7 +124,7 @@ def test_bad_http(lite: Emulator, request_: bytes, status: int) -> None:
 
 
 def told(lite: Emulator, *asked: bytes) -> bytes:
-    """What the emulator says last to these, sent one after the other."""
+    """Return what the emulator says last to these, sent one after the other."""
     with connect(lite) as connection:
         answer = b""
         for request in asked:
@@ -182,7 +182,7 @@ def h2_frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
 
 
 def test_nonsense_on_every_layer_breaks_nothing(lite: Emulator) -> None:
-    """Bytes of chance at the port, in the tunnel, and as HTTP/2 frames within TLS."""
+    """Send random bytes to the port, into the tunnel, and as HTTP/2 frames within TLS."""
     chance = random.Random(7)
     context = ssl.create_default_context(cafile=str(lite.files.ca))
     context.set_alpn_protocols(["h2"])
@@ -242,7 +242,7 @@ def test_a_stop_ends_streams_with_a_code_that_clients_retry(storage: str) -> Non
 
 
 def test_many_idle_streams_cost_nothing(lite: Emulator, make: Any, eventually: Callable[..., None]) -> None:
-    """Two hundred open streams on one connection; the emulator's thread stays quiet."""
+    """Open two hundred streams on one connection; the emulator's thread stays quiet."""
     subscription = str(make.subscription(make.topic(partitions=100)))
     request = message("StreamingCommitCursorRequest")
     with Channel(lite) as channel:
@@ -261,7 +261,7 @@ def test_many_idle_streams_cost_nothing(lite: Emulator, make: Any, eventually: C
 
 
 def test_a_process_may_be_started_beside_it(lite: Emulator, make: Any) -> None:
-    """As PySpark starts its JVM; with gRPC's own handlers of fork() one in thirty is aborted."""
+    """Start one as PySpark starts its JVM; with gRPC's own handlers of fork(), one in thirty is aborted."""
     make.topic()
     ends = Counter[int]()
     for _ in range(200):

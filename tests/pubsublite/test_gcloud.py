@@ -11,17 +11,17 @@ import pytest
 
 from pubsublite_emulator import Emulator
 
-# A minute and more for each storage, which is gcloud's own start.
+# More than a minute for each storage, spent on starting gcloud.
 STORAGES = ["memory", pytest.param("kafka", marks=pytest.mark.slow)]
 pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.parametrize("storage", STORAGES, indirect=True)]
 
-# gcloud replaces a project's id by its number everywhere in a path, so neither may occur in a name.
+# gcloud replaces a project's id with its number everywhere in a path, so neither may occur in a name.
 PROJECT = "my-project"
 PLACE = "--location=us-central1-a"
 
 
 class Gcloud:
-    """Runs commands; each costs a Python start."""
+    """A runner of gcloud commands; each costs a Python start."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment

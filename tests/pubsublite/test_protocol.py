@@ -1,4 +1,4 @@
-"""The wire, told call by call: flow control to the byte, codes, evictions, both offset forms, faults."""
+"""The wire protocol, call by call: flow control to the byte, codes, evictions, both offset forms, faults."""
 
 import time
 from typing import Any
@@ -28,7 +28,7 @@ def publishing(channel: Channel, topic: TopicPath, client_id: bytes = b"") -> St
 
 
 def batch(*data: bytes, first: int = 0) -> Any:
-    # With an event time, without which Kafka storage would add one (12 bytes of flow control).
+    # With an event time: without one, Kafka storage adds one (12 bytes of flow control).
     now = {"seconds": NOW}
     messages = [PubSubMessage(data=one, event_time=now) for one in data]
     return PublishRequest(message_publish_request={"messages": messages, "first_sequence_number": first})
@@ -77,7 +77,7 @@ def test_a_repeated_batch_is_stored_once(channel: Channel, make: Any) -> None:
         "ComputeHeadCursorResponse",
     )
     assert head.head_cursor.offset == 4
-    # The Python client sends again without a number: only a payload that is known under 0 is a repetition.
+    # The Python client sends again without a number: only a payload known under 0 is a repetition.
     assert stream.send(batch(b"x")).receive().message_response.start_cursor.offset == 4
     assert stream.send(batch(b"a")).receive().message_response.start_cursor.offset == 0
     stream.close()
@@ -90,7 +90,7 @@ def test_flow_control_is_exact(channel: Channel, make: Any) -> None:
     publisher.send(batch(*[b"x"] * 5, b"y" * 1000)).receive()
     stream = subscribing(channel, subscription)
     assert stream.receive().initial.cursor.offset == 0
-    assert offsets(stream.send(allow(2, 10_000)).receive()) == [0, 1]  # messages run out
+    assert offsets(stream.send(allow(2, 10_000)).receive()) == [0, 1]  # no messages are left
     assert offsets(stream.send(allow(0, 0)).send(allow(1, 0)).receive()) == [2]
     # 10,000 - 3 * 256 bytes are left; a second stream starts with none of them
     again = subscribing(channel, subscription, initial_location={"cursor": {"offset": 3}})
@@ -98,7 +98,7 @@ def test_flow_control_is_exact(channel: Channel, make: Any) -> None:
     assert offsets(again.send(allow(100, 512 + 1011)).receive()) == [3, 4]  # a byte short of message 5
     assert offsets(again.send(allow(0, 1)).receive()) == [5]
     publisher.send(batch(b"later", b"last")).receive()
-    assert offsets(again.send(allow(0, 255)).send(allow(0, 1)).receive()) == [6]  # what was spent is gone
+    assert offsets(again.send(allow(0, 255)).send(allow(0, 1)).receive()) == [6]  # spent bytes are gone
     assert offsets(again.send(allow((1 << 63) - 1, (1 << 63) - 1)).receive()) == [7]
     assert again.send(allow(-1, 0)).refused() is Code.INVALID_ARGUMENT
     publisher.close()

@@ -42,7 +42,7 @@ def publish(topic: TopicPath, messages: list[bytes], **more: str) -> list[Messag
 
 
 class Received:
-    """A subscriber's messages so far."""
+    """The messages a subscriber has received so far."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -73,7 +73,7 @@ def subscribed(
 
 
 def committed(lite: Emulator, subscription: SubscriptionPath) -> dict[int, int]:
-    """The cursors, asked for as the connector does."""
+    """Return the cursors, requested as the connector does."""
     from google.cloud.pubsublite_v1 import CursorServiceClient, ListPartitionCursorsRequest
 
     client = CursorServiceClient(client_options={"api_endpoint": "us-central1-pubsublite.googleapis.com"})
@@ -230,7 +230,7 @@ with SubscriberClient() as subscriber:
 
 
 class ReaderProcess:
-    """A Python subscriber of its own process, and what it has read of each partition."""
+    """A Python subscriber in its own process, and what it has read of each partition."""
 
     def __init__(self, subscription: SubscriptionPath) -> None:
         self.ids: list[str] = []

@@ -1,4 +1,4 @@
-"""The emulator killed and started again: what was acknowledged on Kafka storage stays."""
+"""The emulator killed and restarted: what was acknowledged on Kafka storage stays."""
 
 import json
 import os
@@ -67,7 +67,7 @@ with SubscriberClient() as subscriber:
 
 
 class Served:
-    """`serve` on one port, over Kafka, to be killed and started again."""
+    """`serve` on one port, over Kafka, to be killed and restarted."""
 
     def __init__(self, broker: KafkaBroker, directory: Path) -> None:
         self.directory = directory
@@ -98,7 +98,7 @@ class Served:
         self._log.close()
 
     def resident(self) -> int:
-        """The process's resident memory, bytes."""
+        """Return the process's resident memory in bytes."""
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -122,7 +122,7 @@ def served(kafka_broker: KafkaBroker, tmp_path: Path) -> Iterator[Served]:
 
 
 def records(broker: KafkaBroker, topic: str) -> dict[str, bytes]:
-    """Every record of the two partitions by its Lite message id."""
+    """Return every record of the two partitions by its Lite message id."""
     consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": "check"})
     found: dict[str, bytes] = {}
     try:
@@ -143,7 +143,7 @@ def records(broker: KafkaBroker, topic: str) -> dict[str, bytes]:
 class Publisher:
     """A publisher at the wire: everything in flight at once, and sent again until it is acknowledged.
 
-    Google's Python client 1.13 (grpcio 1.85) waits for ever if its connection breaks within a write, whatever
+    Google's Python client 1.13 (grpcio 1.85) waits forever if its connection breaks during a write, whatever
     the server does then, so it cannot show this.
     """
 
@@ -211,7 +211,7 @@ def test_nothing_acknowledged_is_lost_under_a_publisher(
         for number, offset in publisher.acknowledged.items():
             assert int(stored[f"{publisher.partition},{offset}"]) == number
     assert {int(data) for data in stored.values()} == set(range(MESSAGES))
-    # Without a client id the protocol allows duplicates: of what was in flight at a kill, no more.
+    # Without a client id the protocol allows duplicates, but only of what was in flight at a kill.
     assert len(stored) <= MESSAGES + sum(MESSAGES - kill for kill in kills)
 
 
@@ -255,7 +255,7 @@ def test_a_restart_keeps_subscriptions_and_cursors(served: Served, eventually: C
 
 @pytest.mark.slow
 def test_memory_is_bounded_by_what_is_in_flight(served: Served) -> None:
-    """100 MB through Kafka, four subscribers that do not read: the process grows by far less."""
+    """Send 100 MB through Kafka to four subscribers that do not read; the process grows by far less."""
     served.client(PUBLISH, "bounded", "0").communicate(timeout=120)
     topic = "projects/1/locations/us-central1-a/topics/bounded"
     before = served.resident()

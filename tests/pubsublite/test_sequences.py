@@ -1,4 +1,4 @@
-"""Idempotent publishing by itself: what a producer sends again, and what it keeps of what was sent."""
+"""Idempotent publishing on its own: what a producer sends again, and what it keeps of what was sent."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -13,7 +13,7 @@ from pubsublite_emulator.wire import Batch
 
 
 class Log:
-    """A partition that takes messages, or refuses them for a while."""
+    """A partition that accepts messages, or refuses them for a while."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []

@@ -46,5 +46,5 @@ def test_read_restart_and_commit(make: Any, lite: Emulator, tmp_path: Path) -> N
     assert rows[0][4]["colour"] == ["red"]
     publish(topic, [b"more"], ordering_key="k1")
     assert [row[:4] for row in read(subscription, tmp_path)] == [[partition, 100, "k1", "more"]]
-    # The connector commits a batch when it begins the next: the first run's batch, all partitions.
+    # The connector commits a batch when it begins the next one: the first run's batch, all partitions.
     assert committed(lite, subscription) == {partition: 100, 1 - partition: 0}

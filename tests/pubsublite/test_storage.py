@@ -1,4 +1,4 @@
-"""One contract, every storage."""
+"""One contract for every storage."""
 
 import asyncio
 import time

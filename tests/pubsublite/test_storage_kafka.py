@@ -1,4 +1,4 @@
-"""What is true of Kafka storage alone: both worlds see the same, and nothing is lost without a word."""
+"""What holds for Kafka storage alone: both worlds see the same, and nothing is lost silently."""
 
 import asyncio
 import uuid
@@ -167,7 +167,7 @@ def test_resources_outlive_the_emulator(kafka_broker: KafkaBroker) -> None:
     ],
 )
 def test_a_reader_ends_where_there_is_nothing_to_wait_for(error: int, code: Code | None) -> None:
-    """librdkafka takes minutes to say that a topic which was there is gone."""
+    """End at once: librdkafka takes minutes to report that a topic which existed is gone."""
     record = Message(topic="t", partition=0, error=KafkaError(error))
     if code is None:
         assert not _good(record)

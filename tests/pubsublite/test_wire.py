@@ -1,4 +1,4 @@
-"""Sliced bytes are what protobuf would have made."""
+"""Sliced bytes equal what protobuf would have encoded."""
 
 from itertools import pairwise
 

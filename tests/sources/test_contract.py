@@ -38,8 +38,8 @@ MESSAGES = [
     Message("contract", b"", b"empty key", at(6_000)),
     Message("contract", b"a-little-bit-long-string", b"\\u0000 \x00", at(7_000)),
 ]
-# partition, offset, key, value, attributes, event_at. The partitions of 21, abc, foobar and a-little-... are
-# by the vectors of Kafka's own tests; a message without a key is its publisher's first: partition 0.
+# partition, offset, key, value, attributes, event_at. The partitions of 21, abc, foobar and a-little-... come
+# from the vectors of Kafka's own tests; a message without a key goes to its publisher's first, partition 0.
 EXPECTED = [
     (0, 0, b"21", b"{}", {}, at(0)),
     (0, 1, b"foobar", None, {}, at(1_000)),
@@ -51,7 +51,7 @@ EXPECTED = [
     (1, 2, b"\xff\xfe", b'"\xe2\x80\xa8"', {"raw": [b"\xff", None], "text": [b"x"]}, at(4_000)),
     (1, 3, b"", b"empty key", {}, at(6_000)),
 ]
-# Pub/Sub Lite has no null: a value without bytes is empty, a key without bytes is none.
+# Pub/Sub Lite has no null: a value without bytes is empty, a key without bytes is null.
 EXPECTED_ON_LITE = [
     (0, 0, b"21", b"{}", {}, at(0)),
     (0, 1, b"foobar", b"", {}, at(1_000)),
@@ -122,7 +122,7 @@ BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """A source that holds `MESSAGES`, published through itself."""
+    """Return a source that holds `MESSAGES`, published through itself."""
     backend = BACKENDS[request.param](request)
     acknowledged: list[tuple[Message, Exception | None]] = []
     publisher = backend.source.publisher(backend.options)
@@ -136,7 +136,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 def plain(rows: list[Row]) -> list[tuple[Any, ...]]:
-    """The rows as Python values without stream and published_at, by partition and offset."""
+    """Return the rows as Python values without stream and published_at, by partition and offset."""
     return sorted(
         (
             row.partition,

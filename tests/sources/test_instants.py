@@ -1,4 +1,4 @@
-"""Times as flags, records and tables have them: to the last character, and to the ends of the range."""
+"""Times in flags, records and tables: to the last character, and to the ends of the range."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def options(kafka_broker: KafkaBroker) -> Namespace:
 
 
 def publish(options: Namespace, *messages: Message) -> list[str | None]:
-    """What became of each message: None where it was stored, else the reason."""
+    """Return each message's outcome: None if it was stored, otherwise the reason."""
     told: dict[int, str | None] = {}
 
     def acknowledge(message: Message, failure: Exception | None) -> None:
@@ -220,7 +220,7 @@ def test_a_topic_stamped_by_the_broker_has_no_time_of_the_producers(
 def test_a_timestamp_beyond_the_year_9999_is_named_with_its_place(
     kafka_broker: KafkaBroker, options: Namespace
 ) -> None:
-    """Microseconds in place of milliseconds; Kafka 4 takes them where the topic's limit is lifted."""
+    """Publish microseconds instead of milliseconds; Kafka 4 accepts them if the topic's limit is lifted."""
     far = Stream(next(_names))
     kafka_broker.create_topic(far.topic, 1, message_timestamp_after_max_ms=2**63 - 1)
     producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})

@@ -1,4 +1,4 @@
-"""The login's flags and files, and what a client is told of them; the broker is in test_kafka_sasl.py."""
+"""The login's flags and files, and what a client is told about them; the broker is in test_kafka_sasl.py."""
 
 from __future__ import annotations
 

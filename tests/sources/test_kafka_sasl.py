@@ -1,4 +1,4 @@
-"""Publishing, recording, making topics and Spark's own check, on a broker that wants a login."""
+"""Publishing, recording, creating topics and Spark's own check, on a broker that requires a login."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def options(*flags: str) -> Namespace:
 
 
 def refusals(spark: SparkSession, flags: list[str]) -> list[str]:
-    """What the source's check, the Kafka sink and the publisher each say, all within their time."""
+    """Return what the source's check, the Kafka sink and the publisher each say, all within their time."""
     of, results = options(*flags), Results("j", "a", (), (), False, True)
     of.sink_topic = PRODUCT.topic
     said = []
@@ -46,7 +46,7 @@ def refusals(spark: SparkSession, flags: list[str]) -> list[str]:
         began = time.monotonic()
         with pytest.raises(SourceError) as raised:
             attempt()
-        assert time.monotonic() - began < 120  # 30 s at rest
+        assert time.monotonic() - began < 120  # 30 s on an idle machine
         said.append(str(raised.value))
         assert "\n" not in said[-1]
         assert PASSWORD not in said[-1]
@@ -115,7 +115,7 @@ def test_a_refused_login_is_not_tried_until_the_deadline(sasl: SaslBroker, tmp_p
 
     with pytest.raises(SourceError, match="SASL login refused"):
         connected(Counted, options(*sasl.plain(), f"--kafka-password-file={tmp_path / 'wrong'}"))
-    assert len(tries) <= 3  # of five or more
+    assert len(tries) <= 3  # until the deadline it would be five or more
 
 
 @pytest.mark.parametrize(

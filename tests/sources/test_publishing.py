@@ -1,4 +1,4 @@
-"""The front door: publish, record, create."""
+"""The command-line entry point: publish, record, create."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
 @pytest.fixture
 def servers(kafka_broker: KafkaBroker) -> Iterator[str]:
-    """A broker with the catalogue's topics, made by `create`."""
+    """Yield a broker with the catalog's topics, created by `create`."""
     flag = f"--kafka-bootstrap-servers={kafka_broker.bootstrap}"
     assert main(["create", "--source", "kafka", flag]) == 0
     yield flag
@@ -94,7 +94,7 @@ def test_real_time_sends_each_event_when_it_happens(servers: str) -> None:
 
 
 def stored(servers: str) -> int:
-    """Messages of all streams at the broker that the flag names."""
+    """Return the number of messages in all streams at the broker that the flag names."""
     bootstrap = servers.partition("=")[2]
     return sum(len(messages(bootstrap, stream.topic)) for stream in STREAMS.values())
 
@@ -118,7 +118,7 @@ def test_real_time_begins_with_a_history_where_nothing_is_there(servers: str, tm
     oldest = min(record.event_at for record in iter(lambda: next(source), None) if record and record.event_at)
     assert timedelta(minutes=14) < began - oldest <= timedelta(minutes=15)
     assert published[0] > 1000
-    assert published[1] < 200  # events are there: no history again
+    assert published[1] < 200  # events exist, so no history is published again
 
 
 INTERRUPTED = """
@@ -137,7 +137,7 @@ sys.exit(main(sys.argv[2:]))
 
 
 def interrupted(method: str, *arguments: str) -> str:
-    """What a command says that hears Ctrl-C while it counts its thousandth message."""
+    """Return what a command says when Ctrl-C reaches it as it counts its thousandth message."""
     command = [sys.executable, "-c", INTERRUPTED, method, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Pub/Sub Lite as a source: its flags, what it says when something is wrong, publishing and recording."""
+"""Pub/Sub Lite as a source: its flags, its messages when something is wrong, publishing and recording."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def published(messages: Sequence[Message]) -> list[tuple[Message, Exception | No
 
 
 def stored(stream: Stream) -> list[Record]:
-    """All records of a stream, as far as they go."""
+    """Return all records of a stream up to its current end."""
     found = []
     for record in pubsublite.records(stream, options_of()):
         if record is None:
@@ -341,7 +341,10 @@ def test_publish_and_record_as_a_user_does(tmp_path: Path) -> None:
 
 
 def contents(folder: Path) -> list[tuple[object, ...]]:
-    """What a stream's replay files say, by partition and offset; an empty value is none on Pub/Sub Lite."""
+    """Return the contents of a stream's replay files by partition and offset.
+
+    A null value counts as empty, because Pub/Sub Lite has no null.
+    """
     records = (
         replay_files.decode(line, folder.name)
         for file in sorted(folder.glob("*.jsonl"))

@@ -41,7 +41,7 @@ def streaming(spark: SparkSession, directory: Path, stream: Stream) -> DataFrame
 
 
 def batches(frame: DataFrame, checkpoint: Path) -> list[list[str]]:
-    """The values of each micro-batch of what is there."""
+    """Return the values of each micro-batch of what is there."""
     seen: list[list[str]] = []
 
     def note(batch: DataFrame, _: int) -> None:
@@ -192,7 +192,7 @@ def test_a_file_that_is_taken_away_is_no_addition(tmp_path: Path) -> None:
     one = stage(folder)
     assert one != both
     write(tmp_path / "in", PRODUCT, "0002", "b")
-    assert stage(folder) == one  # what reads the one file may go on, as it could with any other second file
+    assert stage(folder) == one  # a reader of the one file may go on, as it could with any other second file
 
 
 def test_the_same_files_elsewhere_are_another_stream(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_processes_at_once_stage_the_same(tmp_path: Path) -> None:
 
 
 def during_staging(monkeypatch: pytest.MonkeyPatch, happens: Callable[[Path], object]) -> None:
-    """Let something happen while a file is looked through, before its copy is in place."""
+    """Let something happen while a file is read, before its copy is in place."""
     parse = replay_files.parse
 
     def parsed(file: Path, content: bytes, stream: str) -> Iterator[Record]:

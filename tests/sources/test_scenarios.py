@@ -26,7 +26,7 @@ def told(name: str, seed: int = 7) -> list[Batch]:
 
 
 def events(name: str, seed: int = 7) -> list[list[dict[str, Any]]]:
-    """Each batch's events, with `stream`, and `time` as a timedelta since noon."""
+    """Return each batch's events, with `stream`, and `time` as a timedelta since noon."""
     found = []
     for batch in told(name, seed):
         found.append([json.loads(arrival.message.value or b"") for arrival in batch])
@@ -143,7 +143,7 @@ def test_the_bundled_events_are_made_anew_byte_for_byte(tmp_path: Path) -> None:
 
 
 def test_the_bundled_events_are_the_documented_mixture() -> None:
-    """Files, messages, redelivered ones, and ones that arrive minutes late."""
+    """Count files, messages, redelivered ones, and ones that arrive minutes late."""
     counts = {}
     for folder in sorted((DATA / "replay").iterdir()):
         files = sorted(folder.iterdir())

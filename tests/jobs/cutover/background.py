@@ -1,4 +1,4 @@
-"""Work that goes on beside a test, in a thread of its own."""
+"""Work that goes on in its own thread beside a test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class Background(ABC):
-    """Runs `work` within a `with` block, whose end asks it to stop and fails where it has failed."""
+    """A `with` block that runs `work` in a thread; its end asks it to stop and fails if it has failed."""
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
@@ -18,10 +18,10 @@ class Background(ABC):
 
     @abstractmethod
     def work(self) -> None:
-        """Go on until `stopping` is set."""
+        """Continue until `stopping` is set."""
 
     def check(self) -> None:
-        """Fail where the work has ended."""
+        """Fail if the work has ended."""
         assert self._thread.is_alive(), self._failure
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Orders published to Pub/Sub Lite at a steady rate while jobs run: in order but for a few, some twice."""
+"""Orders published to Pub/Sub Lite at a steady rate while jobs run: almost in order, some of them twice."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.jobs.reference import Event, Offer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STEP = timedelta(milliseconds=10)
-"""Event time from an order to the next: ten times as fast as the clock at `RATE`."""
+"""Event time between two orders: ten times as fast as the clock at `RATE`."""
 RATE = 1000
-"""Messages a second."""
+"""Messages per second."""
 MOST_BEHIND = 500
-"""An order out of order comes so many orders late at most: five seconds of event time."""
+"""The maximum delay of an out-of-order order, in orders: five seconds of event time."""
 MOST_AHEAD = timedelta(seconds=15)
-"""An order's own time is so long after its stamp at most."""
+"""The maximum time from an order's stamp to its own event time."""
 PRICES = ("0.05", "1.50", "9.99", "12.25", "249.00")
 OFFERS = [
     Offer("u1", "p1", Decimal("12.50")),
@@ -38,7 +38,7 @@ OFFERS = [
 
 @dataclass(frozen=True)
 class Published:
-    """A message and the event in it; None: it is no event, or one that was sent before."""
+    """A message and its event; None: it has no event, or one that was sent before."""
 
     message: Message
     event: Event | None
@@ -48,7 +48,7 @@ BROKEN = Published(Message(PRODUCT.name, b"u1", b'{"event_id":"broken"', NOON), 
 
 
 def orders(seed: int) -> Iterator[Published]:
-    """Orders as they are published, without end: 2 % come again later, and 1 % more are broken."""
+    """Yield orders endlessly, as they are published: 2 % come again later, and 1 % more are broken."""
     random = Random(seed)
     waiting: list[tuple[float, int, Published]] = []
     for number in count():
@@ -66,15 +66,16 @@ def orders(seed: int) -> Iterator[Published]:
 
 
 def closing(seed: int, number: int) -> Message:
-    """An order so long after that number that all windows up to it are final."""
+    """Return an order so long after that number that all windows up to it are final."""
     random = Random(seed)
     return message(_event(random, seed, number + 100_000), random)
 
 
 def message(event: Event, random: Random) -> Message:
-    """The order as a message; one in ten was stamped before its own time, as far as the job lets it pass.
+    """Return the order as a message; one in ten is stamped before its own time, as far as the job allows.
 
-    None goes without a stamp: the time of publishing is the clock's, and that is not these events' time.
+    Every message has a stamp: without one, the publish time would be the clock's, which is not these events'
+    time.
     """
     fields = {
         **{"event_id": event.event_id, "user_id": event.user_id, "product_id": event.product_id},
@@ -92,7 +93,7 @@ def _event(random: Random, seed: int, number: int) -> Event:
 
 
 class Live(Background):
-    """Publishes within a `with` block, each message when it is due whatever became of those before.
+    """A `with` block that publishes each message when it is due, whatever became of those before.
 
     `published` counts them.
     """
@@ -103,7 +104,7 @@ class Live(Background):
         self._options, self._messages = options, messages
 
     def work(self) -> None:
-        """Publish until the block ends; fails where a message is not taken."""
+        """Publish until the block ends; fail if a message is not accepted."""
         refused: list[Exception] = []
         publisher = pubsublite.publisher(self._options)
         begun = time.monotonic()

@@ -1,8 +1,9 @@
-"""Google's Kafka Connect source in small: a Lite topic copied to a Kafka topic by the same mapping.
+"""Google's Kafka Connect source in miniature: a Lite topic copied to a Kafka topic by the same mapping.
 
-As that does (java-pubsub-group-kafka-connector, README "Schema support and data model"): key to key, an empty
-one to null; data to value; attributes to headers; event_time, else publish_time, to the timestamp; the
-partition by Kafka's default partitioner; and, as after a restart of a task, some messages twice.
+As in the original (java-pubsub-group-kafka-connector, README "Schema support and data model"): key to key, an
+empty one to null; data to value; attributes to headers; event_time, or publish_time without one, to the
+timestamp; the partition by Kafka's default partitioner; and, as after a restart of a task, some messages
+twice.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ RESTART_EVERY, SENT_AGAIN = 3000, 100
 
 
 class Mirror(Background):
-    """Copies from the oldest message on, within a `with` block; `copied` counts messages, each once."""
+    """A `with` block that copies from the oldest message on; `copied` counts messages, each once."""
 
     def __init__(self, stream: Stream, lite: Namespace, to_kafka: Namespace) -> None:
         super().__init__()
@@ -28,7 +29,7 @@ class Mirror(Background):
         self._stream, self._lite, self._kafka = stream, lite, to_kafka
 
     def wait_for(self, count: int) -> None:
-        """Until that many messages are on Kafka."""
+        """Wait until that many messages are on Kafka."""
         deadline = time.monotonic() + 120
         while self.copied < count:
             self.check()
@@ -36,7 +37,7 @@ class Mirror(Background):
             time.sleep(0.02)
 
     def work(self) -> None:
-        """Copy until the block ends; fails where Kafka does not take a message."""
+        """Copy until the block ends; fail if Kafka does not accept a message."""
         refused: list[Exception] = []
         latest: deque[Message] = deque(maxlen=SENT_AGAIN)
         publisher = kafka.publisher(self._kafka)
@@ -60,7 +61,7 @@ class Mirror(Background):
 
 
 def mapped(record: Record) -> Message:
-    """The message as the connector sends it: its timestamp is `event_at`."""
+    """Return the message as the connector sends it: its timestamp is `event_at`."""
     return Message(
         stream=record.stream,
         key=record.key or None,

@@ -1,4 +1,4 @@
-"""One cut-over of the discounts job as an operator makes it: everything real, publishing never stops."""
+"""One cut-over of the discounts job as an operator performs it: everything real, publishing never stops."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Moved:
         self._topics = broker
 
     def topic_anew(self) -> None:
-        """An empty Kafka topic in the place of the one that was there."""
+        """Replace the Kafka topic with an empty one."""
         self._topics.delete_topic(PRODUCT.topic)
         self._topics.create_topic(PRODUCT.topic, KAFKA_PARTITIONS)
 
     def end(self, how: str, random: Random) -> None:
-        """Run on Pub/Sub Lite, and end at a random moment: graceful, uncommitted or killed."""
+        """Run on Pub/Sub Lite and end at a random moment: graceful, uncommitted or killed."""
         while not any((self.folder / "rows").glob("*.parquet")):
             self.run_on_lite()
         self._run_until(random.uniform(0.5, 6))
@@ -67,7 +67,7 @@ class Moved:
             self._run_and_kill(random)
 
     def _run_until(self, seconds: float) -> None:
-        """Runs on Pub/Sub Lite one after the other, the last one stopped by SIGTERM after so many seconds."""
+        """Run on Pub/Sub Lite again and again, and stop the last run by SIGTERM after that many seconds."""
         over = threading.Event()
 
         def stop() -> None:
@@ -85,37 +85,37 @@ class Moved:
             signal.signal(signal.SIGTERM, before)
 
     def _forget_the_last_commit(self) -> None:
-        """As a crash leaves it that came between the sink's write and the batch's commit."""
+        """Leave the checkpoint as a crash between the sink's write and the batch's commit does."""
         commits = self.folder / "checkpoints" / DISCOUNTS.name / "pubsublite" / "commits"
         last = max(int(file.name) for file in commits.iterdir() if file.name.isdecimal())
         for name in (str(last), f".{last}.crc"):
             (commits / name).unlink(missing_ok=True)
 
     def _run_and_kill(self, random: Random) -> None:
-        """A run on Pub/Sub Lite as a process of its own, killed at a random moment."""
+        """Run on Pub/Sub Lite in a separate process, and kill it at a random moment."""
         with JobProcess(DISCOUNTS.name, *self.on_lite) as job:
             job.wait_for(r" batch=\d+ ")
             job.ends_within(random.uniform(0, 1.2))
             job.kill()
 
     def run_on_lite(self) -> None:
-        """One run on Pub/Sub Lite, to the end of what is there."""
+        """Run once on Pub/Sub Lite, to the end of the backlog."""
         assert run(DISCOUNTS, self.on_lite) == 0
 
     def plan(self) -> dict[str, Any]:
-        """What `cutover` says where nothing is in the way."""
+        """Return what `cutover` says when nothing is in the way."""
         code, planned = self.cutover()
         assert code == 0, planned
         return planned
 
     def prove(self) -> dict[str, Any]:
-        """What `cutover --prove` says."""
+        """Return what `cutover --prove` says."""
         code, proof = self.cutover("--prove")
         assert code == int(proof["failed"])
         return proof
 
     def cutover(self, *flags: str) -> tuple[int, dict[str, Any]]:
-        """The command's exit code and answer; a flag of the job's takes the place of the one it has."""
+        """Return the command's exit code and answer; a flag given here replaces the job's own."""
         names = {flag.partition("=")[0] for flag in flags}
         kept = [flag for flag in self.on_lite if flag.partition("=")[0] not in names]
         said = StringIO()
@@ -124,18 +124,18 @@ class Moved:
         return code, json.loads(said.getvalue())
 
     def go_on(self, planned: dict[str, Any]) -> None:
-        """A run on Kafka as the plan's first command says it, to the end of what is there."""
+        """Run on Kafka as the plan's first command says, to the end of the backlog."""
         words: Sequence[str] = planned["sections"][0]["steps"][0]["command"]
         assert list(words[:5]) == ["python", "-m", "jobs", "run", DISCOUNTS.name]
         assert run(DISCOUNTS, words[5:]) == 0
 
     def rows(self) -> list[Row]:
-        """What both runs have written."""
+        """Return what both runs have written."""
         return frames.rows(self._spark.read.format("delta").load(str(self.folder / "rows")))
 
 
 def publish(options: Namespace, *messages: Message) -> None:
-    """Publish to Pub/Sub Lite at once, yet so that times of publishing are in order over all partitions."""
+    """Publish to Pub/Sub Lite at once, but with publish times in order over all partitions."""
     refused: list[Exception] = []
     publisher = pubsublite.publisher(options)
     for start in range(0, len(messages), 100):
@@ -149,7 +149,7 @@ def publish(options: Namespace, *messages: Message) -> None:
 
 @contextmanager
 def topics(broker: KafkaBroker, lite: Namespace) -> Iterator[None]:
-    """The stream's topics on both, and its subscription."""
+    """Provide the stream's topics on both brokers, and its subscription."""
     pubsublite.create([PRODUCT], lite)
     broker.create_topic(PRODUCT.topic, KAFKA_PARTITIONS)
     try:

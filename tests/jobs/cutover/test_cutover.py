@@ -1,4 +1,4 @@
-"""The cut-over under live publishing: the table is what plain Python makes of the events, each once."""
+"""The cut-over under live publishing: the table holds what plain Python makes of the events, each once."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from tests.lite import led
 
 WINDOW = timedelta(seconds=10)
 ENDS = ("graceful", "uncommitted", "killed")
-"""How the run on Pub/Sub Lite ends, by seed in turn."""
+"""How the run on Pub/Sub Lite ends, in turn by seed."""
 SEEDS = int(os.environ.get("CUTOVER_SEEDS", len(ENDS)))
 LEAST = 11_000
-"""Messages of a seed; more, where more come while the job is moved."""
+"""Messages per seed; more if more arrive while the job is moved."""
 
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[KafkaBroker]:
-    """A broker of this module's own: its tests make and delete the stream's topic."""
+    """Run a broker for this module alone: its tests create and delete the stream's topic."""
     with KafkaBroker() as own:
         yield own
 
@@ -63,13 +63,13 @@ def test_every_event_counts_once_across_the_switch(
 
 
 def assert_proven(proof: dict[str, Any], events: int, messages: int) -> None:
-    """All events are counted once, some by each run, and no message is left unexplained."""
+    """Check that all events are counted once, some by each run, and that no message is left unexplained."""
     tally = proof["tally"]
     assert (tally["late"], tally["lost"], tally["twice"]) == (0, 0, 0)
     assert tally["by_old"] + tally["by_new"] == tally["to_count"] == events
     assert 0 < tally["by_old"] < events
     assert list(proof["dead"]) == ["value is not one JSON object (not JSON)"]
-    # The last order closes the windows and is in none that is final.
+    # The last order closes the windows and belongs to none that is final.
     assert proof["events"] == events + 1
     assert proof["messages"] == messages + 1
     assert proof["repeated"] == proof["messages"] - proof["events"] - sum(proof["dead"].values())

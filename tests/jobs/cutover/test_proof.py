@@ -48,7 +48,7 @@ MESSAGES = [
     message(PURCHASE, "b1", 3, "ann", "mug"),
     message(PURCHASE, "b2", 4, "bob", "mug"),
     message(PURCHASE, "b3", 5, "ann", "pot"),  # second best: left out by --top 1
-    message(PURCHASE, "b4", 6, "eve", "pot"),  # after no view
+    message(PURCHASE, "b4", 6, "eve", "pot"),  # not after a view
     message(PURCHASE, "b5", 90, "eve", "cup"),
 ]
 

@@ -1,4 +1,4 @@
-"""A small cut-over, and all that must stop one: on a real broker and the emulator, a few dozen orders."""
+"""A small cut-over, and everything that must stop one: a few thousand orders, a real broker, the emulator."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from tests.publishing import publish_all
 
 AT = "2026-01-01T12:00:"
 ORDERS = list(islice(orders(77), 6000))
-"""A minute of them: the first half is for the run on Pub/Sub Lite."""
+"""A minute of orders: the first 4,500 are for the run on Pub/Sub Lite."""
 
 
 @pytest.fixture(scope="module")
 def moved(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
-    """The run on Pub/Sub Lite has ended, half of the events are behind it, all are on Kafka."""
+    """Yield a cut-over with all events on Kafka, whose run on Pub/Sub Lite ended after the first 4,500."""
     with KafkaBroker() as broker, Emulator() as lite, led(lite, spark):
         moved = Moved(spark, broker, tmp_path_factory.mktemp("moved"))
         with topics(broker, moved.lite):
@@ -71,7 +71,7 @@ def test_the_plan_says_where_the_old_run_stands(moved: Moved) -> None:
     assert sum(one["processed"] for one in parts) == 4500
     assert sum(one["unread"] for one in parts) == 1500
     assert sum(one["committed"] for one in parts) == 4500
-    # 4,500 orders are 45 seconds; less a watermark of 30 one window of ten seconds is final.
+    # 4,500 orders are 45 seconds; minus a watermark of 30, one window of ten seconds is final.
     assert (planned["finished"], planned["finished_by"]) == (f"{AT}10Z", "the newest window in the sink")
     assert planned["start"] == "2026-01-01T11:59:40Z"
     assert planned["sections"][0]["steps"][0]["command"][-2:] == [
@@ -138,7 +138,7 @@ def test_a_half_written_batch_is_not_read(spark: SparkSession, tmp_path: Path) -
 
 
 def test_the_envelopes_agree_in_what_the_mapping_keeps(spark: SparkSession, moved: Moved) -> None:
-    """Key, value, attributes, and the producer's time, else the time of publishing."""
+    """Compare key, value, attributes, and the producer's time or, without one, the publish time."""
     noon = NOON + timedelta(microseconds=123_000)
     messages = [
         Message(BROWSING.name, b"ann", b"{}", noon, {"trace": [b"1", b"", b"1"], "\u00fc": [b"\xff"]}),
@@ -210,7 +210,7 @@ def test_the_proof_finds_what_is_lost_and_what_is_twice(spark: SparkSession, mov
 
 
 def test_a_topic_that_lacks_events_is_refused(moved: Moved) -> None:
-    """The plan of before the run on Kafka, on topics that are not the mirror's."""
+    """Plan as before the run on Kafka, with topics that are not the mirror's."""
     shutil.rmtree(moved.folder / "checkpoints" / DISCOUNTS.name / "kafka")
     admin = AdminClient({"bootstrap.servers": moved.kafka.kafka_bootstrap_servers})
 

@@ -1,4 +1,4 @@
-"""Where a run on Pub/Sub Lite stands, by a checkpoint written by hand and a real emulator."""
+"""The position of a run on Pub/Sub Lite, from a checkpoint written by hand and a real emulator."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_partition_that_no_batch_has_read_stands_at_its_cursor(spark: SparkSes
             (checkpoint / log / number).write_text(f'v1\n{METADATA}\n{{"0":1}}')
     with Emulator() as lite, led(lite):
         pubsublite.create([PRODUCT], made.old)
-        keys = (b"abc", b"21")  # one of each partition
+        keys = (b"abc", b"21")  # one for each partition
         messages = [Message(PRODUCT.name, key, b"{}", parse("2026-01-01T12:00:00Z")) for key in keys * 4]
         publish_all(pubsublite, made.old, messages)
         with CursorServiceClient(client_options=endpoint(made.old)) as cursors:

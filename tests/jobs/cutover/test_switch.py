@@ -1,4 +1,4 @@
-"""One command line for two runs, and where the second one starts."""
+"""One command line for two runs, and the point at which the second one starts."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def test_what_is_no_running_jobs_flag_is_code_2(
 @pytest.mark.parametrize(
     ("job", "flags", "start"),
     [
-        (DISCOUNTS, [], "11:49"),  # a minute's window and ten minutes ahead of the broker's clock
+        (DISCOUNTS, [], "11:49"),  # a one-minute window, and ten minutes ahead of the broker's clock
         (DISCOUNTS, ["--window=5 minutes", "--max-future-skew=1 minute"], "11:54"),
-        (POPULAR, [], "11:10"),  # ten minutes' window, half an hour from view to purchase, and ten minutes
+        (POPULAR, [], "11:10"),  # a ten-minute window, half an hour from view to purchase, and ten minutes
         (ACTIVITY, ["--window-type=sliding", "--slide=10 seconds"], "11:49"),
     ],
 )
@@ -103,7 +103,7 @@ def test_a_checkpoint_says_watermark_and_offsets_of_its_last_committed_batch(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     metadata = '{"batchWatermarkMs":1767268800000,"batchTimestampMs":1,"conf":{}}'
-    # As Spark writes it for two streams: first as the rows need them, then as the dead letters do.
+    # As Spark writes it for two streams: first for the rows, then for the dead letters.
     lines = f'v1\n{metadata}\n{{"0":4}}\n{{"0":9}}\n{{"1":7,"0":9}}\n{{"0":4,"1":-1}}'
     found = batches(spark, checkpoint(tmp_path, 10, 11, lines), (BROWSING, PURCHASE))
     assert found == Batches(

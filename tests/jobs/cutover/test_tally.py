@@ -1,4 +1,4 @@
-"""Counting events against rows: what is lost, twice and late is found, whatever hides it in the sums."""
+"""Events counted against rows: lost, duplicate and late ones are found even if the sums hide them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def starts(frame: DataFrame) -> list[tuple[str, int]]:
         (MINUTE, MINUTE, [("e0", 0), ("e1", 0), ("e2", 60)]),
         (30 * SECOND, MINUTE, [("e0", -30), ("e0", 0), ("e1", 0), ("e1", 30), ("e2", 30), ("e2", 60)]),
         (40 * SECOND, MINUTE, [("e0", -40), ("e0", 0), ("e1", 0), ("e1", 40), ("e2", 40)]),
-        (2 * MINUTE, MINUTE, [("e0", 0), ("e1", 0)]),  # the third is between two windows
+        (2 * MINUTE, MINUTE, [("e0", 0), ("e1", 0)]),  # the third event is between two windows
     ],
 )
 def test_windows_hold_their_start_and_not_their_end(
@@ -47,7 +47,7 @@ def test_an_event_is_behind_by_what_came_before_it_in_its_partition(spark: Spark
         ("e0", 0, 0),
         ("e1", 0, 1),  # ten seconds behind the newest before it
         ("e2", 0, 2),
-        ("e2", 1, 0),  # and once more in time
+        ("e2", 1, 0),  # and once more, in time
         ("e3", 2, 0),
         ("e4", 0, 9),
         ("e4", 0, 10),
@@ -65,7 +65,7 @@ def groups(
     rows: list[tuple[int, str, int]],
     most: int | None,
 ) -> DataFrame:
-    """`events`: minute, product, late; `rows`: minute, product, orders."""
+    """Return the comparison of `events` (minute, product, late) with `rows` (minute, product, orders)."""
     expected = spark.createDataFrame(
         [(MICROS + minute * 60_000_000, product, late) for minute, product, late in events],
         "start bigint, product_id string, late boolean",

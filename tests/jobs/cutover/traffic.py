@@ -1,4 +1,4 @@
-"""Live publishing and the mirror in a process of their own, beside the one that runs the job."""
+"""Live publishing and the mirror in their own process, beside the one that runs the job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOK = 0.02
 
 
 class Traffic:
-    """Publishes `orders(seed)` and mirrors them, within a `with` block; counts are of messages."""
+    """A `with` block that publishes `orders(seed)` and mirrors them; counts are of messages."""
 
     def __init__(self, seed: int, lite: Namespace, to_kafka: Namespace) -> None:
         spawn = multiprocessing.get_context("spawn")
@@ -49,24 +49,24 @@ class Traffic:
 
     @property
     def published(self) -> int:
-        """Messages published so far."""
+        """Return the number of messages published so far."""
         return int(self._published.value)
 
     @property
     def repeated(self) -> int:
-        """Messages that the mirror has sent a second time."""
+        """Return the number of messages that the mirror has sent a second time."""
         return int(self._repeated.value)
 
     def wait_for_published(self, count: int) -> None:
-        """Until that many messages were published."""
+        """Wait until that many messages have been published."""
         self._wait(lambda: self.published >= count, f"publish {count}")
 
     def wait_for_copied(self, count: int) -> None:
-        """Until that many messages are on Kafka."""
+        """Wait until that many messages are on Kafka."""
         self._wait(lambda: self._copied.value >= count, f"copy {count}")
 
     def stop(self) -> None:
-        """End the publishing."""
+        """Stop publishing."""
         self._stop.set()
         self._wait(self._stopped.is_set, "stop")
 

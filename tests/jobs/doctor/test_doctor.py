@@ -1,4 +1,4 @@
-"""The doctor on this machine: what is well is said to be, and each fault comes with its remedy."""
+"""The doctor on this machine: it reports what is well, and each fault with its remedy."""
 
 from __future__ import annotations
 

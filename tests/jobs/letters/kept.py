@@ -10,7 +10,7 @@ DISCOUNTS, ACTIVITY = "streaming_product_discounts", "product_activity_windows"
 
 
 def line(offset: int, value: str | None = "{}", reason: Any = "quantity is below 1: -3", **more: Any) -> str:
-    """A line of `jobs/runtime/dead_letters.py`, which leaves out what is null; `more` changes fields."""
+    """Return a line of `jobs/runtime/dead_letters.py`, which leaves out nulls; `more` changes fields."""
     fields = {
         **{"reason": reason, "stream": "product-stream", "partition": 0, "offset": offset},
         **{"key": "ann", "value": value, "attributes_base64": {"trace": ["MQ=="]}},
@@ -23,7 +23,7 @@ def line(offset: int, value: str | None = "{}", reason: Any = "quantity is below
 def keep(
     folder: Path, batch: str, *lines: str, of: str = f"{DISCOUNTS}/replay/4f6c", ended: bool = True
 ) -> Path:
-    """Write a batch of dead letters below `--dead-letter-dir`, `of` JOB/SOURCE/APPLICATION."""
+    """Write a batch of dead letters below `--dead-letter-dir`, with JOB/SOURCE/APPLICATION in `of`."""
     kept = folder / of / f"batch={batch}"
     kept.mkdir(parents=True)
     (kept / "part-00000.txt").write_text("".join(f"{one}\n" for one in lines))

@@ -1,4 +1,4 @@
-"""From dead letter to counted row by commands, on a real broker."""
+"""The way from dead letter to counted row by commands, on a real broker."""
 
 from __future__ import annotations
 

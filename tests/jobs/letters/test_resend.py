@@ -1,4 +1,4 @@
-"""Dead letters mended and sent again, to replay files, which have a publisher too."""
+"""Dead letters corrected and sent again, to replay files, which have a publisher too."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Place:
         self.err: list[str] = []
 
     def resend(self, *flags: str) -> str:
-        """Call the command; gives its exit code and what it printed."""
+        """Run the command; return its exit code and what it printed."""
         places = [f"--dead-letter-dir={self.kept}", "--source=replay", f"--replay-dir={self.sent_to}"]
         code = main(["dead-letters", "resend", *places, *flags])
         said = self._capsys.readouterr()
@@ -50,7 +50,7 @@ def test_a_letter_is_mended_and_sent_once_however_often_it_is_called(place: Plac
     assert place.resend(MENDS) == "0: 1 sent, 0 sent before, 0 left by the filter, 0 failed"
     assert place.resend(MENDS) == "0: 0 sent, 1 sent before, 0 left by the filter, 0 failed"
     (arrived,) = place.arrived()
-    del arrived["published_at"]  # the clock's
+    del arrived["published_at"]  # set by the clock
     assert arrived == {
         "stream": "product-stream",
         "partition": 0,
@@ -70,7 +70,7 @@ def test_what_two_jobs_have_kept_is_sent_once_and_another_message_at_its_place_t
     keep(place.kept, "0", line(1, BAD), of=f"{ACTIVITY}/replay/99aa")
     assert place.resend(MENDS) == "0: 1 sent, 2 sent before, 0 left by the filter, 0 failed"
     keep(place.kept, "0", line(1, BAD), of=f"{DISCOUNTS}/replay/after-reset")
-    keep(place.kept, "1", line(1, BAD, published_at="2026-02-01T12:00:00Z"))  # the topic was made again
+    keep(place.kept, "1", line(1, BAD, published_at="2026-02-01T12:00:00Z"))  # the topic was recreated
     keep(place.kept, "2", line(1, BAD + " "))
     assert place.resend(MENDS) == "0: 2 sent, 4 sent before, 0 left by the filter, 0 failed"
 
@@ -226,7 +226,7 @@ def test_a_folder_that_cannot_keep_what_was_sent_is_refused(place: Place) -> Non
 
 
 def test_ctrl_c_ends_between_two_letters_and_the_next_call_goes_on(place: Place, tmp_path: Path) -> None:
-    # Ctrl-C reaches the filter's program too, whose end is no fault of the letter.
+    # Ctrl-C also reaches the filter's program, whose end is not the letter's fault.
     program = "import os, signal; os.kill(os.getppid(), signal.SIGINT); os.kill(os.getpid(), signal.SIGINT)"
     (tmp_path / "filter.sh").write_text(
         f'read value; test "$value" = two && exec "{sys.executable}" -c "{program}"; echo "$value!"'
@@ -272,7 +272,7 @@ def test_what_was_sent_is_on_the_disk_before_more_is_sent(
     )
     keep(place.kept, "0", *(line(offset, BAD) for offset in range(5)))
     assert place.resend(MENDS).startswith("0: 5 sent")
-    assert on_disk == [0, 2, 4, 5]  # the first is the folder's
+    assert on_disk == [0, 2, 4, 5]  # the first sync is the folder's
 
 
 def test_what_could_not_be_noted_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Three orders of one product, a discount, and the one row that they give."""
+"""Three orders of one product, a discount, and the single row that results."""
 
 import json
 
@@ -17,14 +17,14 @@ def _order(name: str, user: str, time: str, quantity: int, price: str) -> tuple[
 ORDERS = (
     _order("a", "ann", "12:00:10", 2, "10.00"),
     _order("b", "bob", "12:00:20", 1, "5.50"),
-    # Ends the window of the others; its own stays open.
+    # Ends the others' window; its own stays open.
     _order("c", "bob", "12:03:00", 1, "1.00"),
 )
 """Keys and values."""
 
 
 def told(rows: DataFrame) -> list[tuple[object, ...]]:
-    """The job's rows, as `ROW` says them."""
+    """Return the job's rows in the form of `ROW`."""
     money = (f"cast({name} as string)" for name in ("gross_revenue", "discount_amount", "net_revenue"))
     start = "date_format(window_start, 'HH:mm')"
     counted = ("product_id", "orders", "discounted_orders", "units")

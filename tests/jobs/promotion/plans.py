@@ -1,4 +1,4 @@
-"""Plans for tests: a good one, which each test spoils by the one flag that it is about."""
+"""Plans for tests: a good one, which each test spoils with the one flag it is about."""
 
 from datetime import date
 from pathlib import Path
@@ -18,23 +18,23 @@ KAFKA = (*PLACE, IMAGE, "--source=kafka", "--kafka-bootstrap-servers=broker:9092
 
 
 def planned(output: Path, *flags: str, today: date = TODAY) -> Plan:
-    """The plan of the discounts' job for these flags; its package lies below `output`."""
+    """Return the plan of the discounts job for these flags; its package lies below `output`."""
     target, of_the_job, _ = parse(plan.flags("plan"), [f"--output={output}", *flags])
     return plan.make(promotion(DISCOUNTS, target, of_the_job), today)
 
 
 def refusals(made: Plan) -> list[str]:
-    """What is refused, without the word."""
+    """Return the refusals, without that word."""
     found = [str(finding) for finding in made.findings if finding.kind == "refused"]
     return [text.removeprefix("refused: ") for text in found]
 
 
 def warnings(made: Plan) -> list[str]:
-    """What is warned of, without the word."""
+    """Return the warnings, without that word."""
     return [str(finding).removeprefix("warning: ") for finding in made.findings if finding.kind == "warning"]
 
 
 def commands(made: Plan) -> list[tuple[str, ...]]:
-    """Every command of the plan, those that ask included."""
+    """Return every command of the plan, including those that ask."""
     steps = [step for section in made.sections for step in section.steps]
     return [command for step in steps for command in (step.command, step.unless) if command]

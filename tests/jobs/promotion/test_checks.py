@@ -1,4 +1,4 @@
-"""The checks: a plan that cannot work is refused with the reason and the remedy, all reasons at once."""
+"""The checks: a plan that cannot work is refused with reason and remedy, and with all reasons at once."""
 
 from datetime import date
 from pathlib import Path
@@ -27,7 +27,7 @@ LITE_JARS = "https://github.com/googleapis/java-pubsublite-spark"
 VERSIONS = "https://cloud.google.com/dataproc/docs/concepts/versioning/dataproc-version-clusters"
 USE_2_3 = "remedy: --image-version 2.3-debian12"
 
-# What is spoilt, and the one reason that follows.
+# The spoiled flag, and the one reason that follows.
 REFUSED = {
     "Scala 2.13": (
         [*LITE, "--sink=parquet", "--image-version=3.0-debian13"],

@@ -1,4 +1,4 @@
-"""Google's login on executors and a driver of their own, where Spark's older Guava is there first."""
+"""Google's login on separate executors and a separate driver, where Spark's older Guava comes first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SOLD, COUNTED = Stream("purchase-stream"), Stream("counted-rehearsal")
 
 @pytest.fixture
 def dataproc(sasl: SaslBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataprocEmulator]:
-    """A Dataproc whose machines are Google's account."""
+    """Run a Dataproc whose machines are Google's account."""
     for name, value in sasl.environment.items():
         monkeypatch.setenv(name, value)
     with DataprocEmulator() as emulator:

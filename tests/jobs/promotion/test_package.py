@@ -153,14 +153,14 @@ def write_input(folder: Path) -> None:
 
 
 def spark_submit(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """In a folder and an environment that know nothing of the checkout."""
+    """Run spark-submit in a folder and an environment that know nothing of the checkout."""
     environment = {
         "PATH": "/usr/bin:/bin",
         "JAVA_HOME": str(java_home()),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
     }
-    # The file system is for speed only; Dataproc's is HDFS and gs://.
+    # The file system is only for speed; Dataproc's is HDFS and gs://.
     (bare,) = connectors.jars("local")
     settings = (
         "spark.ui.enabled=false", "spark.sql.shuffle.partitions=1", "spark.driver.host=127.0.0.1",

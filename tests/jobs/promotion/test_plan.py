@@ -1,4 +1,4 @@
-"""The plan's commands: in order, for a shell as they are, and such as gcloud itself takes."""
+"""The plan's commands: in order, ready to paste into a shell, and accepted by gcloud itself."""
 
 import json
 import os
@@ -21,7 +21,7 @@ MANAGED = (
     *PLACE, IMAGE, "--project-number=123456", "--source=kafka", "--kafka-cluster=events",
     "--sink=kafka", "--sink-topic=insights",
 )  # fmt: skip
-# Reads commands, one JSON array a line, by the parser of the gcloud that is installed.
+# Reads commands, one JSON array per line, with the parser of the installed gcloud.
 GCLOUDS_PARSER = """
 import json, sys
 sys.path[:0] = [sys.argv[1] + "/lib", sys.argv[1] + "/lib/third_party"]
@@ -243,7 +243,7 @@ def test_no_flag_of_the_plan_is_also_a_jobs(capsys: pytest.CaptureFixture[str]) 
     assert own & set(capsys.readouterr().out.replace(",", " ").split()) == set()
 
 
-# Stands where gcloud would, for what a shell makes of the text; writes its words down and gives a job's id.
+# Stands in for gcloud to show what a shell makes of the text; records its words and returns a job id.
 LISTENER = """#!/usr/bin/env python3
 import json, sys
 with open(sys.argv[0] + ".heard", "a") as heard:

@@ -1,4 +1,4 @@
-"""A release from begin to end: the real gcloud, a Dataproc and a Pub/Sub Lite on this machine."""
+"""A release from start to finish: the real gcloud, with a Dataproc and a Pub/Sub Lite on this machine."""
 
 import json
 import re
@@ -29,7 +29,7 @@ PLACE = ("--cluster=rehearsal", "--region=us-central1", "--bucket=my-bucket", "-
 
 @pytest.fixture
 def dataproc(monkeypatch: pytest.MonkeyPatch) -> Iterator[DataprocEmulator]:
-    """gcloud and Google's clients led to emulators of this test's own, and the jobs too."""
+    """Lead gcloud, Google's clients and the jobs to this test's own emulators."""
     with Emulator() as lite:
         for name, value in lite.env.items():
             monkeypatch.setenv(name, value)

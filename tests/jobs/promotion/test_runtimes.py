@@ -1,4 +1,4 @@
-"""The facts: each with its source, and true of the jars where a jar can be asked."""
+"""The facts about runtimes: each has its source, and is true of the jars where a jar can tell."""
 
 import re
 import tomllib
@@ -75,7 +75,7 @@ def test_the_facts_of_a_set_are_those_of_its_jars(name: str) -> None:
 
 
 def java_of(jar: Path) -> int:
-    """The Java that loads the jar's classes: the newest class file version of its first classes."""
+    """Return the Java that loads the jar: the newest class file version of its first classes."""
     with zipfile.ZipFile(jar) as archive:
         classes = [
             name

@@ -1,4 +1,4 @@
-"""`submit`: the plan's commands through the real gcloud, once, and a clear end where one fails."""
+"""`submit`: the plan's commands through the real gcloud, once, and a clear end if one fails."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.jobs.promotion.plans import LITE, planned
 
 @pytest.fixture
 def lite_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process's gcloud led to an emulator of Pub/Sub Lite of its own."""
+    """Lead this process's gcloud to a separate Pub/Sub Lite emulator."""
     with Emulator() as lite:
         for name, value in lite.env.items():
             monkeypatch.setenv(name, value)

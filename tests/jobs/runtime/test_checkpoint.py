@@ -1,4 +1,4 @@
-"""The checkpoint guard: continue, or refuse with what has changed and the command that begins anew."""
+"""The checkpoint guard: continue, or refuse with what has changed and the command that starts over."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_refused(spark: SparkSession, tmp_pat
 
 def test_a_checkpoint_that_can_no_longer_be_written_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     open_checkpoint(spark, str(tmp_path), CONTRACT)
-    (tmp_path / "job" / "kafka" / ".writable.writing").mkdir()  # refuses the superuser too
+    (tmp_path / "job" / "kafka" / ".writable.writing").mkdir()  # blocks the superuser too
     with pytest.raises(CheckpointError, match=r"job/kafka: cannot be written .* see --checkpoint-root"):
         open_checkpoint(spark, str(tmp_path), CONTRACT)
 

@@ -1,4 +1,4 @@
-"""A checkpoint on a disk is one run's at a time, and free again however that run ends."""
+"""A checkpoint on a disk belongs to one run at a time, and is free again however that run ends."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_a_first_start_writes_nothing_into_a_checkpoint_that_another_holds(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two first starts at once: the contract would be the loser's."""
+    """Of two first starts at once, the loser must not write its contract."""
     checkpoint = Path(path_of(str(tmp_path), ACTIVITY.name, "replay"))
     checkpoint.parent.mkdir()
     with held(str(checkpoint)):

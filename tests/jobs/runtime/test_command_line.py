@@ -1,4 +1,4 @@
-"""The command line: what is taken, and one line with exit code 2 for what is not."""
+"""The command line: what it accepts, and one line with exit code 2 for what it does not."""
 
 from __future__ import annotations
 

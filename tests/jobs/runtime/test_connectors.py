@@ -22,7 +22,10 @@ FETCH_LOCAL = "import sys; from jobs.runtime import connectors; connectors.fetch
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """An empty directory for jars, but for what Ivy already has: no test here needs the network twice."""
+    """Return a directory for jars that is empty except for what Ivy already has.
+
+    No test here needs the network twice.
+    """
     cache = connectors.directory() / ".ivy" / "cache" / "com.globalmentor"
     if cache.is_dir():
         shutil.copytree(cache, tmp_path / ".ivy" / "cache" / cache.name)
@@ -104,7 +107,7 @@ def test_all_are_more_than_what_the_jobs_need(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize(
     ("name", "newer"),
-    # Google's login does not run on Spark's, so these come ahead of them: see runtimes.toml.
+    # Google's login does not run on Spark's own, so these come first: see runtimes.toml.
     [
         ("kafka", set()),
         ("delta", set()),

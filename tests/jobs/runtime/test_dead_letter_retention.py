@@ -1,4 +1,4 @@
-"""Dead letters that are too old go, and no others."""
+"""Dead letters that are too old are deleted, and no others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def left(folder: Path) -> list[str]:
 
 
 class Told:
-    """The checkpoint of `own`, whose batches up to `planned` are planned, and what is said of a look."""
+    """The checkpoint of `own`, with batches planned up to `planned`, and what a look at its letters says."""
 
     def __init__(self, spark: SparkSession, folder: Path, planned: int) -> None:
         self._spark, self._checkpoint = spark, folder / "checkpoint"

@@ -1,4 +1,4 @@
-"""The files that dead letters are kept in."""
+"""The files that keep dead letters."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ A_MIB = b'"' + b"x" * 2**20 + b'"'
 
 
 def value(**tokens: str | None) -> bytes:
-    """A good order's JSON with these tokens instead; None leaves the field out."""
+    """Return a good order's JSON with these tokens instead; None leaves the field out."""
     fields = {**GOOD, **tokens}
     return ("{" + ",".join(f'"{k}":{v}' for k, v in fields.items() if v is not None) + "}").encode()
 
@@ -311,7 +311,7 @@ def test_a_reason_shows_the_offending_value_shortened_and_escaped(reasons: dict[
 
 @pytest.fixture(scope="module")
 def parsed(spark: SparkSession) -> dict[str, Row]:
-    """By case the event, or the reason where it is a dead letter."""
+    """Return the event of each case, or the reason if it is a dead letter."""
     frame = checked(spark, {name: (with_id(case[0], name), 0) for name, case in FINE.items()})
     columns = ("event_id", "event_time", "user_id", "product_id", "quantity", "unit_price")
     found = {row[0]: row for row in frames.rows(events.good(frame).select(*columns))}
@@ -338,7 +338,7 @@ def test_a_view_needs_no_order_fields_and_ignores_wrong_ones(spark: SparkSession
 
 
 def test_the_clock_of_a_producer_does_not_vouch_for_its_own_events(spark: SparkSession) -> None:
-    """`published_at` may be the producer's: ahead of our clock, or none at all, our clock decides."""
+    """`published_at` may be the producer's: if it is ahead of our clock or missing, our clock decides."""
     far = datetime(2200, 1, 1, tzinfo=UTC)
     rows: list[tuple[object, ...]] = [
         (BROWSING.name, 0, number, None, bytearray(value(event_time='"2200-01-01T00:00:00Z"')), {}, at, None)
@@ -364,14 +364,14 @@ def test_an_event_counts_once_in_a_batch(spark: SparkSession) -> None:
 
 
 def events_and_dead_letters(envelopes: DataFrame) -> DataFrame:
-    """Both, as a job writes them in one query."""
+    """Return both, as a job writes them in one query."""
     frame = frames.check(envelopes, PRODUCT.name, WATERMARK, SKEW)
     return together({"event": events.good(frame), "dead_letter": events.dead_letters(frame)})
 
 
 @pytest.fixture(scope="module")
 def plan(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The physical plan of a batch of a stream that writes events and dead letters."""
+    """Return the physical plan of a batch of a stream that writes events and dead letters."""
     folder = tmp_path_factory.mktemp("plan")
     frames.envelopes(spark, PRODUCT.name, [(0, Message(0, value(), PUBLISHED))]).write.parquet(
         str(folder / "in")
@@ -396,7 +396,7 @@ def test_dead_letters_read_the_shuffle_of_deduplication(plan: str) -> None:
 
 
 def test_a_later_batch_compiles_no_query_anew(spark: SparkSession, tmp_path: Path) -> None:
-    """What differs from batch to batch, a seed or the time, is not in the code that Spark generates."""
+    """Keep what differs from batch to batch, a seed or the time, out of the code that Spark generates."""
     for minute in range(4):
         message = Message(minute, value(event_time=f'"2024-03-01T10:0{minute}:00Z"'), PUBLISHED)
         frame = frames.envelopes(spark, PRODUCT.name, [(0, message)])
@@ -412,5 +412,5 @@ def test_a_later_batch_compiles_no_query_anew(spark: SparkSession, tmp_path: Pat
 
     writer = events_and_dead_letters(files).writeStream.foreachBatch(write).trigger(availableNow=True)
     writer.option("checkpointLocation", str(tmp_path / "checkpoint")).start().awaitTermination()
-    # The condition on the watermark is compiled again when that has moved.
+    # The condition on the watermark is compiled again when the watermark has moved.
     assert counts[-1] - counts[0] <= 4, counts

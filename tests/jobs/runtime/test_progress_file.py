@@ -1,4 +1,4 @@
-"""The progress file: a line of JSON a batch, bounded, and alive while the query is."""
+"""The progress file: a line of JSON per batch, bounded, and kept alive while the query runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A query by itself: what it ends with, and that it stops between two batches."""
+"""A query on its own: how it ends, and that it stops between two batches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPTIONS = Namespace(trigger="available-now", output_mode="append", progress_dir=
 
 @pytest.fixture
 def output(spark: SparkSession, tmp_path: Path) -> DataFrame:
-    """A job's output in two batches, a row each."""
+    """Return a job's output in two batches of a row each."""
     for number in range(2):
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / f"{number}.txt").write_text(f"{number}\n")
@@ -38,7 +38,7 @@ def output(spark: SparkSession, tmp_path: Path) -> DataFrame:
 
 @pytest.fixture
 def query(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[[Write], Query]]:
-    """Make a query for what writes its batches."""
+    """Yield a function that makes a query from the function that writes its batches."""
     made: list[Query] = []
 
     def make(write: Write) -> Query:
@@ -73,7 +73,7 @@ def test_a_stop_lets_the_running_batch_finish_and_begins_no_other(
         written.append(rows.count())
 
     stopped = query(write)
-    assert stopped.run(output, changed) is False  # a table that has changed meanwhile starts nothing
+    assert stopped.run(output, changed) is False  # a table that has changed in the meantime starts nothing
     assert (written, commits(tmp_path)) == ([1], ["0"])
     assert stopped.progress.totals.batches == 1
 

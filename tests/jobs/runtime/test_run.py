@@ -1,4 +1,4 @@
-"""A run as a user meets it: what goes wrong says so in one line, and a job stops, continues and recovers."""
+"""A run as a user meets it: a fault is reported in one line, and a job stops, continues and recovers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[KafkaBroker]:
-    """A broker of this module's own: its tests make and delete the streams' topics."""
+    """Run a broker for this module alone: its tests create and delete the streams' topics."""
     with KafkaBroker() as own:
         yield own
 
@@ -40,7 +40,7 @@ def event(name: str, minute: float, **fields: object) -> bytes:
 
 
 def replay(folder: Path, stream: Stream, *batches: list[bytes]) -> str:
-    """Files of these messages, one a micro-batch, published at noon; the flag for them."""
+    """Write files of these messages, one per micro-batch, published at noon; return the flag for them."""
     offset = 0
     for number, batch in enumerate(batches, 1):
         records = [
@@ -66,7 +66,7 @@ def rows(spark: SparkSession, folder: Path) -> list[tuple[object, ...]]:
 def test_an_event_from_the_future_does_not_silence_those_after_it(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a guard the event of 2037 puts the watermark there, and all that follow are late for ever."""
+    """Without a guard, the event of 2037 moves the watermark there, and all that follow are late forever."""
     poison = event("x", 0).replace(b"2026", b"2037")
     files = replay(
         tmp_path, BROWSING, [event("a", 0), poison], [event("b", 1), event("c", 1.5)], [event("d", 3)]
@@ -100,7 +100,7 @@ def test_it_says_why_nothing_comes_out(
 
 
 def test_a_batch_that_comes_again_after_a_crash_counts_once(spark: SparkSession, tmp_path: Path) -> None:
-    """As after a crash between the sink's write and the commit: the last batch with rows is not committed."""
+    """Leave the last batch with rows uncommitted, as a crash between the sink's write and the commit does."""
     command = [replay(tmp_path, BROWSING, [event("a", 0)], [event("b", 2)]), *places(tmp_path)]
     assert run(ACTIVITY, command) == 0
     assert rows(spark, tmp_path) == [("12:00", "mug", 1)]

@@ -1,4 +1,4 @@
-"""What a session asks of the machine."""
+"""A session's demands on the machine."""
 
 from __future__ import annotations
 

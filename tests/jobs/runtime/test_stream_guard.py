@@ -1,4 +1,4 @@
-"""When a running job is stopped because a stream has become another one."""
+"""Stopping a running job because a stream has been replaced by another one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECKPOINT = Checkpoint("/c/job/kafka", "application", False, "RESET")
 
 
 def fail_under_guard(identities: Callable[[], Mapping[str, str]], stopped: list[str]) -> None:
-    """A run that polls twice at once, for which one look is due, and fails then."""
+    """Poll twice at once under the guard, with one look due, then fail."""
     with StreamGuard(identities, CHECKPOINT, CONTRACT, lambda: stopped.append("stop")) as guard:
         assert guard.before(lambda: True)()
         assert not guard.before(lambda: False)()

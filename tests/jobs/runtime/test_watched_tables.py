@@ -111,7 +111,7 @@ def test_a_folder_in_its_place_is_reported_and_the_table_stays(
 
 @dataclass(frozen=True)
 class Broken:
-    """A table with a bug that only some content brings to light."""
+    """A table with a bug that only certain content triggers."""
 
     flag: Flag
 

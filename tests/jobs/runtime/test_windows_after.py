@@ -1,4 +1,4 @@
-"""`--windows-after`: a run on another source goes on in the same table and writes no window twice."""
+"""`--windows-after`: a run on another source continues in the same table and writes no window twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.jobs.runtime.test_run import event, replay
 
 FIRST = [[event("a", 0), event("b", 1)], [event("c", 3)]]
 SECOND = [[event("b", 1), event("c", 3), event("d", 3.5)], [event("e", 6)]]
-"""Minutes 0 and 1 are final in the first; the second begins anew in minute 1, and 1 and 3 are final."""
+"""Minutes 0 and 1 are final in the first run; the second starts over in minute 1, and 1 and 3 are final."""
 
 
 def flags(folder: Path, name: str, batches: list[list[bytes]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The BigQuery sink: Google's unmodified connector and client against a stand-in of the service."""
+"""The BigQuery sink: Google's unmodified connector and client against a stand-in for the service."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_new_checkpoint_is_refused_where_rows_are_but_not_one_that_goes_on(
 
 
 def command(folder: Path, *flags: str) -> list[str]:
-    """Two batches: the second adds to a window of the first."""
+    """Return the command for two batches, the second of which adds to a window of the first."""
     files = replay(folder, BROWSING, [event("a", 0), event("b", 1)], [event("c", 1.5), event("d", 3)])
     return [
         *(files, f"--checkpoint-root={folder / 'checkpoints'}", "--watermark=1 second"),

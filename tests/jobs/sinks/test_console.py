@@ -1,4 +1,4 @@
-"""The console sink by itself: what other people's texts may do to a terminal."""
+"""The console sink on its own: what text from others may do to a terminal."""
 
 from __future__ import annotations
 

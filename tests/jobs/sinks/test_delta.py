@@ -1,4 +1,4 @@
-"""The Delta sink by itself: what it writes, and what a killed write leaves for the next one."""
+"""The Delta sink on its own: what it writes, and what a killed write leaves for the next one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUNNING = Results("job", "application", ("window_start", "product_id"), ("window
 
 
 def frame(spark: SparkSession, *rows: tuple[str | None, int]) -> DataFrame:
-    """Cached and computed, as a batch's rows are when they come to a sink."""
+    """Return a frame that is cached and computed, as a batch's rows are when they reach a sink."""
     schema = "window_start timestamp, product_id string, events long"
     cached = spark.createDataFrame([(NOON, *row) for row in rows], schema).persist()
     cached.count()
@@ -32,7 +32,7 @@ def frame(spark: SparkSession, *rows: tuple[str | None, int]) -> DataFrame:
 
 @pytest.fixture(params=["delta-rs", "Spark", "too large for delta-rs"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What works on the table: the rows must be the same."""
+    """Choose the library that works on the table: the rows must be the same."""
     if request.param == "Spark":
         monkeypatch.setitem(sys.modules, "deltalake", None)
     if request.param == "too large for delta-rs":
@@ -41,7 +41,7 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 @contextmanager
 def no_history(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> Iterator[None]:
-    """Let a version of a new table be deleted as soon as it is not the newest."""
+    """Allow a version of a new table to be deleted as soon as it is not the newest."""
     monkeypatch.setattr(delta_rs, "RETENTION", timedelta(0))
     names = [name for name in delta.SETTINGS if "RetentionDuration" in name]
     for name in names:
@@ -105,7 +105,7 @@ def test_the_log_is_shortened(spark: SparkSession, tmp_path: Path, monkeypatch: 
 
 
 def nothing(table: Path) -> None:
-    """Killed before the write."""
+    """Leave nothing: killed before the write."""
 
 
 def a_folder(table: Path) -> None:
@@ -113,7 +113,7 @@ def a_folder(table: Path) -> None:
 
 
 def data_without_a_log(table: Path) -> None:
-    """Killed before the commit: Spark's own file and its checksum."""
+    """Leave Spark's own file and its checksum: killed before the commit."""
     table.mkdir()
     (table / "part-00000-0b5f8a5e-8a3c-4a3b-9f0e-1c5d1d3f7a11-c000.snappy.parquet").write_bytes(b"PAR1")
     (table / ".part-00000-0b5f8a5e-8a3c-4a3b-9f0e-1c5d1d3f7a11-c000.snappy.parquet.crc").write_bytes(b"crc")
@@ -137,7 +137,7 @@ STEPS = (nothing, a_folder, data_without_a_log, an_empty_log, a_commit_not_yet_r
 def test_a_kill_while_the_table_is_made_leaves_no_table(
     spark: SparkSession, tmp_path: Path, killed: Callable[[Path], None], upsert: bool
 ) -> None:
-    """Whether the run goes on from its checkpoint or the checkpoint was reset, which is fresh then."""
+    """Cover a run that continues from its checkpoint, and one whose checkpoint was reset and so is fresh."""
     killed(tmp_path / "rows")
     options = Namespace(sink_path=str(tmp_path / "rows"))
     assert delta.written(spark, options) is None
@@ -154,7 +154,7 @@ def test_a_kill_while_the_table_is_made_leaves_no_table(
 def test_the_first_batch_again_after_the_table_was_made_counts_once(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """Killed after the table's commit and before the checkpoint's: another process takes the batch up."""
+    """Another process takes up the batch after a kill between the table's commit and the checkpoint's."""
     options = Namespace(sink_path=str(tmp_path / "rows"))
     for write in (delta.open_sink(spark, options, replace(RUNNING, fresh=fresh)) for fresh in (True, False)):
         write(frame(spark, ("mug", 1), ("cup", 1)), 0)

@@ -1,4 +1,4 @@
-"""The Kafka sink by itself: what a message's key and value are, on a real broker."""
+"""The Kafka sink on its own: a message's key and value, on a real broker."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def options(broker: KafkaBroker, topic: str | None) -> Namespace:
 
 
 def frame(spark: SparkSession, *rows: tuple[int, str, str]) -> DataFrame:
-    """Rows by the minute of the day at which their window starts."""
+    """Return rows by the minute of the day at which their window starts."""
     columns = "window_start timestamp, product_id string, net_revenue decimal(18,2)"
     whole = [(MIDNIGHT + timedelta(minutes=minute), name, Decimal(net)) for minute, name, net in rows]
     return spark.createDataFrame(whole, columns)
 
 
 def sent(broker: KafkaBroker, topic: str, count: int) -> list[tuple[str, dict[str, str]]]:
-    """Keys and values on the topic's one partition, in order."""
+    """Return keys and values on the topic's one partition, in order."""
     consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": topic})
     consumer.assign([TopicPartition(topic, 0, 0)])
     messages = consumer.consume(count, 30)

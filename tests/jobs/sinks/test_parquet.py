@@ -1,4 +1,4 @@
-"""The Parquet sink by itself."""
+"""The Parquet sink on its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The discounts file: what is a clear error at the start, and what an event's discount is."""
+"""The discounts file: what is a clear error at the start, and which discount applies to an event."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load(spark: SparkSession, folder: Path, text: str | bytes) -> list[Row]:
     return frames.rows(DISCOUNTS.load(spark, str(file)))
 
 
-# The text, and what the message must name: line, column, what is there.
+# The text, and what the message must name: line, column, content.
 FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "empty file": ("", ["line 1", "user_id"]),
     "missing column": ("user_id,product_id\nann,tea\n", ["line 1", "'discount_percent'"]),
@@ -184,7 +184,7 @@ def test_a_small_table_is_broadcast(spark: SparkSession, tmp_path: Path) -> None
 
 
 def test_at_every_instant_the_highest_valid_percent_and_no_other(spark: SparkSession, tmp_path: Path) -> None:
-    """200 products with up to six overlapping offers each, asked at, before and after every bound."""
+    """Build 200 products of up to six overlapping offers, and query at, before and after every bound."""
     random = Random(7)
     offers = some_offers(random, 200)
     found = [Offer(*row) for row in load(spark, tmp_path, csv(offers))]
@@ -201,7 +201,7 @@ def test_at_every_instant_the_highest_valid_percent_and_no_other(spark: SparkSes
 
 
 def some_offers(random: Random, products: int) -> list[Offer]:
-    """Up to six offers a product, many of which overlap."""
+    """Return up to six offers per product, many of which overlap."""
     return [_offer(random, f"p{product}") for product in range(products) for _ in range(random.randint(1, 6))]
 
 

@@ -1,4 +1,4 @@
-"""A large discounts' file, read by Spark, beside the same file read line by line in Python."""
+"""A large discounts file read by Spark, compared with the same file read line by line in Python."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ SPOILS = [*"\",;'\\ \t\0-+.:Z0T_é\u00a0\u0663", "\ud83c", '""', ',"']
 
 
 def lines(random: Random, count: int) -> Iterator[bytes]:
-    """Lines of which some are right, some nearly, and some spoilt by a character or a byte."""
+    """Yield lines, some right, some nearly right, and some spoiled by a character or a byte."""
     for _ in range(count):
         cells = [random.choice(kind) for kind in (IDS, IDS, PERCENTS, TIMES, TIMES)]
         if random.random() < 0.5:
@@ -104,7 +104,7 @@ def test_what_spark_takes_by_itself_is_what_python_reads(spark: SparkSession, tm
 
 
 def test_both_ways_give_the_same_rows(spark: SparkSession, tmp_path: Path) -> None:
-    """Overlaps, lines that only Python takes, quotations, blank lines, and a name that is a pattern."""
+    """Cover overlaps, lines that only Python takes, quotations, blank lines, and a name that is a pattern."""
     file = tmp_path / "offers[1]{2}*.csv"
     odd = f'eve,tea,5,{DAY}T10:00:00-00:00,\n\n"e""ve","a,b"," 7 ",,\r\n'
     file.write_text("\ufeff" + csv(some_offers(Random(5), 50)) + odd, newline="")
@@ -116,7 +116,7 @@ def test_both_ways_give_the_same_rows(spark: SparkSession, tmp_path: Path) -> No
 
 @pytest.fixture
 def small_blocks(spark: SparkSession) -> Iterator[None]:
-    """A file of a few lines is read in many parts."""
+    """Read a file of a few lines in many parts."""
     sizes = {"spark.sql.files.maxPartitionBytes": "64", "spark.sql.files.openCostInBytes": "1"}
     for name, value in sizes.items():
         spark.conf.set(name, value)
