@@ -1,4 +1,4 @@
-"""The broker that a notebook publishes to and reads, a Spark session for it, and faults told in one line."""
+"""The broker that a notebook publishes to and reads, its Spark session, and one-line messages for faults."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from sources.source_flags import parse
 
 DEFAULT = "kafka"
 LOG = Path(tempfile.gettempdir(), f"twinstream-notebook-{os.getpid()}.log")
-"""What Spark's Java process says, which would be pages in a cell."""
+"""The log of Spark's Java process, which would fill pages in a cell."""
 
 SETTINGS = {"spark.sql.shuffle.partitions": "1"}
-"""A notebook reads little, and every partition costs each step its share of time."""
+"""A notebook reads little, and every partition adds time to each step."""
 
 
 @dataclass(frozen=True)
 class Broker:
-    """`flags` are those with which a job reads this broker; `address` says where it is."""
+    """A broker; `flags` are those with which a job reads it, `address` says where it is."""
 
     spark: SparkSession
     source: Source
@@ -46,22 +46,22 @@ class Broker:
 
     @property
     def address(self) -> str:
-        """Where the broker is, for a person."""
+        """Return where the broker is, in words."""
         of = self.options
         if of.source == "pubsublite":
             return f"Pub/Sub Lite, project {of.pubsublite_project or 1}, {of.pubsublite_location}"
         return f"Kafka at {of.kafka_bootstrap_servers}"
 
     def since(self, moment: datetime) -> tuple[str, ...]:
-        """The flags by which a fresh query reads what was published since `moment`.
+        """Return the flags with which a fresh query reads what was published since `moment`.
 
-        Pub/Sub Lite has no such flag: there it reads on where the subscription's last reader stopped.
+        Pub/Sub Lite has no such flag: there the query continues where the subscription's last reader stopped.
         """
         starting = [f"--kafka-starting={instants.text(moment)}"] if self.options.source == "kafka" else []
         return (*self.flags, *starting)
 
     def from_now_on(self) -> tuple[str, ...]:
-        """The flags by which a fresh query reads what is published from now on."""
+        """Return the flags with which a fresh query reads what is published from now on."""
         if self.options.source == "pubsublite":
             from sources.clients.pubsublite_resources import renew_subscription
 
@@ -74,10 +74,11 @@ class Broker:
 
 
 def connect(reader: str) -> Broker:
-    """The broker that TWINSTREAM_SOURCE names (Kafka where it names none), its topics made where they lack.
+    """Connect to the broker that TWINSTREAM_SOURCE names (Kafka by default), and create missing topics.
 
-    `reader` is who reads: on Pub/Sub Lite it has subscriptions of its own, `STREAM-subscription-READER`.
-    From here on times are UTC, and a fault ends a cell with one line instead of a page. Raises SourceError.
+    `reader` names the reader, which has its own subscriptions on Pub/Sub Lite, `STREAM-subscription-READER`.
+    From here on times are UTC, and a fault ends a cell with one line instead of a page. Raise SourceError if
+    the source cannot be used.
     """
     os.environ["TZ"] = "UTC"  # PySpark shows timestamps in the process's zone
     time.tzset()
@@ -95,7 +96,7 @@ def connect(reader: str) -> Broker:
 
 @contextmanager
 def _java_writing_to(log: Path) -> Iterator[None]:
-    """Processes that are started in the block have this file for standard error, as long as they live."""
+    """Redirect to this file the standard error of processes started in the block, as long as they live."""
     before = os.dup(2)
     with log.open("ab") as file:
         os.dup2(file.fileno(), 2)
@@ -120,7 +121,7 @@ def tell_faults_in_one_line() -> None:
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong, in one line."""
+    """Return what went wrong, in one line."""
     if isinstance(error, StreamingQueryException | Py4JJavaError):
         return failure(error)
     return " ".join(str(error).split())

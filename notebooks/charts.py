@@ -1,4 +1,4 @@
-"""Charts of a job's rows, in the colours of the pictures."""
+"""Charts of a job's rows, in the colors of the pictures."""
 
 # mypy: allow-untyped-calls
 from __future__ import annotations
@@ -15,7 +15,7 @@ from notebooks.timeline import GREY, INK, ORANGE, SKY
 
 
 def ranking(values: pd.Series, *, title: str, top: int = 10) -> Figure:
-    """The largest `values`, a bar each, named by the index, the best first."""
+    """Draw the largest `values` as bars, named by the index, best first."""
     best = values.sort_values(ascending=False).head(top)
     drawn, axes = _empty(title, (8, 0.8 + 0.3 * top))
     bars = axes.barh(range(len(best)), best.to_numpy(dtype=float), color=SKY)
@@ -28,7 +28,7 @@ def ranking(values: pd.Series, *, title: str, top: int = 10) -> Figure:
 
 
 def by_window(rows: pd.DataFrame, columns: Sequence[str], *, title: str) -> Figure:
-    """The sums of `columns` over all rows of a window, one upon the other, the windows by their start."""
+    """Draw the sums of `columns` over all rows of a window as stacked bars, the windows by their start."""
     drawn, axes = _empty(title, (8, 3))
     sums = rows.groupby(["window_start", "window_end"])[list(columns)].sum().astype(float).reset_index()
     start, end = mdates.date2num(sums["window_start"]), mdates.date2num(sums["window_end"])

@@ -1,4 +1,4 @@
-"""A job's query, run step by step: each step takes what is at the broker now, as one batch, and ends."""
+"""A job's query, run step by step: each step reads what the broker holds now, as one batch, and ends."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Pick = Callable[[DataFrame], DataFrame]
 
 
 def everything(envelopes: DataFrame) -> DataFrame:
-    """All messages."""
+    """Return all messages."""
     return envelopes
 
 
 class JobQuery:
-    """The query that `python -m jobs run JOB` runs, its results brought into this process.
+    """The query that `python -m jobs run JOB` runs, with its results collected in this process.
 
-    `flags` are the job's, those of the broker included. `pick` says which envelopes to read. With
-    `keep_events` the events that the job works with are kept too. Each step goes on where the last one ended.
-    Raises what the job would: SourceError, TableError.
+    `flags` are the job's, including those of the broker. `pick` selects the envelopes to read. With
+    `keep_events`, the events that the job works with are kept too. Each step continues where the last one
+    ended. Errors are those of the job: SourceError, TableError.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class JobQuery:
         self._steps: list[dict[str, object]] = []
 
     def step(self) -> None:
-        """Take what is there now, and everything that became final by it."""
+        """Read what is there now, and collect everything that became final with it."""
         number = len(self._steps) + 1
         query = (
             together(self._parts)
@@ -68,17 +68,17 @@ class JobQuery:
 
     @property
     def rows(self) -> pd.DataFrame:
-        """The job's rows so far, the last one of each key; `step` says in which step it came out."""
+        """Return the job's rows so far, the last one of each key; `step` is the step that emitted it."""
         rows = self._table("row").drop_duplicates(list(self._job.key), keep="last")
         return rows.sort_values(list(self._job.order or self._job.key), ignore_index=True)
 
     @property
     def events(self) -> pd.DataFrame:
-        """The events that the job worked with, each once, and `stream` and `step`."""
+        """Return the events that the job worked with, each once, with `stream` and `step`."""
         return self._table("event")
 
     def events_of(self, stream: Stream) -> DataFrame:
-        """The stream's events as a frame of Spark, with the columns that the job's own functions take."""
+        """Return the stream's events as a Spark DataFrame with the columns that the job's functions take."""
         schema = self._good[stream.name].schema
         taken = (row for row in self._taken["event"] if row["stream"] == stream.name)
         rows = [[row[name] for name in schema.names] for row in taken]
@@ -86,7 +86,7 @@ class JobQuery:
 
     @property
     def dead_letters(self) -> pd.DataFrame:
-        """What was no event: the envelope, the `reason` and the `step`."""
+        """Return the messages that were not events: the envelope, the `reason` and the `step`."""
         letters, skew = self._table("dead_letter"), self.options.max_future_skew
         found = zip(letters["value"], letters["stream"], letters["latest"], strict=True)
         said = [reasons.reason(value, STREAMS[stream], latest, skew) for value, stream, latest in found]
@@ -94,11 +94,11 @@ class JobQuery:
 
     @property
     def steps(self) -> pd.DataFrame:
-        """A row a step: its `watermark`, the one after it, and how many `rows`, `late` and `dead` it had."""
+        """Return a row per step: the watermark before and after it, and its `rows`, `late` and `dead`."""
         return pd.DataFrame(self._steps)
 
     def _queried(self, keep_events: bool) -> Mapping[str, DataFrame]:
-        """The job's rows, the dead letters and, if asked for, the events, as streaming frames."""
+        """Return the job's rows, the dead letters and, if requested, the events, as streaming frames."""
         source, options, spark = self._broker.source, self.options, self._broker.spark
         source.check(spark, self.streams, options)
         tables = WatchedTables(spark, self._job, options)
@@ -141,5 +141,5 @@ def _all_of(good: Mapping[str, DataFrame]) -> DataFrame:
 
 
 def _naive(time: datetime | None) -> datetime | None:
-    """UTC without its zone, as the rows' times are."""
+    """Return the UTC time without its zone, as in the rows' times."""
     return time.replace(tzinfo=None) if time else None

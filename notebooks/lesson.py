@@ -1,4 +1,4 @@
-"""A lesson: a scenario's events, published batch by batch, and a job's query over exactly these."""
+"""A lesson: a scenario's events, published batch by batch, and a job's query over exactly those events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sources.source import Message, SourceError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LESSON, NUMBER = "lesson", "number"
-"""Attributes of a published message: the lesson's id, and its place in the order of publishing."""
+"""Attributes of a published message: the lesson's id, and the message's place in publishing order."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class _Published:
 
 
 class Lesson:
-    """Publishes a scenario and runs a job's query over what it published, whatever else the streams hold.
+    """A scenario to publish, and a job's query over what was published, whatever else the streams hold.
 
-    `scenario` is the name of one or one of your own; of its messages those count that are for the job's
-    streams. The same scenario, seed and start give the same events; each lesson has messages of its own.
-    `together`: so many of the scenario's batches are one here.
+    `scenario` is a scenario's name or one of your own; only its messages for the job's streams count.
+    The same scenario, seed and start give the same events, but each lesson has its own messages.
+    `together` is the number of the scenario's batches that form one here.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Lesson:
         self.batches = self._told(told, seed, start, together)
 
     def publish(self, batch: Batch) -> None:
-        """Publish a batch; returns when the broker has stored it. Raises SourceError where it refuses.
+        """Publish a batch, and wait until the broker has stored it; raise SourceError if it refuses.
 
-        The broker's client stamps each message now; its event time is the scenario's.
+        The broker's client stamps each message with the current time; its event time is the scenario's.
         """
         progress = Progress("published")
         publisher = self._broker.source.publisher(self._broker.options)
@@ -79,36 +79,36 @@ class Lesson:
 
     @property
     def rows(self) -> pd.DataFrame:
-        """The job's rows so far; `step` says which run gave a row."""
+        """Return the job's rows so far; `step` is the run that emitted a row."""
         return self._query.rows
 
     @property
     def steps(self) -> pd.DataFrame:
-        """A row a run: the watermark it began and ended with, its rows, late events and dead letters."""
+        """Return a row per run: the watermark before and after it, its rows, late events and dead letters."""
         return self._query.steps
 
     @property
     def events(self) -> pd.DataFrame:
-        """The events that the job worked with: good ones, each once, none late."""
+        """Return the events that the job worked with: good ones, each once, none late."""
         return self._query.events
 
     def events_of(self, stream: Stream) -> DataFrame:
-        """One stream's events as a frame of Spark, for the job's own functions."""
+        """Return one stream's events as a Spark DataFrame, for the job's own functions."""
         return self._query.events_of(stream)
 
     @property
     def dead_letters(self) -> pd.DataFrame:
-        """What was no event, with the reason."""
+        """Return the messages that were not events, with the reason."""
         letters = self._query.dead_letters
         value = letters["value"].map(lambda one: bytes(one).decode(errors="replace") if one else "")
         return letters.assign(value=value)[["step", "reason", "value"]]
 
     @property
     def arrivals(self) -> pd.DataFrame:
-        """Every message in the order of publishing: `number, step, stream, event_id, event_time, fate`.
+        """Return every message in publishing order: `number, step, stream, event_id, event_time, fate`.
 
         `fate` is what the query made of it: counted, late, twice (an event that was counted before) or dead.
-        `event_time` of a dead letter is when its producer says it happened.
+        A dead letter's `event_time` is when it happened according to its producer.
         """
         dead = {int(one[NUMBER][0]) for one in self._query.dead_letters["attributes"]}
         kept = set(zip(self.events["event_id"], self.events["step"], strict=True))
@@ -148,7 +148,7 @@ class Lesson:
 
 
 def _event_id(message: Message) -> str:
-    """The message's `event_id`, empty where it has none."""
+    """Return the message's `event_id`; empty if it has none."""
     try:
         event = json.loads(message.value or b"")
     except ValueError:

@@ -1,4 +1,4 @@
-"""A query on the running streams, shown while it works: what a cell displays is refreshed in place."""
+"""A query on the running streams, shown while it runs: a cell's output is refreshed in place."""
 
 # mypy: allow-untyped-calls
 from __future__ import annotations
@@ -23,14 +23,15 @@ Show = Callable[[JobQuery], Sequence[object]]
 
 
 def seconds(default: float = 60) -> float:
-    """How long a cell watches: TWINSTREAM_EXPLORE_SECONDS, else `default`."""
+    """Return how long a cell watches, in seconds: TWINSTREAM_EXPLORE_SECONDS, or `default` if it is unset."""
     return float(os.environ.get(SECONDS) or default)
 
 
 def watch(query: JobQuery, show: Show, seconds: float) -> None:
-    """Run the query step after step for so many seconds, at least once, and refresh what `show` makes of it.
+    """Run the query step by step for `seconds`, at least once, and refresh what `show` makes of it.
 
-    `show` gives always as many tables and charts. Interrupting the kernel ends it after the running step.
+    `show` always returns the same number of tables and charts. Interrupting the kernel ends it after the
+    running step.
     """
     end = time.monotonic() + seconds
     handles: list[DisplayHandle] = []
@@ -48,7 +49,7 @@ def watch(query: JobQuery, show: Show, seconds: float) -> None:
 
 @contextmanager
 def _interrupted() -> Iterator[threading.Event]:
-    """Set by an interrupt, which would tear a running step apart: Spark's own handler cancels its work."""
+    """Yield an event that an interrupt sets; Spark's own handler would cancel the work of a running step."""
     event = threading.Event()
     before = signal.signal(signal.SIGINT, lambda *_: event.set())
     try:
@@ -58,7 +59,7 @@ def _interrupted() -> Iterator[threading.Event]:
 
 
 def _status(query: JobQuery) -> str:
-    """One line on how far the query is, and what to do where nothing comes."""
+    """Return one line on how far the query is, and on what to do if nothing arrives."""
     steps = query.steps
     watermark = steps["watermark_after"].iloc[-1]
     if not len(query.rows):

@@ -1,4 +1,4 @@
-"""What the running jobs have written: their Delta tables, read without Spark."""
+"""The Delta tables that the running jobs have written, read without Spark."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ VARIABLE = "TWINSTREAM_RESULTS"
 
 
 def folder() -> Path | None:
-    """The folder of the jobs' tables, a table each; None where TWINSTREAM_RESULTS does not name one."""
+    """Return the folder with a table per job; None if TWINSTREAM_RESULTS does not name a folder."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named and Path(named).is_dir() else None
 
 
 def tables() -> dict[str, pd.DataFrame]:
-    """Every table as it is now, by its job's name; times are UTC. Empty where there is none."""
+    """Return every table as it is now, by its job's name, with times in UTC; empty if there are none."""
     from deltalake import DeltaTable
 
     place = folder()
@@ -26,7 +26,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 
 def why_none(job: str) -> str:
-    """Why there is no table of this job, in one line."""
+    """Return why there is no table of this job, in one line."""
     place = folder()
     if place is None:
         return f"no results: {VARIABLE} names no folder; `docker compose up` sets it"

@@ -1,7 +1,8 @@
-"""The picture of a lesson: its events in event time against their arrival, the watermark and the windows.
+"""The picture of a lesson: its events by event time and by arrival, the watermark and the windows.
 
-Upper half: an event is a mark, the further right the later it happened, the further up the later it arrived;
-behind the watermark, in the shaded area, is too late. Lower half: a bar is a window, with the job's figure.
+Upper half: each event is a mark, further right the later it happened and further up the later it arrived;
+behind the watermark, in the shaded area, it is too late. Lower half: each bar is a window, with the job's
+figure.
 """
 
 # mypy: allow-untyped-calls
@@ -21,18 +22,18 @@ from matplotlib.patches import Patch, Rectangle
 
 INK, GREY, PALE, WHITE = "#222222", "#757575", "#f4f4f4", "#ffffff"
 BLUE, ORANGE, RED, PURPLE, GREEN, SKY = "#0072b2", "#e69f00", "#d55e00", "#cc79a7", "#009e73", "#56b4e9"
-"""Okabe and Ito's colours: people tell them apart whatever their eyes. Each goes with a shape of its own."""
+"""Okabe and Ito's colors, which color-blind people can tell apart too; each comes with its own shape."""
 MARGIN = 0.02
-"""Of the time shown, left free on either side of the windows."""
+"""Fraction of the time shown that is left free on either side of the windows."""
 LINE = 0.036
-"""Of the upper half's height, from one line of small text to the next."""
+"""Distance between lines of small text, as a fraction of the upper half's height."""
 MOST_EDGES = 12
-"""Of windows, that are drawn through the events too."""
+"""The most edges of windows that are also drawn through the events."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How events of a kind are drawn, and what the legend calls them."""
+    """The way to draw events of a kind, and their name in the legend."""
 
     text: str
     shape: str
@@ -62,10 +63,10 @@ def picture(
 ) -> Figure:
     """Draw `arrivals` and `steps`, as a Lesson has them, above `windows`.
 
-    `windows`: `window_start`, `window_end` and the column `figure`, written into the bars. A bar lies in the
-    lane that the column `lane` names; without one, in the first lane where it covers no other. `dots`, with
-    `event_time` and the column `lane`, are marked on the bars. `links` joins two events by a line: `event_id`
-    and `other_id`. `marks` says how each `fate` is drawn.
+    `windows` has `window_start`, `window_end` and the column `figure`, which is written into the bars. A bar
+    lies in the lane that the column `lane` names; without one, in the first lane where it covers no other.
+    `dots`, with `event_time` and the column `lane`, are marked on the bars. `links` connects two events by a
+    line: `event_id` and `other_id`. `marks` says how each `fate` is drawn.
     """
     windows = windows.assign(lane=windows[lane] if lane else _free_lanes(windows))
     lanes: list[Any] = sorted(windows["lane"].unique())
@@ -90,12 +91,12 @@ def picture(
     kinds = [mark for fate, mark in marks.items() if fate in set(arrivals["fate"])]
     _explain(drawn, above, kinds, has_watermark, f"a window and its {figure.replace('_', ' ')}")
     drawn.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=INK)
-    plt.close(drawn)  # the cell shows what it gets; pyplot need not show it once more
+    plt.close(drawn)  # the cell shows the returned figure; pyplot need not show it again
     return drawn
 
 
 def _free_lanes(windows: pd.DataFrame) -> list[int]:
-    """For each window the first lane that is free at its start."""
+    """Return, for each window, the first lane that is free at its start."""
     ends: list[pd.Timestamp] = []
     lanes = []
     for start, end in zip(windows["window_start"], windows["window_end"], strict=True):
@@ -106,7 +107,7 @@ def _free_lanes(windows: pd.DataFrame) -> list[int]:
 
 
 def _set_times(axes: Axes, windows: pd.DataFrame, arrivals: pd.DataFrame) -> None:
-    """All windows and nearly all events: a scenario's last event is far ahead, to make the windows final."""
+    """Show all windows and nearly all events: a scenario's last event is far ahead to make windows final."""
     times, end = arrivals["event_time"], windows["window_end"].max()
     first = min(windows["window_start"].min(), times.min())
     last = max(end, times.quantile(0.97, interpolation="lower"))
@@ -121,14 +122,14 @@ def _set_times(axes: Axes, windows: pd.DataFrame, arrivals: pd.DataFrame) -> Non
 
 
 def _draw_edges(axes: Axes, windows: pd.DataFrame) -> None:
-    """Where windows begin and end, unless that is nearly everywhere."""
+    """Draw where windows begin and end, unless that is nearly everywhere."""
     edges = {*windows["window_start"], *windows["window_end"]}
     for edge in edges if len(edges) <= MOST_EDGES else ():
         axes.axvline(edge, color=GREY, linewidth=0.6, linestyle=(0, (1, 3)), zorder=1)
 
 
 def _draw_steps(axes: Axes, arrivals: pd.DataFrame) -> None:
-    """A band for all that one run of the query took in."""
+    """Draw a band behind everything that one run of the query read."""
     axes.set_ylim(0.2, len(arrivals) + 0.8)
     axes.set_yticks([])
     axes.tick_params(axis="x", length=0)
@@ -150,7 +151,7 @@ def _draw_steps(axes: Axes, arrivals: pd.DataFrame) -> None:
 
 
 def _draw_watermark(axes: Axes, arrivals: pd.DataFrame, steps: pd.DataFrame) -> bool:
-    """The line that the query's watermark makes from batch to batch; whether there was one."""
+    """Draw the query's watermark as a line from batch to batch, and return whether there was one."""
     ranges = arrivals.groupby("step")["number"].agg(["min", "max"])
     corners = [
         (mdates.date2num(step.watermark), ranges.loc[step.step, edge] + shift)
@@ -210,7 +211,7 @@ def _draw_lanes(axes: Axes, lanes: list[Any], *, named: bool) -> None:
 
 
 def _draw_windows(axes: Axes, windows: pd.DataFrame, lanes: list[Any], figure: str, *, centred: bool) -> None:
-    """Bars, the figure in their middle or, where dots are in them, at their end."""
+    """Draw the bars, with the figure in the middle or, if dots are in them, at the end."""
     gap = 0.006 * (axes.get_xlim()[1] - axes.get_xlim()[0])
     for window in windows.to_dict("records"):
         start, end = mdates.date2num(window["window_start"]), mdates.date2num(window["window_end"])
@@ -223,7 +224,7 @@ def _draw_windows(axes: Axes, windows: pd.DataFrame, lanes: list[Any], figure: s
 
 
 def _explain(drawn: Figure, axes: Axes, marks: list[Mark], watermark: bool, window: str) -> None:
-    """The legend, and plain axes."""
+    """Draw the legend, and make the axes plain."""
     shown: list[Line2D | Patch] = [
         Line2D(
             [],

@@ -1,1 +1,1 @@
-"""Where events come from: the streams, the envelope, and one module a source."""
+"""Event sources: the logical streams, the canonical envelope and one module per source."""

@@ -18,13 +18,16 @@ COMMANDS = {
 
 
 def usage() -> str:
-    """What there is."""
+    """Return the usage text, with a line about each command."""
     lines = [f"  {name:<8} {about}" for name, (_, about) in COMMANDS.items()]
     return "\n".join(["usage: python -m sources COMMAND [--help] ...", "", *lines])
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a command: 0 done, 1 failed, 2 not understood, 130 interrupted; each but 0 says why in one line."""
+    """Run a command and return its exit code; every code but 0 comes with the reason on standard error.
+
+    0: done; 1: failed; 2: not understood; 130: interrupted.
+    """
     if not argv or argv[0] in ("-h", "--help"):
         print(usage(), file=sys.stdout if argv else sys.stderr)
         return 0 if argv else 2
@@ -44,5 +47,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop ends like Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping a container then ends like Ctrl-C
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Events that reach a broker: what the scenarios are made of."""
+"""Events with the time at which they reach their broker: the building blocks of the scenarios."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Arrival:
-    """A message and when it reaches its broker: after its event time, unless a clock is wrong."""
+    """A message and the time it reaches its broker, which is after its event time unless a clock is wrong."""
 
     at: datetime
     message: Message
@@ -27,13 +27,13 @@ class Arrival:
 
 Batch = list[Arrival]
 Price = Callable[[str, datetime], Decimal]
-"""What a product costs at a time."""
+"""A product's price at a given time."""
 
 
 class Events:
-    """Makes the events of one round, each with an id of its own.
+    """A factory for the events of one round, each with a unique id.
 
-    `story` begins the ids: of one seed and start, two stories have different events.
+    `story` is the prefix of the ids: with the same seed and start, two stories still have different events.
     """
 
     def __init__(self, random: Random, start: datetime, story: str = "", price: Price = list_price) -> None:
@@ -44,7 +44,7 @@ class Events:
         self._numbers = count(1)
 
     def event(self, stream: Stream, time: datetime, user: str, product: str) -> Message:
-        """An event; an order of one or a few pieces at the price of the time, where the stream has orders."""
+        """Return an event; if the stream has orders, an order of 1 to 3 pieces at the price of that time."""
         fields = {
             "event_id": f"{self._round}-{next(self._numbers):05}",
             "user_id": user,
@@ -59,15 +59,15 @@ class Events:
         return Message(stream.name, user.encode(), json.dumps(value, separators=(",", ":")).encode(), time)
 
     def on_time(self, stream: Stream, times: Sequence[datetime]) -> Batch:
-        """Events of any users and products that arrive when they happen."""
+        """Return events of random users and products that arrive when they happen."""
         return [Arrival(time, self._any(stream, time)) for time in sorted(times)]
 
     def closing(self, time: datetime, *streams: Stream) -> Batch:
-        """One event of each stream, later than all windows that are to be final."""
+        """Return one event per stream, later than every window that has to become final."""
         return [Arrival(time, self._any(stream, time)) for stream in streams]
 
     def between(self, start: datetime, length: timedelta, number: int) -> list[datetime]:
-        """`number` times, to the millisecond, from `start` until before `start + length`."""
+        """Return `number` random times from `start` until before `start + length`, to the millisecond."""
         milliseconds = length // timedelta(milliseconds=1)
         return [start + timedelta(milliseconds=self._random.randrange(milliseconds)) for _ in range(number)]
 
@@ -76,7 +76,7 @@ class Events:
 
 
 def by_time(length: timedelta, start: datetime, arrivals: Batch) -> Iterator[Batch]:
-    """The arrivals in order, a batch for each `length` of time that has any."""
+    """Yield the arrivals in order, one batch for each interval of `length` that is not empty."""
     batches: dict[int, Batch] = {}
     for arrival in sorted(arrivals, key=lambda arrival: arrival.at):
         batches.setdefault((arrival.at - start) // length, []).append(arrival)

@@ -1,4 +1,4 @@
-"""Who buys what in the scenarios, and the discounts that `data/user_product_discounts.csv` holds."""
+"""The users, products and prices of the scenarios, and the rows of `data/user_product_discounts.csv`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ HAPPY = ("moka-pot", "milk-frother", "travel-mug", "digital-scale", "espresso-be
 
 
 def list_price(product: str, time: datetime) -> Decimal:
-    """The product's price, the same at all times."""
+    """Return the product's price, which is the same at all times."""
     return PRICES[product]
 
 
 def happy_price(product: str, time: datetime) -> Decimal:
-    """From half past to the full hour some products cost a tenth less, to the cent."""
+    """Return the product's price: from half past to the full hour, some cost a tenth less, to the cent."""
     happy = time.minute >= 30 and product in HAPPY
     return (PRICES[product] * Decimal("0.9")).quantize(Decimal("0.01")) if happy else PRICES[product]
 
@@ -80,5 +80,5 @@ DISCOUNTS = (
 
 
 def discounts_csv() -> str:
-    """The discounts as the CSV file that the discounts job reads."""
+    """Return the discounts as the CSV file that the discounts job reads."""
     return "\n".join([DISCOUNTS_HEADER, *(",".join(row) for row in DISCOUNTS)]) + "\n"

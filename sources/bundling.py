@@ -21,7 +21,7 @@ VISITS_PER_MINUTE = 18
 
 
 def command(argv: Sequence[str]) -> int:
-    """`python -m sources bundle`: 0 when all files are written."""
+    """Run `python -m sources bundle`; return 0 once all files are written."""
     parser = Parser(prog="python -m sources bundle", description=__doc__)
     parser.add_argument("--directory", type=Path, default=replay.BUNDLED.parent, help="default: %(default)s")
     write(parser.parse_args(argv).directory)
@@ -29,11 +29,11 @@ def command(argv: Sequence[str]) -> int:
 
 
 def write(directory: Path) -> None:
-    """Replace the bundled files of `directory` by new ones."""
+    """Replace the bundled files in `directory` with new ones."""
     progress = Progress("bundled")
     for old in (file for name in STREAMS for file in (directory / "replay" / name).glob(f"*{SUFFIX}")):
         old.unlink()
-    random = Random(SEED)  # noqa: S311 - made-up events want repeatable randomness, not secrecy
+    random = Random(SEED)  # noqa: S311 - made-up events need repeatable randomness, not secrecy
     now = START
     publisher = ReplayPublisher(directory / "replay", clock=lambda: now)
     for batch in [*shop.day(random, START, VISITS_PER_MINUTE), shop.closing(random, START)]:

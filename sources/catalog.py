@@ -1,16 +1,16 @@
-"""The logical streams, said once: compose, the emulator, the promotion plan and the jobs read this."""
+"""The logical streams, defined once for compose, the emulator, the promotion plan and the jobs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 PARTITIONS = 2
-"""Partitions of a stream's topic where nobody asks for another number."""
+"""Partitions of a stream's topic, unless another number is requested."""
 
 LITE_PARTITION_BYTES = 30 << 30
-"""What a Lite partition keeps: the service's least (python-pubsublite, create_lite_topic_example.py)."""
+"""Retention of a Lite partition: the service's minimum (python-pubsublite, create_lite_topic_example.py)."""
 LITE_PUBLISH_MIB, LITE_SUBSCRIBE_MIB = 4, 8
-"""MiB a second of a Lite partition: the least, and what gcloud asks for where nobody says otherwise."""
+"""MiB per second of a Lite partition: the minimum to publish, and gcloud's default to subscribe."""
 
 TOPIC_SUFFIX = "-topic"
 SUBSCRIPTION_SUFFIX = "-subscription"
@@ -22,8 +22,8 @@ ORDER_FIELDS = ("quantity", "unit_price")
 class Stream:
     """One logical stream of events.
 
-    Every event has `event_id`, `user_id`, `product_id` and `event_time`; `order_fields` names what it has
-    besides: `quantity` (integer >= 1) and `unit_price` (decimal >= 0 with at most two places), or nothing.
+    Every event has `event_id`, `user_id`, `product_id` and `event_time`; `order_fields` names its further
+    fields: `quantity` (integer >= 1) and `unit_price` (decimal >= 0 with at most two decimals), or none.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Stream:
 
     @property
     def topic(self) -> str:
-        """The Kafka topic, which is also the Pub/Sub Lite topic."""
+        """Return the name of the Kafka topic, which is also the Pub/Sub Lite topic."""
         return self.name + TOPIC_SUFFIX
 
     @property
     def subscription(self) -> str:
-        """The Pub/Sub Lite subscription to `topic`."""
+        """Return the name of the Pub/Sub Lite subscription to `topic`."""
         return self.name + SUBSCRIPTION_SUFFIX
 
 
@@ -47,10 +47,10 @@ STREAMS = {stream.name: stream for stream in (PRODUCT, BROWSING, PURCHASE)}
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a keyed message: Kafka's default, positive murmur2(key) modulo `partitions`.
+    """Return the partition of a keyed message: Kafka's default, positive murmur2(key) modulo `partitions`.
 
     Every publisher here passes it explicitly, so an event has the same partition in a replay file, on Kafka
-    and on Pub/Sub Lite, and the same as any Java producer gives it.
+    and on Pub/Sub Lite, which is also the one that any Java producer gives it.
     Source: `Utils.murmur2` of Apache Kafka's clients.
     """
     return (_murmur2(key) & 0x7FFFFFFF) % partitions

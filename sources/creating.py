@@ -11,7 +11,7 @@ from sources.source_flags import parse
 
 
 def command(argv: Sequence[str]) -> int:
-    """`python -m sources create`: 0 when everything is there; says what was made."""
+    """Run `python -m sources create`: print what was made, and return 0 once everything exists."""
     options = parse(
         Parser(prog="python -m sources create", description=__doc__), names(), argv, default="kafka"
     )

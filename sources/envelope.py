@@ -1,4 +1,4 @@
-"""The canonical envelope: what a job sees of a message, whatever broker carried it."""
+"""The canonical envelope: a message as a job sees it, whichever broker carried it."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ ENVELOPE = StructType(
         StructField("event_at", TimestampType()),
     ]
 )
-"""`published_at`: when the broker or, where it keeps no such time, the producer stamped the message.
-`event_at`: the producer's own time where the broker carries one, else null. `attributes` is empty, not null,
-for a message without any. All times are UTC."""
+"""`published_at` is when the broker stamped the message, or the producer if the broker keeps no such time.
+`event_at` is the producer's own time if the broker carries one, otherwise null. `attributes` is empty, not
+null, for a message without any. All times are UTC."""
 
 
 def conform(frame: DataFrame) -> DataFrame:
-    """`frame` with exactly the envelope's columns, in its order and types.
+    """Return `frame` with exactly the envelope's columns, in its order and types.
 
-    Raises ValueError naming the columns that are missing: `DataFrame.to` would fill them with nulls.
+    Raise ValueError naming the columns that are missing, which `DataFrame.to` would fill with nulls.
     """
     missing = [name for name in ENVELOPE.fieldNames() if name not in frame.columns]
     if missing:

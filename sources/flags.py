@@ -1,4 +1,4 @@
-"""Command-line flags: every one may take its default from an environment variable that `--help` names."""
+"""Command-line flags, each of which can take its default from an environment variable named in `--help`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ PREFIX = "TWINSTREAM_"
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that takes no abbreviations and says what is wrong in one line, with exit code 2."""
+    """An argument parser that takes no abbreviations and reports errors in one line, with exit code 2."""
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(allow_abbrev=False, **keywords)
 
     def error(self, message: str) -> NoReturn:
-        """Exit with code 2 and one line."""
+        """Print the message in one line and exit with code 2."""
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
 
 def variable(flag: str) -> str:
-    """The environment variable that holds a flag's default: `--sink-path` is TWINSTREAM_SINK_PATH."""
+    """Return the environment variable that holds a flag's default: TWINSTREAM_SINK_PATH for `--sink-path`."""
     return PREFIX + flag.removeprefix("--").replace("-", "_").upper()
 
 
@@ -37,13 +37,13 @@ def add_flag(
     choices: tuple[str, ...] | None = None,
     formerly: str | None = None,
 ) -> None:
-    """Add `flag` to `group`; its default is the environment's, else `default`.
+    """Add `flag` to `group`; its default comes from the environment, otherwise it is `default`.
 
-    `formerly`: the flag's old name, which keeps working on the command line, with a notice, and in the
+    `formerly` is the flag's old name, which keeps working on the command line, with a notice, and in the
     environment.
 
-    `type` turns the text into the value and raises argparse.ArgumentTypeError, naming the value and what was
-    expected, for bad text; it is applied to defaults as well.
+    `type` converts the text to the value, for defaults as well, and raises argparse.ArgumentTypeError for bad
+    text, naming the value and what was expected.
     """
     name = variable(flag)
     shown = f"default: {default}; " if default is not None else ""
@@ -57,7 +57,7 @@ def add_flag(
 
 
 class _Store(argparse.Action):
-    """Keep the value, and say the flag's present name if it was given by its old one."""
+    """An action that stores the value, and prints the flag's current name if its old one was used."""
 
     def __call__(
         self,

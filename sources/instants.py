@@ -1,7 +1,7 @@
-"""Instants in UTC: RFC 3339 text, and Kafka's milliseconds, without a float in between.
+"""Instants in UTC, converted to and from RFC 3339 text and Kafka's milliseconds without floats.
 
-Every flag, file and table that holds a time is read by `parse`; what events hold, `jobs/runtime/events.py`
-reads by the same rules.
+`parse` reads the times in every flag, file and table; `jobs/runtime/events.py` reads those in events by the
+same rules.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _RFC_3339 = re.compile(
 
 
 def milliseconds(instant: datetime) -> int:
-    """Milliseconds since 1970, cut down."""
+    """Return the milliseconds since 1970, rounded down."""
     return (instant - EPOCH) // _MILLISECOND
 
 
 def from_milliseconds(count: int) -> datetime:
     """Return the instant `count` milliseconds after 1970.
 
-    Raises ValueError for one that is outside of the years 1 to 9999.
+    Raise ValueError if it is outside the years 1 to 9999.
     """
     try:
         return EPOCH + count * _MILLISECOND
@@ -36,12 +36,12 @@ def from_milliseconds(count: int) -> datetime:
 
 
 def parse(text: str) -> datetime:
-    """Return the instant of an RFC 3339 time with a zone, cut down to the microsecond.
+    """Return the instant of an RFC 3339 time with a zone, truncated to the microsecond.
 
     A zone is at most 18 hours away from UTC.
 
-    Raises ValueError saying what is wrong: another form, no such day, or an instant that is outside of the
-    years 1 to 9999 in UTC.
+    Raise ValueError saying what is wrong: another format, a day that does not exist, or an instant outside
+    the years 1 to 9999 in UTC.
     """
     try:
         return EPOCH + microseconds(text) * _MICROSECOND
@@ -50,9 +50,9 @@ def parse(text: str) -> datetime:
 
 
 def microseconds(text: str) -> int:
-    """Return the microseconds from 1970 to an RFC 3339 time with a zone, which may lead out of all years.
+    """Return the microseconds from 1970 to an RFC 3339 time with a zone, even outside the years 1 to 9999.
 
-    Raises ValueError if it has another form or there is no such day.
+    Raise ValueError if the text has another format or its day does not exist.
     """
     parts = _RFC_3339.fullmatch(text)
     if parts is None:
@@ -68,12 +68,15 @@ def microseconds(text: str) -> int:
 
 
 def text(instant: datetime) -> str:
-    """RFC 3339 with `Z`, to the microsecond where there are any."""
+    """Return the instant in RFC 3339 with `Z`, with microseconds if there are any."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def flag(value: str) -> datetime:
-    """An argument's value as an instant that leaves room for what is added to it."""
+    """Return an argument's value as an instant that leaves room for what is added to it.
+
+    Raise argparse.ArgumentTypeError if it is not a time with a zone, in the years 1970 to 9998 in UTC.
+    """
     try:
         instant = parse(value)
     except ValueError as error:

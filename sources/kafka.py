@@ -1,4 +1,4 @@
-"""Events from Kafka, by Spark's own connector; published and recorded by `sources.clients.kafka`."""
+"""Events from Kafka, read by Spark's own connector; `sources.clients` publishes and records them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from sources.source import Publisher, Record, SourceError
 
 BOUNDED = False
 WATCH_SECONDS = 2
-"""How long a look at the topics of a running job may take: whoever gets no answer looks again."""
+"""Seconds that a look at a running job's topics may take; a caller that gets no answer looks again."""
 
 
 def add_arguments(group: _ArgumentGroup) -> None:
-    """Add `--kafka-…` and `--kafka-starting`."""
+    """Add the `--kafka-…` flags, including those of the login."""
     add_flag(group, "--kafka-bootstrap-servers", help="HOST:PORT[,HOST:PORT…]", default="localhost:9092")
     kafka_login.add_arguments(group)
     add_flag(
@@ -53,20 +53,20 @@ def add_arguments(group: _ArgumentGroup) -> None:
 
 
 def flag_fault(options: Namespace) -> str | None:
-    """Which flag of the login is too many or missing."""
+    """Return which flag of the login is superfluous or missing; None if the flags fit."""
     return kafka_login.flag_fault(options)
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
-    """Spark's connector, and Google's login where it is asked for."""
+    """Return Spark's connector and, if requested, Google's login."""
     return kafka_login.jar_sets(options)
 
 
 def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
-    """The topics' ids, by stream: a topic made anew has another.
+    """Return the topics' ids, by stream; a recreated topic has another id.
 
-    Raises SourceError when the broker does not answer within `ANSWER_SECONDS`, does not let this user in or
-    has no such topic.
+    Raise SourceError if the broker does not answer within `ANSWER_SECONDS`, refuses this user's login or has
+    no such topic.
     """
     ids = topic_ids(spark, [stream.topic for stream in streams], options)
     return {stream.name: ids[stream.topic] for stream in streams}
@@ -76,7 +76,10 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
 def watch(
     spark: SparkSession, streams: Sequence[Stream], options: Namespace
 ) -> Iterator[Callable[[], Mapping[str, str]]]:
-    """The topics' ids again; raises SourceError if the broker does not answer within `WATCH_SECONDS`."""
+    """Yield a function that looks up the topics' ids again.
+
+    Raise SourceError if the broker does not answer within `WATCH_SECONDS`.
+    """
     with watched_topics(spark, [stream.topic for stream in streams], options, WATCH_SECONDS) as ids:
 
         def identities() -> Mapping[str, str]:
@@ -87,18 +90,21 @@ def watch(
 
 
 def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
-    """What retention has taken before the checkpoint has read it."""
+    """Return which messages retention deleted before the checkpoint read them; "" if none."""
     going_on = next_offsets(positions)
     return gone(going_on, oldest_offsets(spark, going_on, options))
 
 
 def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
-    """The topic's records, from `--kafka-starting` on; a batch ends with what is there now."""
+    """Return the topic's records from `--kafka-starting` on; a batch read ends at the topic's current end.
+
+    Raise SourceError for a batch read from `latest`, which would be empty.
+    """
     settings = {
         "subscribe": stream.topic,
         "includeHeaders": "true",
         "failOnDataLoss": "true",
-        # Kafka's 500 ms is how long a fetch waits for more when a partition has little: pure latency here.
+        # By default a fetch waits up to 500 ms for more data if a partition has little: pure latency here.
         "kafka.fetch.max.wait.ms": "10",
         **{f"kafka.{name}": value for name, value in {**client_properties(options), **COMMITTED}.items()},
         **_starting_options(options.kafka_starting),
@@ -113,10 +119,10 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Na
 
 
 def envelope(raw: DataFrame) -> DataFrame:
-    """The canonical envelope of the connector's columns.
+    """Return the connector's columns as the canonical envelope.
 
-    `published_at` is the record's timestamp. Where a topic stamps by CreateTime (Kafka's default) that is
-    the producer's own time, and `event_at` is the same; by LogAppendTime `event_at` is null.
+    `published_at` is the record's timestamp. If the topic stamps by CreateTime (Kafka's default), that is the
+    producer's own time, and `event_at` equals it; with LogAppendTime, `event_at` is null.
     """
     by_producer = F.col("timestampType") == 0
     return conform(
@@ -134,7 +140,7 @@ def envelope(raw: DataFrame) -> DataFrame:
 
 
 def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
-    """Make the topics that are not there, and return their names."""
+    """Create the topics that do not exist yet, and return their names."""
     _need_client()
     from sources.clients import kafka
 
@@ -142,7 +148,7 @@ def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
 
 
 def publisher(options: Namespace) -> Publisher:
-    """A publisher to the broker; raises SourceError when it does not answer."""
+    """Return a publisher to the broker; raise SourceError if it does not answer."""
     _need_client()
     from sources.clients import kafka
 
@@ -150,7 +156,7 @@ def publisher(options: Namespace) -> Publisher:
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
-    """The topic's records from `--kafka-starting` on, without end; raises SourceError as `check` does."""
+    """Yield the topic's records from `--kafka-starting` on, endlessly; raise SourceError as `check` does."""
     _need_client()
     from sources.clients import kafka_records
 
@@ -159,7 +165,7 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
 
 def _need_client() -> None:
     try:
-        import confluent_kafka  # noqa: F401 - here is where its absence can be said in one line
+        import confluent_kafka  # noqa: F401 - its absence can be reported here, in one line
     except ImportError as absent:
         raise SourceError(
             f"{absent}; expected the package confluent-kafka for publishing and recording; "

@@ -1,4 +1,4 @@
-"""The broker of `--kafka-bootstrap-servers`, asked by the Java client that Spark's connector brings."""
+"""Queries to the broker of `--kafka-bootstrap-servers`, by the Java client in Spark's connector."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from sources import kafka_login, kafka_tls
 from sources.source import SourceError
 
 ANSWER_SECONDS = 10
-"""How long a broker may take to answer before it counts as unreachable."""
+"""Seconds without an answer after which a broker counts as unreachable."""
 COMMITTED = {"isolation.level": "read_committed"}
-"""What every consumer is told, by Java's name and librdkafka's: an aborted transaction holds no events."""
+"""A setting of every consumer, in Java as in librdkafka: an aborted transaction holds no events."""
 
 
 def client_properties(options: Namespace) -> dict[str, str]:
-    """What every Java client of the broker needs, logging in included; raises SourceError as that does."""
+    """Return the properties that every Java client of the broker needs, including those of the login.
+
+    Raise SourceError as `kafka_login.java_properties` does.
+    """
     return {"bootstrap.servers": options.kafka_bootstrap_servers, **kafka_login.java_properties(options)}
 
 
 def topic_ids(spark: SparkSession, topics: Sequence[str], options: Namespace) -> Mapping[str, str]:
-    """The ids of topics by name; raises SourceError as `check` does."""
+    """Return the ids of topics by name; raise SourceError as `sources.kafka.check` does."""
     with watched_topics(spark, topics, options) as ids:
         return ids()
 
@@ -34,9 +37,9 @@ def topic_ids(spark: SparkSession, topics: Sequence[str], options: Namespace) ->
 def watched_topics(
     spark: SparkSession, topics: Sequence[str], options: Namespace, seconds: int = ANSWER_SECONDS
 ) -> Iterator[Callable[[], Mapping[str, str]]]:
-    """Yield how to ask for the topics' ids, by one client for all the questions: some 5 ms each.
+    """Yield a function that asks for the topics' ids, with one client for all calls: some 5 ms each.
 
-    Raises SourceError as `check` does, in `seconds`.
+    Raise SourceError as `sources.kafka.check` does, within `seconds`.
     """
     jvm: Any = spark._jvm
     names = jvm.java.util.ArrayList()
@@ -56,7 +59,10 @@ def watched_topics(
 def oldest_offsets(
     spark: SparkSession, topics: Mapping[str, Iterable[int]], options: Namespace
 ) -> dict[str, dict[int, int]]:
-    """The oldest offset that is kept, by topic and partition; raises SourceError as `check` does."""
+    """Return the oldest retained offset, by topic and partition.
+
+    Raise SourceError as `sources.kafka.check` does.
+    """
     jvm: Any = spark._jvm
     kafka = jvm.org.apache.kafka
     places = [(topic, partition) for topic, partitions in topics.items() for partition in partitions]
@@ -73,7 +79,7 @@ def oldest_offsets(
 
 
 def unreachable(options: Namespace, reason: object) -> SourceError:
-    """What to raise when the broker does not answer, or not as its clients expect."""
+    """Return the error for a broker that does not answer, or not as its clients expect."""
     if fault := kafka_tls.fault(options) or _dead_end(options):
         return led_away(options, fault)
     return SourceError(
@@ -83,12 +89,12 @@ def unreachable(options: Namespace, reason: object) -> SourceError:
 
 
 def led_away(options: Namespace, fault: str) -> SourceError:
-    """What to raise when the broker answers, but no client can work with it."""
+    """Return the error for a broker that answers, but that no client can work with."""
     return SourceError(f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {fault}")
 
 
 def _dead_end(options: Namespace) -> str | None:
-    """Where the broker leads its clients in vain: librdkafka tells it, Java's clients do not."""
+    """Return where the broker leads its clients in vain, which only librdkafka tells, not Java's clients."""
     try:
         from sources.clients import kafka_addresses
     except ImportError:
@@ -97,7 +103,7 @@ def _dead_end(options: Namespace) -> str | None:
 
 
 def missing(topic: str, options: Namespace) -> SourceError:
-    """What to raise when a topic is not there."""
+    """Return the error for a topic that does not exist."""
     servers = options.kafka_bootstrap_servers
     return SourceError(
         f"no topic {topic!r} on {servers}; expected it to exist; remedy for the streams' topics: "
@@ -108,7 +114,7 @@ def missing(topic: str, options: Namespace) -> SourceError:
 
 @contextmanager
 def _told(jvm: Any, options: Namespace) -> Iterator[None]:
-    """What the Java client raises, as a SourceError of one line."""
+    """Turn what the Java client raises into a SourceError of one line."""
     try:
         with _silent(jvm):
             yield
@@ -137,7 +143,7 @@ def _admin(jvm: Any, options: Namespace, seconds: int = ANSWER_SECONDS) -> Itera
 
 @contextmanager
 def _silent(jvm: Any) -> Iterator[None]:
-    """Without the client's warning a second about a broker that is not there: the error says it once."""
+    """Mute the client, which warns every second about a broker that is not there: the error says so once."""
     log4j = jvm.org.apache.logging.log4j
     before = log4j.LogManager.getLogger("org.apache.kafka").getLevel()
     log4j.core.config.Configurator.setLevel("org.apache.kafka", log4j.Level.OFF)
@@ -157,7 +163,7 @@ def _topic_id(answer: Any, topic: str, options: Namespace) -> str:
 
 
 def _explained(jvm: Any, options: Namespace, error: Py4JJavaError) -> SourceError:
-    """What to raise for a failure of a Java client: its innermost reason, without Java's trace."""
+    """Return the error for a failure of a Java client: its innermost reason, without Java's stack trace."""
     failure = error.java_exception
     kinds = {failure.getClass().getSimpleName()}
     while failure.getCause() is not None:
@@ -177,7 +183,7 @@ def _explained(jvm: Any, options: Namespace, error: Py4JJavaError) -> SourceErro
 
 
 def _what_google_says(jvm: Any) -> str:
-    """Why there is no token, which the login handler keeps to itself; '' where there is one after all."""
+    """Return why there is no token, which the login handler does not say; "" if there is one after all."""
     try:
         credentials = jvm.com.google.auth.oauth2.GoogleCredentials.getApplicationDefault()
         credentials.createScoped(jvm.java.util.Collections.singletonList(kafka_login.SCOPE)).refresh()

@@ -1,7 +1,7 @@
-"""How one logs in to a Kafka broker: the flags, and what the Java clients are told of them.
+"""The login to a Kafka broker: its flags, and the properties that the Java clients get from them.
 
-`plain`: a user and a password. `managed`: Managed Service for Apache Kafka, by Google's login handler and the
-application default credentials. Both over TLS, whose checks are never switched off.
+`plain` is a user and a password; `managed` is Managed Service for Apache Kafka, with Google's login handler
+and the application default credentials. Both use TLS, whose checks are never turned off.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NONE, PLAIN, MANAGED = "none", "plain", "managed"
 ROLE = "roles/managedkafka.client"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 HANDLER = "com.google.cloud.hosted.kafka.auth.GcpLoginCallbackHandler"
-"""Of the jar set managed-kafka."""
+"""A class in the jar set managed-kafka."""
 _LOGIN_MODULE = "org.apache.kafka.common.security.{} required"
 _TAKEN = {
     "--kafka-username": (PLAIN,),
@@ -28,7 +28,7 @@ _TAKEN = {
 
 
 def add_arguments(group: _ArgumentGroup) -> None:
-    """Add `--kafka-auth` and the flags of its values."""
+    """Add `--kafka-auth` and the flags that its values take."""
     add_flag(
         group,
         "--kafka-auth",
@@ -48,7 +48,7 @@ def add_arguments(group: _ArgumentGroup) -> None:
 
 
 def flag_fault(options: Namespace) -> str | None:
-    """Which flag the chosen `--kafka-auth` does not take or lacks, with the remedy; None where none is."""
+    """Return which flag the chosen `--kafka-auth` does not take or lacks, with the remedy; None if none."""
     for flag, takers in _TAKEN.items():
         value = _value(options, flag)
         if value and options.kafka_auth not in takers:
@@ -62,14 +62,15 @@ def flag_fault(options: Namespace) -> str | None:
 
 
 def jar_sets(options: Namespace) -> tuple[str, ...]:
-    """The jar sets of Spark's connector and of the login."""
+    """Return the jar sets of Spark's connector and of the login."""
     return ("kafka", "managed-kafka") if options.kafka_auth == MANAGED else ("kafka",)
 
 
 def java_properties(options: Namespace) -> dict[str, str]:
-    """What a Java client is told to log in, the password among it; raises SourceError for an unfit file.
+    """Return the properties with which a Java client logs in, including the password.
 
-    It holds the files' content, for executors on other machines have no such files.
+    They hold the files' content, because executors on other machines do not have the files.
+    Raise SourceError if a file is unusable.
     """
     if options.kafka_auth == NONE:
         return {}
@@ -80,7 +81,10 @@ def java_properties(options: Namespace) -> dict[str, str]:
 
 
 def password(options: Namespace) -> str:
-    """The content of `--kafka-password-file` without the line's end; raises SourceError for an unfit file."""
+    """Return the content of `--kafka-password-file` without the end of its line.
+
+    Raise SourceError if the file is unusable.
+    """
     content = _read("--kafka-password-file", options.kafka_password_file).rstrip("\r\n")
     if not content or "\n" in content:
         raise SourceError(
@@ -91,7 +95,7 @@ def password(options: Namespace) -> str:
 
 
 def authorities(options: Namespace) -> str | None:
-    """The certificates of `--kafka-tls-ca`, None without it; raises SourceError for an unfit file."""
+    """Return the certificates in `--kafka-tls-ca`, None without it; raise SourceError if it is unusable."""
     if not options.kafka_tls_ca:
         return None
     content = _read("--kafka-tls-ca", options.kafka_tls_ca)
@@ -106,7 +110,7 @@ def authorities(options: Namespace) -> str | None:
 
 
 def refused(options: Namespace, reason: object) -> SourceError:
-    """What to raise when the broker does not let this user in."""
+    """Return the error for a broker that refuses this user's login."""
     if options.kafka_auth == MANAGED:
         remedy = f"grant {ROLE} to the account of the application default credentials"
     else:
@@ -118,7 +122,7 @@ def refused(options: Namespace, reason: object) -> SourceError:
 
 
 def no_credentials(reason: object) -> SourceError:
-    """What to raise when Google gives no token."""
+    """Return the error for a login to which Google gives no token."""
     return SourceError(
         f"--kafka-auth managed: {reason}; expected application default credentials that give a token; "
         "remedy: GOOGLE_APPLICATION_CREDENTIALS with a service account's file, or a machine with an account"
@@ -126,13 +130,13 @@ def no_credentials(reason: object) -> SourceError:
 
 
 def files(options: Namespace) -> dict[str, str]:
-    """The files that the login reads, by flag."""
+    """Return the files that the login reads, by flag."""
     flags = ("--kafka-password-file", "--kafka-tls-ca")
     return {flag: path for flag in flags if (path := _value(options, flag))}
 
 
 def given(options: Namespace) -> str:
-    """The flags of the login, as another command takes them; empty without a login."""
+    """Return the flags of the login as another command takes them; empty without a login."""
     if options.kafka_auth == NONE:
         return ""
     words = ["--kafka-auth", options.kafka_auth]
@@ -156,7 +160,7 @@ def _sasl(options: Namespace) -> dict[str, str]:
 
 
 def _quoted(text: str) -> str:
-    """The text as JAAS reads it back, by Java's `StreamTokenizer`."""
+    """Quote the text so that JAAS, which uses Java's `StreamTokenizer`, reads it back."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

@@ -1,4 +1,4 @@
-"""Offsets of a Kafka checkpoint, and what retention has taken from it."""
+"""Offsets of a Kafka checkpoint, and those of them that retention has deleted."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 
 Offsets = Mapping[str, Mapping[int, int]]
-"""By topic and partition."""
+"""Offsets by topic and partition."""
 
 
 def next_offsets(positions: Iterable[str]) -> dict[str, dict[int, int]]:
-    """Where a checkpoint goes on: the smallest offset of each partition in Spark's own JSON."""
+    """Return where a checkpoint continues: the smallest offset of each partition in Spark's own JSON."""
     found: dict[str, dict[int, int]] = {}
     for position in positions:
         for topic, partitions in json.loads(position).items():
@@ -21,7 +21,7 @@ def next_offsets(positions: Iterable[str]) -> dict[str, dict[int, int]]:
 
 
 def gone(going_on: Offsets, oldest: Offsets) -> str:
-    """Say which offsets that a checkpoint has not read yet are no longer kept; "" if all are."""
+    """Return which offsets that a checkpoint has not read yet are no longer retained; "" if all are."""
     lost = [
         f"{oldest[topic][partition] - offset} events of {topic}'s partition {partition} "
         f"(offsets {offset} to {oldest[topic][partition] - 1})"

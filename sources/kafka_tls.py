@@ -1,7 +1,7 @@
-"""What is wrong with a broker's TLS, asked of the broker itself when a client has failed.
+"""Diagnosis of a broker's TLS, obtained from the broker itself after a client has failed.
 
-A client says little of it: librdkafka calls every bad certificate unverified, and Java waits in silence for
-an answer where there is no TLS at all.
+A client says little about it: librdkafka calls every bad certificate unverified, and Java waits silently for
+an answer if there is no TLS at all.
 """
 
 from __future__ import annotations
@@ -13,24 +13,27 @@ from argparse import Namespace
 from sources.kafka_login import NONE, authorities
 
 SECONDS = 3
-"""How long one broker may take."""
+"""Seconds that one broker may take."""
 _NO_AUTHORITY = "--kafka-tls-ca with the certificate of the authority that signed it"
 _ANOTHER_NAME = "an address that the certificate names"
 _REMEDIES = {
     9: "look at the clocks of broker and client",  # not yet valid
     10: "renew the broker's certificate",
-    18: _NO_AUTHORITY,  # signed by itself
-    19: _NO_AUTHORITY,  # its authority signed by itself
+    18: _NO_AUTHORITY,  # self-signed
+    19: _NO_AUTHORITY,  # self-signed authority
     20: _NO_AUTHORITY,
     21: _NO_AUTHORITY,  # no chain at all
     62: _ANOTHER_NAME,
     64: _ANOTHER_NAME,  # an IP address
 }
-"""By OpenSSL's code of the refusal (X509_V_ERR_…)."""
+"""Remedies by OpenSSL's error code (X509_V_ERR_…)."""
 
 
 def fault(options: Namespace) -> str | None:
-    """The first broker's fault with its remedy; None where TLS is right, not asked for, or nobody answers."""
+    """Return the first fault in the brokers' TLS, with its remedy.
+
+    None if there is no fault, if TLS is not requested, or if no broker answers.
+    """
     if options.kafka_auth == NONE:
         return None
     context = ssl.create_default_context(cadata=authorities(options))
@@ -45,7 +48,7 @@ def _fault(server: str, context: ssl.SSLContext) -> str | None:
     try:
         plain = socket.create_connection((host.strip("[]"), int(port)), SECONDS)
     except (OSError, ValueError):
-        return None  # the client has said it
+        return None  # the client has already reported it
     try:
         with plain, context.wrap_socket(plain, server_hostname=host.strip("[]")):
             return None

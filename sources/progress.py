@@ -1,4 +1,4 @@
-"""What a command has done so far, said on standard error."""
+"""A command's progress, shown on standard error."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sources.source import Message
 
 
 class Progress:
-    """Counts messages. One line that changes on a terminal, one line every few seconds elsewhere.
+    """A counter of messages, shown as one changing line on a terminal, elsewhere as a line every few seconds.
 
-    `alive` is touched when messages have been acknowledged since it was last.
+    The file `alive` is touched if messages have been acknowledged since it was last touched.
     """
 
     def __init__(self, verb: str, alive: Path | None = None) -> None:
@@ -26,19 +26,19 @@ class Progress:
         self.failures: Counter[str] = Counter()
 
     def add(self, number: int) -> None:
-        """Count `number` messages, and show it when it is time."""
+        """Count `number` messages, and show the progress if it is due."""
         self.count += number
         self.show()
 
     def acknowledge(self, message: Message, failure: Exception | None) -> None:
-        """Count what a publisher says of one message."""
+        """Count one message as acknowledged, or as failed for the reason given."""
         if failure is None:
             self.acknowledged += 1
         else:
             self.failures[f"{message.stream}: {failure}"] += 1
 
     def show(self) -> None:
-        """Say how far it is, no more often than a person or a log wants to read it."""
+        """Show the progress, no more often than a reader or a log needs it."""
         if self._alive and self.acknowledged > self._alive_at:
             self._alive_at = self.acknowledged
             self._alive.touch()
@@ -51,7 +51,7 @@ class Progress:
         print(start, line, sep="", end=end, file=sys.stderr, flush=True)
 
     def finish(self, *more: str) -> None:
-        """Say the final counts on standard output, and each reason of a failure on standard error."""
+        """Print the final counts on standard output, and each reason for failures on standard error."""
         if self._terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
         print(", ".join([self._counted(), *more]))
@@ -59,7 +59,7 @@ class Progress:
             print(f"failed {times:,} times: {reason}", file=sys.stderr)
 
     def acknowledgements(self) -> str:
-        """How many were stored for good, and how many not."""
+        """Return how many messages were stored for good, and how many failed."""
         return f"{self.acknowledged:,} acknowledged, {self.failures.total():,} failed"
 
     def _counted(self) -> str:

@@ -1,4 +1,4 @@
-"""Publish a scenario's events, as fast as the broker takes them or at a pace."""
+"""Publish a scenario's events, as fast as the broker takes them or at a given rate."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATIENCE = 2
 
 
 def command(argv: Sequence[str]) -> int:
-    """`python -m sources publish`: 0 when every message was acknowledged, else 1."""
+    """Run `python -m sources publish`; return 0 if every message was acknowledged, otherwise 1."""
     options = parse(_parser(), names(), argv, default="replay")
     source = load(options.source)
     publisher = source.publisher(options)
@@ -104,7 +104,7 @@ def _about() -> Iterator[str]:
 
 
 def _batches(options: Namespace, bounded: bool) -> Iterator[Batch]:
-    """The scenario's batches, cut after `--count` messages."""
+    """Yield the scenario's batches, cut off after `--count` messages."""
     scenario = SCENARIOS[options.scenario]
     start = options.start or _start(options, bounded)
     if options.count is None:
@@ -119,7 +119,10 @@ def _batches(options: Namespace, bounded: bool) -> Iterator[Batch]:
 
 
 def _start(options: Namespace, bounded: bool) -> datetime:
-    """A fixed time in files; on a broker the last event should not be ahead of the clock."""
+    """Return the event time at which to start.
+
+    It is fixed for files; on a broker, the last event should not be ahead of the clock.
+    """
     if bounded:
         return FIRST
     scenario, now = SCENARIOS[options.scenario], datetime.now(UTC)
@@ -131,7 +134,10 @@ def _start(options: Namespace, bounded: bool) -> datetime:
 
 
 def _history(options: Namespace) -> timedelta:
-    """What to begin with; nothing where events are there, as after a restart: these would be late."""
+    """Return how much of the past to publish first.
+
+    Nothing if the stream already has events, as after a restart: past events would be late.
+    """
     if not options.history_minutes or options.rate != REAL_TIME:
         return timedelta(0)
     first = islice(load(options.source).records(PRODUCT, options), PATIENCE)
@@ -139,7 +145,7 @@ def _history(options: Namespace) -> timedelta:
 
 
 class _Pace:
-    """When each message is due, whatever became of those before it; after `stop`, none is."""
+    """The schedule of the messages, unaffected by what became of earlier ones; after `stop`, none is due."""
 
     def __init__(self, rate: str | float | None, stop: Callable[[], bool]) -> None:
         self._rate = rate
@@ -148,7 +154,7 @@ class _Pace:
         self._sent = 0
 
     def parts(self, batch: Batch, meanwhile: Callable[[], None]) -> Iterator[Batch]:
-        """The batch in parts, each given when it is due; `meanwhile` is called while waiting."""
+        """Yield the batch in parts, each when it is due; call `meanwhile` while waiting."""
         size = 1000 if self._rate is None else 1
         for part in (batch[at : at + size] for at in range(0, len(batch), size)):
             while not self.stop() and (wait := self._wait(part[0])) > 0:

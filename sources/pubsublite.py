@@ -1,7 +1,7 @@
-"""Events from Pub/Sub Lite, by Google's Spark connector; published by `sources.clients.pubsublite`.
+"""Events from Pub/Sub Lite, read by Google's Spark connector; `sources.clients.pubsublite` publishes them.
 
-The connector is `com.google.cloud:pubsublite-spark-sql-streaming:1.0.0`; what is said of it here was read in
-that jar (github.com/googleapis/java-pubsublite-spark, tag v1.0.0) and is shown by the tests.
+The connector is `com.google.cloud:pubsublite-spark-sql-streaming:1.0.0`; what this module says about it was
+read in that jar (github.com/googleapis/java-pubsublite-spark, tag v1.0.0) and is verified by the tests.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SUFFIX = re.compile(r"[A-Za-z0-9._~%+-]{1,200}")
 
 
 def add_arguments(group: _ArgumentGroup) -> None:
-    """Add `--pubsublite-…`, and say what a user of the connector has to know."""
+    """Add the `--pubsublite-…` flags, and describe what a user of the connector has to know."""
     group.description = " ".join(ABOUT.split())
     add_flag(
         group,
@@ -64,20 +64,20 @@ def add_arguments(group: _ArgumentGroup) -> None:
 
 
 def flag_fault(options: Namespace) -> str | None:
-    """None: any of them go together."""
+    """Return None: all values of the flags go together."""
     return None
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
-    """Google's connector."""
+    """Return Google's connector."""
     return ("pubsublite",)
 
 
 def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
-    """The path of each subscription's topic, by stream: a Lite topic has no id that would tell a new one.
+    """Return the path of each subscription's topic, by stream.
 
-    Raises SourceError when the service does not answer within 20 seconds, refuses the credentials or
-    has no such subscription.
+    A Lite topic has no id that would reveal a new one. Raise SourceError if the service does not answer
+    within 20 seconds, refuses the credentials or has no such subscription.
     """
     return pubsublite_admin.topics(spark, streams, options)
 
@@ -85,19 +85,19 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
 def watch(
     spark: SparkSession, streams: Sequence[Stream], options: Namespace
 ) -> AbstractContextManager[Callable[[], Mapping[str, str]]]:
-    """Nothing: a topic made again under a running job has no other identity."""
+    """Watch nothing: a topic that is recreated under a running job keeps its identity."""
     return nullcontext(dict)
 
 
 def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
-    """Nothing: what Pub/Sub Lite no longer keeps is not looked for."""
+    """Return "": what Pub/Sub Lite no longer retains is not looked up."""
     return ""
 
 
 def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
-    """The subscription's messages; a batch ends with what the connector knew to be there.
+    """Return the subscription's messages; a micro-batch ends with the last one the connector knew of.
 
-    Raises SourceError for a batch read, which the connector does not have (`PslTable.capabilities`).
+    Raise SourceError for a batch read, which the connector does not support (`PslTable.capabilities`).
     """
     if not isinstance(reader, DataStreamReader):
         raise SourceError(
@@ -109,7 +109,7 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Na
 
 
 def envelope(raw: DataFrame) -> DataFrame:
-    """The canonical envelope of the connector's columns; the key of no bytes that stands for none is null."""
+    """Return the connector's columns as the canonical envelope; an empty key, meaning none, becomes null."""
     subscription = F.element_at(F.split("subscription", "/"), -1)
     none = F.create_map().cast("map<string,array<binary>>")
     return conform(
@@ -127,23 +127,24 @@ def envelope(raw: DataFrame) -> DataFrame:
 
 
 def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
-    """Make the topics and subscriptions that are not there, and return their names."""
+    """Create the topics and subscriptions that do not exist yet, and return their names."""
     from sources.clients import pubsublite_resources
 
     return pubsublite_resources.create(streams, options)
 
 
 def publisher(options: Namespace) -> Publisher:
-    """A publisher; raises SourceError when the service does not answer."""
+    """Return a publisher; raise SourceError if the service does not answer."""
     from sources.clients import pubsublite
 
     return pubsublite.LitePublisher(options)
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
-    """The topic's records, oldest first, without end, by a subscription made for this and deleted after it.
+    """Yield the topic's records, oldest first, endlessly.
 
-    The stream's own subscription is neither read nor committed to.
+    They come from a subscription created for this and deleted afterwards; the stream's own subscription is
+    neither read nor committed to.
     """
     from sources.clients import pubsublite_records
 

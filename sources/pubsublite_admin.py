@@ -1,6 +1,6 @@
-"""Asks Pub/Sub Lite for subscriptions from Spark's own JVM: what that reaches, the connector reaches too.
+"""Look-ups of Pub/Sub Lite subscriptions from Spark's own JVM: what it reaches, the connector reaches too.
 
-The connector's jar carries Google's admin client in its own package (`com.google.cloud.pubsublite`).
+The connector's jar contains Google's admin client in its own package (`com.google.cloud.pubsublite`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ _DELETED_TOPIC = "_deleted-topic_"
 
 
 def topics(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
-    """The path of each subscription's topic, by stream; raises SourceError as `sources.pubsublite.check`."""
+    """Return the path of each subscription's topic, by stream.
+
+    Raise SourceError as `sources.pubsublite.check` does.
+    """
     jvm: Any = spark._jvm
     paths = {stream.name: subscription_path(stream, options) for stream in streams}
     with _admin(jvm, options) as admin:
@@ -45,7 +48,7 @@ def topics(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -
 
 @contextmanager
 def _admin(jvm: Any, options: Namespace) -> Iterator[Any]:
-    """Google's admin client out of the connector's jar, which retries within `ANSWER_SECONDS`."""
+    """Yield Google's admin client from the connector's jar, which retries for up to `ANSWER_SECONDS`."""
     _must_lead_to_the_emulator(jvm)
     lite = jvm.com.google.cloud.pubsublite
     try:
@@ -79,7 +82,7 @@ def _patience(jvm: Any) -> Any:
 
 
 def _must_lead_to_the_emulator(jvm: Any) -> None:
-    """Raises SourceError where Python is told of an emulator and this JVM is not."""
+    """Raise SourceError if Python is directed to an emulator and this JVM is not."""
     emulator = os.environ.get(EMULATOR)
     of = jvm.java.lang.System.getProperty
     led = f"{of('https.proxyHost')}:{of('https.proxyPort')}"
@@ -109,14 +112,14 @@ def _topic(jvm: Any, answer: Any, stream: Stream, options: Namespace) -> str:
 
 
 def _code(error: Py4JJavaError) -> str:
-    """The status code of a failed call, '' for a failure of another kind."""
+    """Return the status code of a failed call; "" for any other failure."""
     failure = error.java_exception.getCause()
     is_status = failure is not None and hasattr(failure, "getStatusCode")
     return str(failure.getStatusCode().getCode().toString()) if is_status else ""
 
 
 def _reason(error: Py4JJavaError) -> str:
-    """The innermost reason that Java gives, without its trace."""
+    """Return the innermost reason that Java gives, without its stack trace."""
     failure = error.java_exception
     while failure.getCause() is not None:
         failure = failure.getCause()

@@ -1,4 +1,4 @@
-"""Where a stream lies in Pub/Sub Lite, and what to say when it cannot be had."""
+"""The paths of a stream in Pub/Sub Lite, and the errors for one that is missing or unreachable."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sources.catalog import Stream
 from sources.source import SourceError
 
 ANSWER_SECONDS = 20
-"""How long the service may take to answer before it counts as unreachable."""
+"""Seconds without an answer after which the service counts as unreachable."""
 EMULATOR = "PUBSUBLITE_EMULATOR_HOST"
 ENVIRONMENT = 'eval "$(python -m pubsublite_emulator env)"'
 
 
 def parent(options: Namespace) -> str:
-    """The path that topics and subscriptions lie under; raises SourceError without a project."""
+    """Return the path that contains topics and subscriptions; raise SourceError without a project."""
     project = options.pubsublite_project or ("1" if os.environ.get(EMULATOR) else None)
     if project is None:
         raise SourceError(
@@ -26,28 +26,28 @@ def parent(options: Namespace) -> str:
 
 
 def topic_path(stream: Stream, options: Namespace) -> str:
-    """The path of the stream's topic."""
+    """Return the path of the stream's topic."""
     return f"{parent(options)}/topics/{stream.topic}"
 
 
 def subscription_path(stream: Stream, options: Namespace) -> str:
-    """The path of the stream's subscription."""
+    """Return the path of the stream's subscription."""
     return f"{parent(options)}/subscriptions/{subscription(stream, options)}"
 
 
 def subscription(stream: Stream, options: Namespace) -> str:
-    """The name of the stream's subscription: the catalogue's, or one of the reader's own beside it."""
+    """Return the name of the stream's subscription: the catalog's, or the reader's separate one."""
     suffix = options.pubsublite_subscription_suffix
     return f"{stream.subscription}-{suffix}" if suffix else stream.subscription
 
 
 def region(options: Namespace) -> str:
-    """The region whose endpoint serves the location."""
+    """Return the region whose endpoint serves the location."""
     return "-".join(str(options.pubsublite_location).split("-")[:2])
 
 
 def missing(what: str, stream: Stream, options: Namespace) -> SourceError:
-    """What to raise when a subscription or topic is not there."""
+    """Return the error for a subscription or topic that does not exist."""
     place = f"--location={options.pubsublite_location}"
     flags = f"--pubsublite-project {parent(options).split('/')[1]} --pubsublite-location {place[11:]}"
     if suffix := options.pubsublite_subscription_suffix:
@@ -60,7 +60,7 @@ def missing(what: str, stream: Stream, options: Namespace) -> SourceError:
 
 
 def unreachable(options: Namespace, reason: object) -> SourceError:
-    """What to raise when the service does not answer as it should."""
+    """Return the error for a service that does not answer as it should."""
     if emulator := os.environ.get(EMULATOR):
         expected = (
             f"the emulator at {emulator}; remedy: python -m pubsublite_emulator serve, then {ENVIRONMENT}"

@@ -16,7 +16,7 @@ from sources.stopping import stopping
 
 
 def command(argv: Sequence[str]) -> int:
-    """`python -m sources record`: 0 when the recording is complete as far as it was asked for."""
+    """Run `python -m sources record`; return 0 once the recording is as complete as requested."""
     endless = [name for name in names() if not load(name).BOUNDED]
     options = parse(_parser(), endless, argv, default="kafka")
     folder = _empty_folder(options.replay_dir, STREAMS[options.stream])
@@ -67,7 +67,7 @@ def _empty_folder(directory: Path, stream: Stream) -> Path:
 def _until_enough(
     records: Iterator[Record | None], options: Namespace, progress: Progress, stop: Callable[[], bool]
 ) -> Iterator[Record]:
-    """The records until `--count`, `--idle-seconds` or `stop`; a None among them is a second without one."""
+    """Yield the records until `--count`, `--idle-seconds` or `stop`; a None is a second without a record."""
     idle = 0
     for record in records:
         progress.show()

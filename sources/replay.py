@@ -1,4 +1,4 @@
-"""Events from files of JSON lines (`sources.replay_files`): one file is one micro-batch, in name order."""
+"""Events from files of JSON lines (`sources.replay_files`), read in name order, one file per micro-batch."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ def add_arguments(group: _ArgumentGroup) -> None:
 
 
 def flag_fault(options: Namespace) -> str | None:
-    """None: any of them go together."""
+    """Return None: all values of the flags go together."""
     return None
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
-    """None: Spark reads files by itself."""
+    """Return no jar set: Spark reads files without one."""
     return ()
 
 
 def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
-    """The identity of each stream's files; it stays the same while files are only added at the end.
+    """Return the identity of each stream's files, which stays the same while files are only added at the end.
 
-    Raises SourceError when a stream has no file or a line is no message, naming file and line.
+    Raise SourceError if a stream has no file or a line is not a message, naming file and line.
     """
     return {stream.name: str(stage(_folder(stream, options))) for stream in streams}
 
@@ -74,7 +74,7 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
 def watch(
     spark: SparkSession, streams: Sequence[Stream], options: Namespace
 ) -> Iterator[Callable[[], Mapping[str, str]]]:
-    """Nothing: a run reads copies, which stay as they are until its end."""
+    """Watch nothing: a run reads copies, which stay unchanged until it ends."""
     try:
         yield dict
     finally:
@@ -82,14 +82,14 @@ def watch(
 
 
 def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
-    """Nothing: files have no retention."""
+    """Return "": files have no retention."""
     return ""
 
 
 def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
-    """The lines of the files that are there now; those added later are for the next query.
+    """Return the lines of the files that exist now; files added later are left to the next query.
 
-    Raises SourceError as `check` does.
+    Raise SourceError as `check` does.
     """
     staged = stage(_folder(stream, options))
     lines = reader.schema(_LINE).option("mode", "FAILFAST").option("maxFilesPerTrigger", 1)
@@ -97,7 +97,7 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Na
 
 
 def envelope(raw: DataFrame) -> DataFrame:
-    """The canonical envelope of `read`'s columns."""
+    """Return the columns of `read` as the canonical envelope."""
     return conform(
         raw.select(
             "stream",
@@ -113,18 +113,21 @@ def envelope(raw: DataFrame) -> DataFrame:
 
 
 def create(streams: Sequence[Stream], options: Namespace) -> Sequence[str]:
-    """Nothing: a stream's folder comes with its first file."""
+    """Create nothing: a stream's folder is created with its first file."""
     return ()
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record]:
-    """The stream's messages, file by file; raises SourceError naming file and line of a broken one."""
+    """Yield the stream's messages, file by file; raise SourceError naming file and line of a broken one."""
     for file in replay_files.files(_folder(stream, options)):
         yield from replay_files.parse(file, file.read_bytes(), stream.name)
 
 
 def publisher(options: Namespace) -> Publisher:
-    """A publisher to `--replay-dir`; raises SourceError when that cannot be a directory."""
+    """Return a publisher to `--replay-dir`.
+
+    Raise SourceError if it holds the bundled events or cannot be made a directory.
+    """
     directory = _directory(options)
     if directory.resolve() == BUNDLED.resolve():
         raise SourceError(

@@ -1,8 +1,8 @@
-"""The replay format: numbered files of JSON lines, one message a line, each message as a broker stored it.
+"""The replay format: numbered files of JSON lines, one message per line, each as a broker stored it.
 
-`<replay-dir>/<stream name>/<NNNN>.jsonl`; the fields are the envelope's. Bytes are text when they are UTF-8;
-otherwise the field's name ends in `_base64` (`attributes_base64` holds each attribute with such a value).
-Other fields, such as a dead letter's `reason`, are ignored.
+A file is `<replay-dir>/<stream name>/<NNNN>.jsonl`; the fields are the envelope's. Bytes are text if they are
+UTF-8; otherwise the field's name ends in `_base64` (`attributes_base64` holds each attribute with such a
+value). Other fields, such as a dead letter's `reason`, are ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SUFFIX = ".jsonl"
 
 
 def files(folder: Path) -> list[Path]:
-    """The files of a stream's folder in name order; raises SourceError when there are none."""
+    """Return the files of a stream's folder in name order; raise SourceError if there are none."""
     found = sorted(folder.glob(f"*{SUFFIX}"))
     if not found:
         raise SourceError(
@@ -35,7 +35,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def parse(file: Path, content: bytes, stream: str) -> Iterator[Record]:
-    """The messages of a file; raises SourceError naming file and line where one is broken."""
+    """Yield the messages of a file; raise SourceError naming file and line if one is broken."""
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
@@ -50,7 +50,7 @@ def parse(file: Path, content: bytes, stream: str) -> Iterator[Record]:
 
 
 def write(file: Path, records: Iterable[Record]) -> None:
-    """Write a file of messages: it appears whole or not at all, and a failure leaves nothing."""
+    """Write a file of messages, which appears whole or not at all; a failure leaves nothing behind."""
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
@@ -61,7 +61,7 @@ def write(file: Path, records: Iterable[Record]) -> None:
 
 
 def following(folder: Path) -> Path:
-    """The next file's path in a stream's folder, which need not exist."""
+    """Return the path of the next file in a stream's folder, which need not exist."""
     numbers = [int(file.stem) for file in folder.glob(f"*{SUFFIX}") if file.stem.isdecimal()]
     return folder / f"{max(numbers, default=0) + 1:04}{SUFFIX}"
 
@@ -72,7 +72,7 @@ def encode(record: Record) -> bytes:
 
 
 def fields(record: Record) -> dict[str, Any]:
-    """Return a message's fields as its line has them."""
+    """Return the fields of a message's line."""
     return {
         "stream": record.stream,
         "partition": record.partition,
@@ -91,7 +91,7 @@ def line(fields: dict[str, Any]) -> bytes:
 
 
 def decode(line: bytes, stream: str) -> Record:
-    """The message of one line; raises ValueError, KeyError or TypeError saying what is wrong with it."""
+    """Return the message of one line; raise ValueError, KeyError or TypeError saying what is wrong."""
     fields = json.loads(line)
     if not isinstance(fields, dict):
         raise TypeError(f"{type(fields).__name__} is not an object")
@@ -118,7 +118,7 @@ def _text_or_base64(name: str, value: bytes | None) -> dict[str, str | None]:
     try:
         return {name: None if value is None else value.decode()}
     except UnicodeDecodeError:
-        assert value is not None  # noqa: S101 - None has been decoded
+        assert value is not None  # noqa: S101 - None has returned above
         return {f"{name}_base64": base64.b64encode(value).decode()}
 
 
@@ -174,7 +174,7 @@ def _decoded(text: object) -> bytes:
     if not isinstance(text, str):
         raise TypeError(f"{text!r} is not a string")
     try:
-        # Spark 3.5 writes lines of 76 characters.
+        # Spark 3.5 breaks base64 into lines of 76 characters.
         return base64.b64decode(text.replace("\r\n", ""), validate=True)
     except binascii.Error as error:
         raise ValueError(f"{text!r} is not base64") from error

@@ -1,4 +1,4 @@
-"""Publishing to replay files: as a broker would, with partitions, offsets and a clock."""
+"""Publishing to replay files as to a broker, with partitions, offsets and a clock."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def _now() -> datetime:
 
 
 class ReplayPublisher:
-    """Appends to each stream's folder; a file, so a micro-batch, ends with `flush` or `MESSAGES_PER_FILE`.
+    """A publisher that appends files to each stream's folder.
 
-    Partition and offset are what a Kafka topic of `catalog.PARTITIONS` gives, `published_at` is the clock's.
-    A message is acknowledged when its file is there. One publisher a directory at a time.
+    A file, and so a micro-batch, ends with `flush` or after `MESSAGES_PER_FILE` messages. Partition and
+    offset are those of a Kafka topic with `catalog.PARTITIONS` partitions; `published_at` is the clock's.
+    A message is acknowledged once its file exists. A directory takes one publisher at a time.
     """
 
     def __init__(self, directory: Path, clock: Callable[[], datetime] = _now) -> None:
@@ -34,7 +35,7 @@ class ReplayPublisher:
         self._keyless = 0
 
     def publish(self, messages: Sequence[Message], acknowledge: Acknowledge) -> None:
-        """Take `messages`; raises SourceError where a stream's files so far cannot be read."""
+        """Take `messages`; raise SourceError if a stream's existing files cannot be read."""
         for message in messages:
             waiting = self._waiting.setdefault(message.stream, [])
             waiting.append((message, self._record(message), acknowledge))
@@ -42,12 +43,12 @@ class ReplayPublisher:
                 self._write(message.stream)
 
     def flush(self) -> None:
-        """End each stream's file."""
+        """Finish each stream's file."""
         for stream in list(self._waiting):
             self._write(stream)
 
     def close(self) -> None:
-        """Flush; nothing else is held."""
+        """Flush; there is nothing else to release."""
         self.flush()
 
     def _record(self, message: Message) -> Record:

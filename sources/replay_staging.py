@@ -1,11 +1,11 @@
 """Copies of replay files that Spark's file source reads in name order.
 
-The file source orders by modification time and remembers paths in its checkpoint. So the files are copied
-into a directory of this user's, with modification times in name order, at a path that depends on nothing but
-where the originals lie and what is in them.
+The file source orders files by modification time and records their paths in its checkpoint. The files are
+therefore copied into a directory of this user, with modification times in name order, at a path that depends
+only on the location and the content of the originals.
 
-Copies are there as long as a process uses them, which locks their directory. What goes leaves its names, for
-a checkpoint goes on at the same path; the next process removes the copies of one that was killed.
+Copies exist while a process uses them, which locks their directory. Removed copies leave their names behind,
+because a checkpoint continues at the same path; the next process removes the copies of one that was killed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from sources.source import SourceError
 _FIRST_MODIFIED = 1_000_000_000
 _NAMES = ".names"
 _held: dict[Path, int] = {}
-"""The directories that this process uses, each with an open descriptor that locks it."""
+"""The directories that this process uses, each with the open descriptor that locks it."""
 
 
 def stage(folder: Path) -> Path:
-    """The directory with the copies of a stream's folder.
+    """Return the directory with the copies of a stream's folder.
 
     The copies stay until `release` or the end of this process. Their path stays the same while files are only
-    added after the last one, and is another as soon as one was changed, removed or put in between. Safe when
-    several processes do it at once and when one is killed. Raises SourceError naming file and line for a line
-    that is no message, and for what cannot be staged.
+    added after the last one, and changes as soon as one is changed, removed or inserted in between. This is
+    safe if several processes do it at once and if one is killed. Raise SourceError naming file and line if a
+    line is not a message, and if something cannot be staged.
     """
     try:
         return _stage(folder)
@@ -62,7 +62,7 @@ def _stage(folder: Path) -> Path:
 
 
 def release() -> None:
-    """Remove the copies that this process has made, except those that another uses too."""
+    """Remove the copies that this process has made, except those that another process also uses."""
     used, homes = list(_held.values()), {generation.parents[1] for generation in _held}
     _held.clear()
     for descriptor in used:
@@ -76,13 +76,13 @@ def _hold(generation: Path) -> None:
     if generation in _held:
         if os.path.samestat(os.fstat(_held[generation]), generation.stat()):
             return
-        os.close(_held.pop(generation))  # of a directory that was removed, and is made again
+        os.close(_held.pop(generation))  # of a directory that was removed and recreated
     _held[generation] = os.open(generation, os.O_RDONLY)
     fcntl.flock(_held[generation], fcntl.LOCK_SH)
 
 
 def _remove_unused(private: Path) -> None:
-    """Remove the copies that no process uses; what cannot be had or removed now is left to the next."""
+    """Remove the copies that no process uses; leave what cannot be locked or removed now to the next one."""
     for home in private.iterdir():
         with suppress(OSError), _alone_in(home, fcntl.LOCK_NB):
             for generation in home.glob("*-*"):
@@ -92,7 +92,7 @@ def _remove_unused(private: Path) -> None:
 
 @contextmanager
 def _unused(generation: Path) -> Iterator[None]:
-    """Hold a directory alone; raises BlockingIOError if a process uses it."""
+    """Lock a directory exclusively; raise BlockingIOError if a process uses it."""
     descriptor = os.open(generation, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,7 +102,7 @@ def _unused(generation: Path) -> Iterator[None]:
 
 
 def _remove(generation: Path) -> None:
-    copies = list(generation.glob(f"*{replay_files.SUFFIX}"))  # unfinished ones, which begin with a dot, too
+    copies = list(generation.glob(f"*{replay_files.SUFFIX}"))  # unfinished ones (with a leading dot) included
     if not copies:
         return
     used = generation.stat()
@@ -115,7 +115,7 @@ def _remove(generation: Path) -> None:
 
 
 def _staged(generation: Path) -> set[str]:
-    """Return the names of all copies that were finished, removed ones too."""
+    """Return the names of all copies that were finished, including removed ones."""
     copies = {copy.name for copy in generation.glob(f"*{replay_files.SUFFIX}") if copy.name[0] != "."}
     with suppress(FileNotFoundError):
         copies.update((generation / _NAMES).read_text().split("\n"))
@@ -147,7 +147,7 @@ def _alone_in(home: Path, how: int = 0) -> Iterator[None]:
 
 
 def _continued(home: Path, names: list[str]) -> Path | None:
-    """Of the directories whose copies are or were the first of `names`, the one that was used last."""
+    """Return the last used of the directories whose copies are or were the first of `names`; None if none."""
     staged = {path: _staged(path) for path in home.glob("*-*")}
     fitting = [path for path, found in staged.items() if found == set(names[: len(found)])]
     return max(fitting, key=lambda path: path.stat().st_mtime_ns, default=None)

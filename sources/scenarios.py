@@ -1,8 +1,8 @@
 """Seeded events for trying a window, a watermark or a join: the same seed and start give the same bytes.
 
-A scenario is told in rounds. A round is a list of batches; on files a batch is a micro-batch, so that
-watermarks move as they would in a running job. Each round ends with events far enough ahead that every
-window before them is final.
+A scenario consists of rounds, and a round of batches; in files a batch is a micro-batch, so that watermarks
+advance as in a running job. Each round, except the shop's, ends with events far enough ahead to make every
+window before them final.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _sliding(random: Random, start: datetime) -> Iterator[Batch]:
 
 
 def _session(random: Random, start: datetime) -> Iterator[Batch]:
-    """Each user's pauses: within the gap of 5 minutes, a millisecond short of it, exactly it, beyond it."""
+    """Yield visits with pauses within the gap of 5 minutes, 1 ms short of it, exactly it, and beyond it."""
     events = Events(random, start, "session")
     pauses = (2 * MINUTE, 4 * MINUTE + _LAST, 5 * MINUTE, 9 * MINUTE)
     visits: Batch = []
@@ -54,7 +54,7 @@ def _session(random: Random, start: datetime) -> Iterator[Batch]:
 
 
 def _late(random: Random, start: datetime) -> Iterator[Batch]:
-    """Around a watermark of 10 seconds and windows of a minute."""
+    """Yield events around a watermark of 10 seconds and windows of a minute."""
     events = Events(random, start, "late")
 
     def delayed(since: int, until: int, arrival: int, number: int) -> Batch:
@@ -65,7 +65,7 @@ def _late(random: Random, start: datetime) -> Iterator[Batch]:
     in_order = events.on_time(BROWSING, [start + 5 * step * SECOND for step in range(12)])
     redelivered = replace(in_order[-1], at=start + 58 * SECOND)
     yield in_order  # the watermark moves to 0:45
-    yield [*delayed(46, 55, 57, 8), redelivered]  # out of order, not too late; an event once more
+    yield [*delayed(46, 55, 57, 8), redelivered]  # out of order but not too late; one redelivered
     yield events.on_time(BROWSING, [start + 80 * SECOND])  # to 1:10, so the first minute is final
     too_late = delayed(0, 55, 82, 6)
     yield [*too_late, *delayed(71, 79, 83, 6), replace(redelivered, at=start + 84 * SECOND)]
@@ -86,7 +86,7 @@ def _static_join(random: Random, start: datetime) -> Iterator[Batch]:
 
 
 def _browse_and_buy(random: Random, start: datetime) -> Iterator[Batch]:
-    """Purchases 0 to 30 minutes after a view, later, without one, and after several."""
+    """Yield purchases 0 to 30 minutes after a view, later, without a view, and after several views."""
     events = Events(random, start, "browse-and-buy")
     arrivals: Batch = []
 
@@ -108,7 +108,7 @@ def _browse_and_buy(random: Random, start: datetime) -> Iterator[Batch]:
 
 @dataclass(frozen=True)
 class Scenario:
-    """`round` gives the batches of one round, which takes no longer than `span`."""
+    """A scenario; `round` gives the batches of one round, which takes no longer than `span`."""
 
     about: str
     span: timedelta
@@ -131,12 +131,12 @@ SCENARIOS = {
 
 
 def batches(scenario: Scenario, seed: int, start: datetime) -> Iterator[Batch]:
-    """The rounds of a scenario without end, one after another in event time."""
-    random = Random(seed)  # noqa: S311 - made-up events want repeatable randomness, not secrecy
+    """Yield the batches of a scenario's rounds endlessly, one round after another in event time."""
+    random = Random(seed)  # noqa: S311 - made-up events need repeatable randomness, not secrecy
     for number in count():
         yield from scenario.round(random, start + number * scenario.span)
 
 
 def one_round(scenario: Scenario, seed: int, start: datetime) -> Iterator[Batch]:
-    """The first round of `batches`."""
+    """Return the first round of `batches`."""
     return scenario.round(Random(seed), start)  # noqa: S311 - as above

@@ -1,4 +1,4 @@
-"""A shop's day, minute by minute: all three streams, with the faults that real ones have."""
+"""A shop's day, minute by minute: all three streams, with the faults of real ones."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _DISCOUNTED = sorted({(user, product) for user, product, *_ in DISCOUNTS})
 
 
 def day(random: Random, start: datetime, visits_per_minute: int = 100) -> Iterator[Batch]:
-    """A round of `SPAN`; it leaves its last windows open, for the next round goes on where it ends.
+    """Yield a round of `SPAN`; its last windows stay open, because the next round continues where it ends.
 
-    Some products are much more popular than others, who buys has mostly looked before, and prices change.
+    Some products are much more popular than others, most buyers have looked first, and prices change.
 
     Of all messages, about 2 % arrive minutes late, 5 % seconds late and so out of order, 3 % twice, and 2 %
-    are no valid event.
+    are not valid events.
     """
     events = Events(random, start, price=happy_price)
     arrivals: Batch = []
@@ -36,12 +36,12 @@ def day(random: Random, start: datetime, visits_per_minute: int = 100) -> Iterat
 
 
 def closing(random: Random, start: datetime) -> Batch:
-    """A last event of each stream, so late that every window of a round from `start` is final."""
+    """Return a last event per stream, late enough to make every window of a round from `start` final."""
     return Events(random, start).closing(start + SPAN + 45 * MINUTE, *STREAMS.values())
 
 
 def _visit(random: Random, events: Events, time: datetime, end: datetime) -> Batch:
-    """A user looks at a product, and may buy it or order something."""
+    """Return the events of a user who looks at a product, and may buy it or order something."""
     user, product = random.choice(USERS), random.choices(list(PRICES), range(len(PRICES), 0, -1))[0]
     happened = [(BROWSING, time, user, product)]
     if random.random() < 0.6:
@@ -54,7 +54,7 @@ def _visit(random: Random, events: Events, time: datetime, end: datetime) -> Bat
 
 
 def _delivered(random: Random, arrival: Arrival) -> Batch:
-    """How a message really arrives."""
+    """Return the real arrivals of a message, which may be late, twice or broken."""
     delay, fate = random.uniform(0.05, 1.5) * SECOND, random.random()
     if fate < 0.02:
         delay = random.uniform(5, 9) * MINUTE
@@ -70,7 +70,7 @@ def _delivered(random: Random, arrival: Arrival) -> Batch:
 
 
 def _broken(random: Random, message: Message) -> Message:
-    """The message with one fault that makes it no valid event; the broker's own times stay right."""
+    """Return the message with one fault that makes it an invalid event; the broker's own times stay right."""
     text = message.value or b""
     event = json.loads(text)
     changed = [

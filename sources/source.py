@@ -1,6 +1,6 @@
-"""What every source offers: one module a source, found by its file name.
+"""The interface of a source; each source is one module, found by its file name.
 
-A module of this package that has a `read` is a source; nothing else lists them.
+A module of this package that has a `read` is a source; no other list exists.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from sources.catalog import Stream
 
 
 class SourceError(Exception):
-    """What a user did or has to do: the value, what was expected and the remedy, in one line."""
+    """A fault that the user can remedy: the value, what was expected and the remedy, in one line."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message to publish. `key` None: no key.
+    """A message to publish; a `key` of None means no key.
 
-    `event_at`: the producer's own UTC time, cut to milliseconds; None: the broker's client stamps it.
-    An attribute's values keep their order; a None among them is Kafka's null header.
+    `event_at` is the producer's own UTC time, truncated to milliseconds; if it is None, the broker's client
+    stamps the message. An attribute's values keep their order; a None among them is Kafka's null header.
     """
 
     stream: str
@@ -42,7 +42,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Record(Message):
-    """A message as a broker stored it; `published_at` as in the envelope."""
+    """A message as a broker stored it; `published_at` is the envelope's."""
 
     partition: int = 0
     offset: int = 0
@@ -50,86 +50,89 @@ class Record(Message):
 
 
 Acknowledge = Callable[[Message, Exception | None], None]
-"""Called once for every message: stored for good, or the reason why not."""
+"""Called once per message, with None if it was stored for good, otherwise with the reason."""
 
 
 class Publisher(Protocol):
-    """Publishes messages to one broker. Not for use by several threads."""
+    """A publisher of messages to one broker; not thread-safe."""
 
     def publish(self, messages: Sequence[Message], acknowledge: Acknowledge) -> None:
-        """Send `messages` in order; blocks while too many are unacknowledged. Raises for no message."""
+        """Send `messages` in order; block while too many are unacknowledged.
+
+        Never raise because of a single message: its failure goes to `acknowledge`.
+        """
 
     def flush(self) -> None:
         """Wait until every message so far is acknowledged."""
 
     def close(self) -> None:
-        """Flush and let go of all resources."""
+        """Flush and release all resources."""
 
 
 class Source(Protocol):
-    """A broker, or files, that the jobs read and the publishers write."""
+    """A broker, or files, that the jobs read and the publishers write to."""
 
     BOUNDED: bool
-    """True where the input ends: such a source is read by `--trigger available-now` unless told otherwise."""
+    """Whether the input ends: if so, it is read with `--trigger available-now` unless told otherwise."""
 
     def add_arguments(self, group: _ArgumentGroup) -> None:
-        """Add this source's flags, each with the source's name as prefix."""
+        """Add this source's flags, each prefixed with the source's name."""
 
     def flag_fault(self, options: Namespace) -> str | None:
-        """Why this source's flags do not go together; None where they do. Looks at no file."""
+        """Return why this source's flags do not go together, None if they do; look at no file."""
 
     def jars(self, options: Namespace) -> tuple[str, ...]:
-        """The jar sets (`docker/spark/ivy.xml`) that `read` needs beyond Spark's own."""
+        """Return the jar sets (`docker/spark/ivy.xml`) that `read` needs in addition to Spark's own."""
 
     def check(self, spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
-        """A stable identity for each stream's data, by stream name: it changes when a topic is made anew.
+        """Return a stable identity for each stream's data, by stream name.
 
-        Raises SourceError within 30 seconds when a stream cannot be read.
+        It changes if a topic is recreated. Raise SourceError within 30 seconds if a stream cannot be read.
         """
 
     def watch(
         self, spark: SparkSession, streams: Sequence[Stream], options: Namespace
     ) -> AbstractContextManager[Callable[[], Mapping[str, str]]]:
-        """Ask a running job's streams for their identities again, cheaply, and only if they can change.
+        """Yield a function that cheaply looks up the identities of a running job's streams again.
 
-        What is asked raises SourceError if there is no answer.
+        It looks up only what can change, and raises SourceError if there is no answer.
         """
 
     def lost(self, spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
-        """Return which messages after these positions are no longer there, and how many; "" if none.
+        """Return which messages after these positions are no longer retained, and how many; "" if none.
 
-        `positions` are Spark's own, as a checkpoint keeps them. Raises SourceError as `check` does.
+        `positions` are Spark's own, as a checkpoint stores them. Raise SourceError as `check` does.
         """
 
     def read(
         self, reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace
     ) -> DataFrame:
-        """The stream's messages in the source's own columns, by `spark.read` or `spark.readStream`."""
+        """Return the stream's messages in the source's own columns, by `spark.read` or `spark.readStream`."""
 
     def envelope(self, raw: DataFrame) -> DataFrame:
-        """What `read` gave, as the canonical envelope. Pure."""
+        """Return what `read` returned as the canonical envelope; a pure function."""
 
     def publisher(self, options: Namespace) -> Publisher:
-        """A publisher to this source; its client library is imported here and nowhere else."""
+        """Return a publisher to this source; its client library is imported here and nowhere else."""
 
     def create(self, streams: Sequence[Stream], options: Namespace) -> Sequence[str]:
-        """Make what the streams need at the broker, where it is not there; the names of what was made."""
+        """Create what the streams need and the broker lacks; return the names of what was created."""
 
     def records(self, stream: Stream, options: Namespace) -> Iterator[Record | None]:
-        """The stream's messages, oldest first within a partition, without end where the source has none.
+        """Yield the stream's messages, oldest first within a partition; endlessly if the source is unbounded.
 
-        A source without end gives None after each second without a message, so that the reader can stop.
+        An unbounded source yields None after each second without a message, so that the reader can stop.
         """
 
 
 def names() -> list[str]:
-    """The names of all sources, sorted."""
+    """Return the names of all sources, sorted."""
     modules = (module.name for module in pkgutil.iter_modules(sources.__path__) if module.name != "__main__")
     return sorted(name for name in modules if hasattr(importlib.import_module(f"sources.{name}"), "read"))
 
 
 def load(name: str) -> Source:
-    """The source called `name`; raises SourceError naming the known ones."""
+    """Return the source called `name`; raise SourceError naming the known ones if there is no such source."""
     if name not in names():
         raise SourceError(f"no source named {name!r}; known: {', '.join(names())}")
     return cast(Source, importlib.import_module(f"sources.{name}"))

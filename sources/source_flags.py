@@ -1,4 +1,4 @@
-"""`--source` and every source's own flags, for the front door's commands."""
+"""`--source` and each source's own flags, for the commands that take them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sources.source import load
 
 
 def parse(parser: Parser, names: Sequence[str], argv: Sequence[str], default: str) -> Namespace:
-    """The options of a command that takes one of the sources `names`.
+    """Return the options of a command that takes one of the sources `names`.
 
-    Exits with code 2 and one line for an unknown flag, for a flag of a source that was not chosen, and for
-    flags that do not go together.
+    Exit with code 2 and one line if a flag is unknown, if it belongs to a source that was not chosen, or if
+    flags do not go together.
     """
     add_flag(parser, "--source", help="the broker", default=default, choices=tuple(names))
     flags = add_flags(parser, names)
@@ -24,19 +24,19 @@ def parse(parser: Parser, names: Sequence[str], argv: Sequence[str], default: st
 
 
 def add_flags(parser: Parser, names: Sequence[str]) -> dict[str, set[str]]:
-    """Add the flags of each of the sources `names`, and give their names by source."""
+    """Add the flags of each of the sources `names`, and return the flags' names by source."""
     return {name: _add_flags(parser.add_argument_group(f"--source {name}"), name) for name in names}
 
 
 def given(argv: Sequence[str]) -> set[str]:
-    """The flags among the words of a command line."""
+    """Return the flags among the words of a command line."""
     return {text.partition("=")[0] for text in argv}
 
 
 def fault(flags: Mapping[str, set[str]], options: Namespace, given: set[str]) -> str | None:
-    """The first thing wrong with the sources' flags, by source as of `add_flags`; None where nothing is.
+    """Return the first fault in the sources' flags, which `add_flags` gave by source; None if there is none.
 
-    A sink of a source's name takes that source's flags too.
+    A sink with a source's name takes that source's flags too.
     """
     for name, own in flags.items():
         if name in (options.source, getattr(options, "sink", None)):
@@ -53,14 +53,14 @@ def _add_flags(group: _ArgumentGroup, name: str) -> set[str]:
 
 
 def whole(text: str) -> int:
-    """A whole number of at least 1."""
+    """Parse a whole number of at least 1; raise ArgumentTypeError for anything else."""
     if not (text.isdecimal() and int(text)):
         raise ArgumentTypeError(f"{text!r}: expected a whole number >= 1")
     return int(text)
 
 
 def above_zero(text: str) -> float:
-    """A number above 0."""
+    """Parse a number above 0; raise ArgumentTypeError for anything else."""
     try:
         number = float(text)
     except ValueError:

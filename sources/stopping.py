@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that a loop asks, where an exception would fall anywhere in it."""
+"""Ctrl-C and SIGTERM as a flag that a loop polls, because an exception could hit anywhere in the loop."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from threading import Event
 
 @contextmanager
 def stopping() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether Ctrl-C or SIGTERM has come; a second one does what it did before.
+    """Yield a function that says whether Ctrl-C or SIGTERM has come; a second one acts as it did before.
 
-    KeyboardInterrupt comes between any two instructions: after a message was sent and before it was counted,
-    or in a callback of librdkafka, which drops it ("returned NULL without setting an exception").
-    To be entered in the main thread, where Python hears signals.
+    KeyboardInterrupt can come between any two instructions: after a message was sent and before it was
+    counted, or in a callback of librdkafka, which drops it ("returned NULL without setting an exception").
+    Enter this in the main thread, where Python receives signals.
     """
     asked = Event()
 

@@ -1,6 +1,6 @@
-"""The brokers' own client libraries, for publishing and recording: imported by nothing that a job needs."""
+"""Publishing and recording with the brokers' own client libraries, which no job needs."""
 
 import os
 
-# Else gRPC aborts one child in thirty that is started beside running calls: PySpark's JVM, in a notebook.
+# Otherwise gRPC aborts one in thirty child processes started during calls: in a notebook, PySpark's JVM.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

@@ -1,4 +1,4 @@
-"""A backlog of several partitions, read as one: by time, as far as each partition keeps it."""
+"""The backlog of several partitions, merged by time as far as each partition is in time order."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from sources.source import Record
 
 
 def merged(polled: Iterator[Record | None], ends: Mapping[int, int]) -> Iterator[Record | None]:
-    """What was there at the start, by time over all partitions, as far as each keeps it; then as it comes.
+    """Yield what was there at the start by time across all partitions, then new records as they arrive.
 
-    `ends`: the end offset of each partition that has messages. A broker hands a backlog over partition by
-    partition: recorded like that, the second would be late.
+    The order by time holds as far as each partition keeps it. `ends` is the end offset of each partition that
+    has messages. A broker delivers a backlog partition by partition: recorded in that order, the second
+    partition's records would be late.
     """
     heads: dict[int, deque[Record]] = {partition: deque() for partition in ends}
     behind = set(ends)
     while behind:
         record = next(polled)
-        if record is None:  # a partition's last offset may hold no message; or the start was the end
+        if record is None:  # a partition's last offset may hold no message, or the start was the end
             break
         heads.setdefault(record.partition, deque()).append(record)
         if record.offset + 1 >= ends.get(record.partition, 0):

@@ -1,7 +1,7 @@
-"""A token of Google's in the form that Managed Service for Apache Kafka takes: no JWT that is signed.
+"""A Google token in the form that Managed Service for Apache Kafka takes, which is not a signed JWT.
 
-github.com/googleapis/managedkafka, kafka-java-auth: the header, what the token says of itself, and the access
-token, each in Base64 without padding.
+The form is kafka-java-auth's (github.com/googleapis/managedkafka): the header, the token's claims and the
+access token, each in Base64 without padding.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _HEADER = {"typ": "JWT", "alg": "GOOG_OAUTH2_TOKEN"}
 
 
 class GoogleToken:
-    """Gives librdkafka the token whenever it asks, by the application default credentials.
+    """A callback that gives librdkafka a token of the application default credentials whenever it asks.
 
-    Raises SourceError at once where there are none, or where they give no token.
+    The constructor raises SourceError if there are no such credentials or if they give no token.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class GoogleToken:
         self("")
 
     def __call__(self, _: str) -> tuple[str, float, str, dict[str, str]]:
-        """The token, when it ends in seconds since 1970, and whose it is."""
+        """Return the token, its expiry in seconds since 1970, its account, and no extensions."""
         credentials = self._credentials
         if not credentials.valid:
             _refresh(credentials, self._request)

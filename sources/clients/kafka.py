@@ -1,4 +1,4 @@
-"""Kafka without Spark, by confluent-kafka: making topics and publishing."""
+"""Kafka without Spark, by confluent-kafka: creation of topics, and publishing."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sources.kafka_connection import ANSWER_SECONDS, missing, unreachable
 from sources.source import Acknowledge, Message
 
 LARGEST_MESSAGE = 3_670_016
-"""Bytes: what Pub/Sub Lite takes, and what the topics made here take."""
+"""Bytes: the limit of Pub/Sub Lite, and of the topics created here."""
 
 
 def create_topics(streams: Sequence[Stream], options: Namespace) -> list[str]:
-    """Make the topics that are not there, and return their names; raises SourceError when refused."""
+    """Create the topics that do not exist yet, and return their names; raise SourceError if refused."""
     admin = connected(AdminClient, options)
     there = partitions(admin, options)
     made = [
@@ -45,7 +45,7 @@ _FOR_ONE_IN_THE_BATCH = (
     KafkaError.INVALID_RECORD,
     KafkaError._INVALID_DIFFERENT_RECORD,
 )
-"""What a broker says of a whole batch because of one message in it."""
+"""Errors with which a broker refuses a whole batch because of one message in it."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class _Sending:
 
 
 class KafkaPublisher:
-    """An idempotent producer: its own retries lose nothing and repeat nothing; waits for all replicas.
+    """An idempotent producer that waits for all replicas; its own retries lose nothing and repeat nothing.
 
-    A message that the broker has not taken after `ANSWER_SECONDS` is acknowledged with the error.
-    Raises SourceError where no broker answers.
+    A message that the broker has not accepted after `ANSWER_SECONDS` is acknowledged with the error.
+    The constructor raises SourceError if no broker answers.
     """
 
     def __init__(self, options: Namespace) -> None:
@@ -78,7 +78,7 @@ class KafkaPublisher:
         self._refused: deque[_Sending] = deque()
 
     def publish(self, messages: Sequence[Message], acknowledge: Acknowledge) -> None:
-        """Send `messages`; raises SourceError, with none sent, when a stream has no topic."""
+        """Send `messages`; raise SourceError, with none sent, if a stream has no topic."""
         for name in {message.stream for message in messages}:
             self._look_up(Stream(name))
         for message in messages:
@@ -88,12 +88,12 @@ class KafkaPublisher:
         self._send_refused()
 
     def flush(self) -> None:
-        """Wait until every message is acknowledged: `ANSWER_SECONDS` at most after the last."""
+        """Wait until every message is acknowledged, at most `ANSWER_SECONDS` after the last one."""
         self._wait()
         self._send_refused()
 
     def close(self) -> None:
-        """Flush; nothing else is held."""
+        """Flush; there is nothing else to release."""
         self.flush()
 
     def _look_up(self, stream: Stream) -> None:
@@ -139,7 +139,7 @@ class KafkaPublisher:
             sending.acknowledge(sending.message, KafkaException(failure))
 
     def _send_refused(self) -> None:
-        """Each message of a refused batch once more by itself, so that only the faulty one fails."""
+        """Send each message of a refused batch again by itself, so that only the faulty one fails."""
         while self._refused:
             self._wait()
             self._send(replace(self._refused.popleft(), alone=True))

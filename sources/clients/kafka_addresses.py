@@ -1,4 +1,4 @@
-"""Where a Kafka broker leads its clients, who ask at one address and go on to those that they are told."""
+"""The addresses that a Kafka broker gives its clients, which ask at one address and continue at those."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sources.clients import kafka_connection
 from sources.source import SourceError
 
 SECONDS, TRIES = 1.5, 2
-"""How long a broker, and each address that it names, may take, and how often the broker is asked."""
+"""Seconds that a broker, and each address that it names, may take; how often the broker is asked."""
 REMEDY = "use that address, or set KAFKA_PORT in .env and make the containers anew"
 
 
@@ -30,7 +30,7 @@ def leads(addresses: Iterable[str]) -> str:
 
 
 def dead_end(metadata: ClusterMetadata) -> str | None:
-    """Say where a broker leads its clients if nothing listens there; None if something does."""
+    """Return where a broker leads its clients if nothing listens there; None if something does."""
     addresses = advertised(metadata)
     if any(map(_listens, addresses)):
         return None
@@ -41,9 +41,9 @@ def dead_end(metadata: ClusterMetadata) -> str | None:
 
 
 def looked_up(options: Namespace) -> str | None:
-    """Ask the broker, and say what `dead_end` says; None too if it does not answer.
+    """Ask the broker, and return what `dead_end` says; also None if the broker does not answer.
 
-    A client that already follows the broker's lead gets no second answer: each try is by a new one.
+    A client that already follows the broker's lead gets no second answer, so each try uses a new one.
     """
     if not any(map(_listens, str(options.kafka_bootstrap_servers).split(","))):
         return None

@@ -1,4 +1,4 @@
-"""The broker of `--kafka-bootstrap-servers`, asked by librdkafka: logged in to, and clear about why not."""
+"""librdkafka's clients of `--kafka-bootstrap-servers`: logged in, or refused with a clear reason."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sources.kafka_connection import ANSWER_SECONDS, led_away, unreachable
 
 Client = TypeVar("Client", Producer, Consumer, AdminClient)
 _FINAL = (KafkaError._AUTHENTICATION, KafkaError._SSL)
-"""What librdkafka says of a broker that it tries again all the same, in vain."""
+"""Errors of a broker that librdkafka retries all the same, in vain."""
 
 
 def connected(
     kind: Callable[[dict[str, Any]], Client], options: Namespace, settings: Mapping[str, Any] | None = None
 ) -> Client:
-    """A client that the broker has let in.
+    """Return a client that the broker has let in.
 
-    Raises SourceError where it does not answer within `ANSWER_SECONDS`, refuses the login or leads its
-    clients to where nothing answers.
+    Raise SourceError if the broker does not answer within `ANSWER_SECONDS`, refuses the login or leads its
+    clients to addresses where nothing answers.
     """
     said: deque[KafkaError] = deque(maxlen=100)
     client = kind({**properties(options), **(settings or {}), "error_cb": said.append})
@@ -50,9 +50,9 @@ def connected(
 
 
 def properties(options: Namespace) -> dict[str, Any]:
-    """What every client here needs; librdkafka's own log says what the errors say, many times over.
+    """Return what every client here needs; librdkafka's own log is off, as it only repeats the errors.
 
-    Raises SourceError for an unfit file, and where Google gives no token.
+    Raise SourceError if a file is unusable, or if Google gives no token.
     """
     known: dict[str, Any] = {"bootstrap.servers": options.kafka_bootstrap_servers, "log_level": 0}
     if options.kafka_auth == kafka_login.NONE:
@@ -67,7 +67,7 @@ def properties(options: Namespace) -> dict[str, Any]:
 
 
 def partitions(client: Producer | Consumer | AdminClient, options: Namespace) -> dict[str, int]:
-    """The number of partitions of every topic."""
+    """Return the number of partitions of every topic; raise SourceError if the broker does not answer."""
     try:
         topics = client.list_topics(timeout=ANSWER_SECONDS).topics
     except KafkaException as failure:

@@ -1,4 +1,4 @@
-"""How far back a Kafka topic reaches, by its offsets alone: no record is read."""
+"""How far back a Kafka topic reaches, from its offsets alone: no record is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sources.kafka_connection import ANSWER_SECONDS, COMMITTED, missing, unreach
 
 @dataclass(frozen=True)
 class PartitionReach:
-    """Offsets of a partition: the oldest that is kept, the first stamped `since` or later, and the end."""
+    """Offsets of a partition: the oldest retained, the first stamped `since` or later, and the end."""
 
     partition: int
     oldest: int
@@ -25,7 +25,7 @@ class PartitionReach:
 
 
 def reach(stream: Stream, since: datetime, options: Namespace) -> list[PartitionReach]:
-    """Every partition of the stream's topic; raises SourceError as `sources.kafka.check` does."""
+    """Return the reach of each partition of the topic; raise SourceError as `sources.kafka.check` does."""
     group = {"group.id": "twinstream-reach", "enable.auto.commit": False}
     consumer = connected(Consumer, options, {**group, **COMMITTED})
     try:

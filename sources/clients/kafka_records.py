@@ -1,4 +1,4 @@
-"""A Kafka topic's records one by one, without Spark, by confluent-kafka."""
+"""A Kafka topic's records, read one by one without Spark, by confluent-kafka."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sources.source import Record, SourceError
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
-    """The topic's records from `--kafka-starting` on, without end; None after each second without one."""
+    """Yield the topic's records from `--kafka-starting` on, endlessly; None after each second without one."""
     group = {"group.id": "twinstream-record", "enable.auto.commit": False, "auto.offset.reset": "error"}
     consumer = connected(Consumer, options, {**group, **COMMITTED})
     try:
@@ -41,7 +41,7 @@ def _polled(consumer: Consumer, stream: Stream, options: Namespace) -> Iterator[
 
 
 def _ends(consumer: Consumer, topic: str, count: int) -> dict[int, int]:
-    """The end offset of each partition that has messages."""
+    """Return the end offset of each partition that has messages."""
     offsets = {
         partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
         for partition in range(count)

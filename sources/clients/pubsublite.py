@@ -1,7 +1,8 @@
-"""Publishing to Pub/Sub Lite by the publish streams of google-cloud-pubsublite.
+"""Publishing to Pub/Sub Lite through the publish streams of google-cloud-pubsublite.
 
-Its `PublisherClient` chooses the partition itself (by SHA-256 of the key), takes one text value an attribute,
-and after a lost connection repeats what was stored. The generated client sends what it is given, and where.
+The library's `PublisherClient` chooses the partition itself (by SHA-256 of the key), takes one text value per
+attribute, and after a lost connection repeats what was already stored. The generated client, used here, sends
+what it is given to the partition it is given.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from sources.source import Acknowledge, Message
 from google.cloud.pubsublite_v1 import PubSubMessage  # isort: skip
 
 MOST_MESSAGES, MOST_BYTES = 20_000, 32 << 20
-"""What may be unacknowledged before `publish` waits."""
+"""Messages and bytes that may be unacknowledged before `publish` waits."""
 _LOOK_SECONDS = 1.0
 
 
 class LitePublisher:
-    """Publishes to the partition that Kafka would give a message, over lost connections too.
+    """A publisher to the partition that Kafka would choose, which also survives lost connections.
 
-    A message is stored once, as far back as the service remembers the client's: an emulator's memory of that
-    ends with its process.
+    A message is stored once, for as long as the service remembers the client's messages; an emulator forgets
+    them when its process ends.
 
-    Pub/Sub Lite has no null: a value or an attribute's value None is stored as no bytes, and a key of no
-    bytes is no key. A message that is refused, or that could not be sent for a minute, is acknowledged with
-    the error. Raises SourceError where the service does not answer.
+    Pub/Sub Lite has no null: a value or an attribute's value of None is stored as empty, and an empty key is
+    no key. A message that is refused, or that could not be sent for a minute, is acknowledged with the error.
+    SourceError is raised if the service does not answer.
     """
 
     def __init__(self, options: Namespace) -> None:
@@ -43,7 +44,7 @@ class LitePublisher:
         self._keyless = self._messages = self._bytes = 0
 
     def publish(self, messages: Sequence[Message], acknowledge: Acknowledge) -> None:
-        """Send `messages`; raises SourceError, with none sent, when a stream has no topic."""
+        """Send `messages`; raise SourceError, with none sent, if a stream has no topic."""
         for name in {message.stream for message in messages} - self._streams.keys():
             self._streams[name] = self._open(Stream(name))
         for message in messages:

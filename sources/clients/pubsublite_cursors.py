@@ -1,4 +1,4 @@
-"""Where a topic of Pub/Sub Lite ends, and how far a subscription to it has been committed."""
+"""The end offsets of a Pub/Sub Lite topic, and the committed cursors of a subscription to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from google.cloud.pubsublite_v1 import CursorServiceClient, TopicStatsServiceCli
 
 
 def heads(stream: Stream, options: Namespace) -> dict[int, int]:
-    """The end offset of each partition; raises SourceError where the service does not answer."""
+    """Return the end offset of each partition; raise SourceError if the service does not answer."""
     with admin_client(options) as admin:
         count = partition_count(admin, stream, options)
     path = topic_path(stream, options)
@@ -26,9 +26,9 @@ def heads(stream: Stream, options: Namespace) -> dict[int, int]:
 
 
 def committed(stream: Stream, options: Namespace) -> dict[int, int]:
-    """The next offset of each partition that the subscription has a cursor for.
+    """Return the next offset of each partition for which the subscription has a cursor.
 
-    Raises SourceError where the service does not answer or has no such subscription.
+    Raise SourceError if the service does not answer or has no such subscription.
     """
     path = subscription_path(stream, options)
     with asked(options, lambda: CursorServiceClient(client_options=endpoint(options))) as cursors:

@@ -1,4 +1,4 @@
-"""One partition's subscribe stream, opened anew where it left off when it breaks."""
+"""One partition's subscribe stream, reopened where it left off if it breaks."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sources.clients.pubsublite_stream import PASSING, PATIENCE_SECONDS
 from sources.source import Record
 
 MESSAGES, BYTES = 1000, 16 << 20
-"""What the service may send ahead; the largest message is 10 MiB (cloud.google.com/pubsub/lite/quotas)."""
+"""Limits of what is sent ahead; the largest message is 10 MiB (cloud.google.com/pubsub/lite/quotas)."""
 _PAUSE = 0.5
 
 
 class PartitionReader:
-    """Puts a partition's records into `arrived`, from offset 0 on; an error that stays is the last thing."""
+    """A thread that puts a partition's records into `arrived`, from offset 0 on; a lasting error is last."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class PartitionReader:
                 grants.put(None)
 
     def _taken(self, messages: Any) -> SubscribeRequest:
-        """Hand the messages on, then let as much come again."""
+        """Pass the messages on, and return the request that lets as many follow."""
         for message in messages:
             self._put(_record(self._stream, self._partition, message))
             self._next = message.cursor.offset + 1

@@ -1,4 +1,4 @@
-"""A Lite topic's records one by one, without Spark, by a subscription of their own."""
+"""A Lite topic's records, read one by one without Spark, through a separate subscription."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from sources.source import Record
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
-    """The topic's records from the oldest on, without end; None after each second without one.
+    """Yield the topic's records from the oldest on, endlessly; None after each second without one.
 
-    The subscription `twinstream-record-…` made for this is deleted at the end; a process that is killed
+    The subscription `twinstream-record-…` created for this is deleted at the end; a process that is killed
     leaves it behind. Nothing is committed.
     """
     with admin_client(options) as admin:

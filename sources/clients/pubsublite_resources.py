@@ -1,4 +1,4 @@
-"""Topics and subscriptions of Pub/Sub Lite, by Google's AdminClient."""
+"""Topics and subscriptions of Pub/Sub Lite, by Google's AdminServiceClient."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ _Answer = TypeVar("_Answer")
 
 
 def endpoint(options: Namespace) -> dict[str, str]:
-    """Client options for the region's own endpoint, the one that serves its topics."""
+    """Return client options for the region's own endpoint, the one that serves its topics."""
     return {"api_endpoint": f"dns:///{region(options)}-pubsublite.googleapis.com"}
 
 
 def admin_client(options: Namespace) -> AdminServiceClient:
-    """A client of the location's region; raises SourceError without credentials."""
+    """Return a client of the location's region; raise SourceError without credentials."""
     return asked(options, lambda: AdminServiceClient(client_options=endpoint(options)))
 
 
 def asked(options: Namespace, ask: Callable[[], _Answer]) -> _Answer:
-    """What `ask` gives; raises SourceError for its refusal, but NotFound and AlreadyExists as they are."""
+    """Return what `ask` returns; raise SourceError for its errors except NotFound and AlreadyExists."""
     try:
         return ask()
     except (NotFound, AlreadyExists):
@@ -65,9 +65,9 @@ def asked(options: Namespace, ask: Callable[[], _Answer]) -> _Answer:
 
 
 def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
-    """Make the topics and subscriptions that are not there, and return their names.
+    """Create the topics and subscriptions that do not exist yet, and return their names.
 
-    A subscription starts at the oldest message. Raises SourceError where the service refuses.
+    A subscription starts at the oldest message. Raise SourceError if the service refuses.
     """
     made = []
     with admin_client(options) as admin:
@@ -82,9 +82,10 @@ def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
 def create_subscription(
     admin: AdminServiceClient, stream: Stream, path: str, options: Namespace, *, skip_backlog: bool = False
 ) -> str:
-    """Make a subscription to the stream's topic, from its oldest message on or, without them, from now.
+    """Create a subscription to the stream's topic, and return its name.
 
-    Raises SourceError where the service refuses.
+    It starts at the oldest message or, with `skip_backlog`, from now on. Raise AlreadyExists if it exists,
+    SourceError if the service refuses otherwise.
     """
     immediately = Subscription.DeliveryConfig.DeliveryRequirement.DELIVER_IMMEDIATELY
     subscription = Subscription(
@@ -102,7 +103,7 @@ def create_subscription(
 
 
 def renew_subscription(stream: Stream, options: Namespace) -> None:
-    """Make the stream's subscription anew, from now on; raises SourceError where the service refuses."""
+    """Recreate the stream's subscription, from now on; raise SourceError if the service refuses."""
     path = subscription_path(stream, options)
     with admin_client(options) as admin:
         with suppress(NotFound):
@@ -111,7 +112,7 @@ def renew_subscription(stream: Stream, options: Namespace) -> None:
 
 
 def partition_count(admin: AdminServiceClient, stream: Stream, options: Namespace) -> int:
-    """The partitions of the stream's topic; raises SourceError where it is not there."""
+    """Return the number of partitions of the stream's topic; raise SourceError if it does not exist."""
     path = topic_path(stream, options)
     try:
         answer = asked(options, lambda: admin.get_topic_partitions(name=path, timeout=ANSWER_SECONDS))

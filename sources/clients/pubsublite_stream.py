@@ -1,7 +1,7 @@
-"""One partition's publish stream: batches in order, opened anew when it breaks, nothing stored twice.
+"""One partition's publish stream: batches in order, reopened if it breaks, with nothing stored twice.
 
-A message has a number within the partition and the client's id: the service stores each number once, so what
-was not acknowledged can be sent again (`PublishRequest` in google/cloud/pubsublite/v1/publisher.proto).
+A message has a sequence number within the partition and the client id: the service stores each number once,
+so unacknowledged messages can be sent again (`PublishRequest` in google/cloud/pubsublite/v1/publisher.proto).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from google.cloud.pubsublite_v1 import PublisherServiceClient, PublishRequest
 from sources.source import Acknowledge, Message
 
 PATIENCE_SECONDS = 60.0
-"""How long a message may wait without any answer from the service before it fails."""
+"""Seconds that a message may wait without any answer from the service before it fails."""
 LARGEST_BATCH_MESSAGES, LARGEST_BATCH_BYTES = 1000, 3 << 20
-"""A request's limits: those of Google's Python client (`single_partition_publisher.py`)."""
+"""Limits of a request: those of Google's Python client (`single_partition_publisher.py`)."""
 PASSING = (
     exceptions.Aborted,
     exceptions.Cancelled,
@@ -35,13 +35,13 @@ PASSING = (
     exceptions.Unknown,
     TransportError,
 )
-"""What ends a stream that may be opened anew (`ErrorCodes.java` of java-pubsublite)."""
+"""Errors after which a stream may be reopened (`ErrorCodes.java` of java-pubsublite)."""
 _LONGEST_PAUSE = 2.0
 
 
 @dataclass(frozen=True)
 class Sending:
-    """A message under way: encoded, and the bytes of that."""
+    """A message on its way, encoded, with the encoded size in bytes."""
 
     encoded: Any
     size: int
@@ -53,7 +53,7 @@ Settle = Callable[[tuple[Sending, Exception | None]], None]
 
 
 class PartitionStream:
-    """Sends to one partition from a thread of its own; `settle` is called there, once for every message."""
+    """A sender to one partition with its own thread, which calls `settle` once for every message."""
 
     def __init__(self, topic: str, partition: int, connection: dict[str, str], settle: Settle) -> None:
         self._topic, self._partition, self._connection, self._settle = topic, partition, connection, settle
@@ -78,14 +78,14 @@ class PartitionStream:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """End the stream, when everything is settled."""
+        """End the stream once everything is settled."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
 
     def cut_if_stuck(self) -> None:
-        """Cut a connection on which nothing has come for too long: what waits for it fails."""
+        """Cut a connection on which nothing has arrived for too long, so that what waits for it fails."""
         with self._changed:
             if self._client and self._sent and time.monotonic() - self._heard > PATIENCE_SECONDS:
                 self._client.transport.close()  # type: ignore[no-untyped-call]
@@ -105,14 +105,14 @@ class PartitionStream:
                 self._recover(failure)
 
     def _wait_for_work(self, pause: float) -> bool:
-        """After a pause, wait until there is something to send; False when the stream is to be closed."""
+        """Pause, then wait for something to send; return False if the stream is to be closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing, pause)
             self._changed.wait_for(lambda: self._waiting or self._closing)
             return bool(self._waiting)
 
     def _converse(self) -> None:
-        """One connection, until it breaks or everything is settled and the stream is to be closed."""
+        """Run one connection until it breaks, or everything is settled and the stream is to be closed."""
         self._session = session = object()
         self._opened = False
         where = {"partition": str(self._partition), "topic": self._topic}
@@ -136,7 +136,7 @@ class PartitionStream:
             yield PublishRequest.wrap(request)
 
     def _next_batch(self, session: object) -> tuple[int, list[Sending]] | None:
-        """Its first number and the messages; None when this session is over."""
+        """Return the next batch's first number and its messages; None if this session is over."""
 
         def ready() -> bool:
             return self._session is not session or (
@@ -172,7 +172,7 @@ class PartitionStream:
             self._settle((sending, None))
 
     def _recover(self, failure: Exception) -> None:
-        """Queue what was not acknowledged once more; what was refused, or waited too long, fails."""
+        """Queue again what was not acknowledged; fail what was refused or has waited too long."""
         with self._changed:
             self._session = None
             self._changed.notify_all()
@@ -185,7 +185,7 @@ class PartitionStream:
 
     def _failed(self, failure: Exception, refused: list[Sending]) -> list[Sending]:
         if isinstance(failure, exceptions.InvalidArgument) and self._opened and refused:
-            if len(refused) > 1:  # one of these; each by itself will show which
+            if len(refused) > 1:  # one of these is at fault; sending each by itself shows which
                 self._alone = len(refused)
                 return []
             self._alone = max(0, self._alone - 1)

@@ -1,6 +1,6 @@
-"""The page's charts in Vega-Lite: constant drawings, so that new rows move marks and nothing is drawn anew.
+"""The page's charts in Vega-Lite: constant specifications, so that new rows move marks without a redraw.
 
-Written as Vega-Lite's own JSON, for Altair takes seconds to import and a twentieth of one to build a chart.
+They are written as Vega-Lite's own JSON, because Altair takes seconds to import and 50 ms to build a chart.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from typing import Any
 from dashboard.insights import FILLING, FINAL, OTHERS
 
 ROWS = "rows"
-"""The dataset that a drawing names."""
-# Okabe and Ito's colours, told apart by colour-blind people too; grey is what is no product of its own.
+"""The name of the dataset in every specification."""
+# Okabe and Ito's colors, which color-blind people can tell apart too; gray is not any one product.
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#A6ADB5"
 COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800", "#3B4A5A")
 INK, FAINT = "#1F2933", "#E6E9ED"
 
 
 def stacked(series: Sequence[str]) -> dict[str, Any]:
-    """Bars over time, a colour a series, the first at the bottom; windows that still fill light and dashed.
+    """Return bars over time, one color per series, the first at the bottom.
 
-    Rows: `start, end, series, position, amount, state, label`; `position` counts in `series`.
+    Windows that are still filling are light and dashed.
+    Rows: `start, end, series, position, amount, state, label`; `position` is the index in `series`.
     """
     filling = {"test": f"datum.state === '{FILLING}'"}
     colour = {"domain": list(series), "range": _colours(series)}
@@ -44,7 +45,10 @@ def stacked(series: Sequence[str]) -> dict[str, Any]:
 
 
 def ranked(products: int) -> dict[str, Any]:
-    """A bar a product, best first. Rows: `product_id, purchases, text, rank, label`."""
+    """Return a bar per product, best first.
+
+    Rows: `product_id, purchases, text, rank, label`.
+    """
     axis = {"labelColor": INK, "labelFontSize": 12, "labelLimit": 160, "domain": False, "ticks": False}
     name = {"title": None, "axis": axis}
     bars = {"type": "bar", "color": BLUE, "cornerRadiusEnd": 2, "height": {"band": 0.7}}
@@ -63,7 +67,7 @@ def ranked(products: int) -> dict[str, Any]:
 
 
 def legend(series: Sequence[str]) -> str:
-    """What the colours of `stacked` mean, and the two kinds of windows, as HTML that wraps on a phone."""
+    """Return the legend of `stacked`, its colors and both kinds of windows, as HTML that wraps on a phone."""
     named = [_key(f"background: {colour}", one) for one, colour in zip(series, _colours(series), strict=True)]
     kinds = [
         _key(f"background: {INK}", FINAL),
@@ -81,20 +85,20 @@ def _drawing(height: int, **parts: Any) -> dict[str, Any]:
         "data": {"name": ROWS},
         "height": height,
         "config": {"view": {"stroke": None}},
-        # Marks of SVG are found by a screen reader.
+        # A screen reader finds the marks of an SVG.
         "usermeta": {"embedOptions": {"renderer": "svg", "actions": False}},
         **parts,
     }
 
 
 def _colours(series: Sequence[str]) -> list[str]:
-    """In this order, and grey for the small ones together."""
+    """Return the colors in order, with gray for the small series taken together."""
     colours = iter(COLOURS)
     return [GREY if one == OTHERS else next(colours) for one in series]
 
 
 def _label() -> dict[str, Any]:
-    """What a mark says when it is pointed at or read aloud."""
+    """Return what a mark says when it is pointed at or read aloud."""
     label = {"field": "label", "type": "nominal"}
     return {"tooltip": {**label, "title": " "}, "description": label}
 

@@ -1,4 +1,4 @@
-"""What was no event, by reason, from the files of `--dead-letter-dir`."""
+"""Messages that were not events, by reason, from the files in `--dead-letter-dir`."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from pathlib import Path
 from jobs.letters.batches import Batch, Batches
 
 BATCHES = 200
-"""The newest batches with dead letters that are looked at."""
+"""The number of newest batches with dead letters that are read."""
 LINES = 5_000
-"""The most lines of one batch that are."""
+"""The most lines that are read of one file of a batch."""
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A dead letter as an example: where it is in the source, and what it says."""
+    """A dead letter as an example: its place in the source, and its content."""
 
     job: str
     stream: str
     partition: int
     offset: int
     published_at: str
-    """RFC 3339, empty where the source does not say."""
+    """RFC 3339; empty if the source does not say."""
     value: str
-    """The message's value; in base64 where it is no text."""
+    """The message's value; in base64 if it is not text."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Dead letters of one reason, with the newest as an example."""
+    """Dead letters with the same reason, with the newest as an example."""
 
     reason: str
     count: int
@@ -42,7 +42,7 @@ class Reason:
 
 
 class DeadLetterFolder:
-    """The folder of all jobs' dead letters; a batch is read once."""
+    """The folder of all jobs' dead letters; each batch is read once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,7 +50,7 @@ class DeadLetterFolder:
         self._read: dict[Batch, list[Reason]] = {}
 
     def reasons(self) -> list[Reason]:
-        """The reasons among the newest batches with dead letters, the most frequent first."""
+        """Return the reasons among the newest batches with dead letters, most frequent first."""
         before, newest = self._read, self._batches.finished(BATCHES)
         read = {batch: before[batch] if batch in before else _reasons(batch) for batch in newest}
         self._read = read
@@ -74,13 +74,13 @@ def _reasons(batch: Batch) -> list[Reason]:
 
 def _letters(batch: Batch) -> Iterator[tuple[str, Letter] | None]:
     for file in batch.folder.glob("*.txt"):
-        # The batch may come again meanwhile: the next look finds the new file.
+        # The batch may be written again meanwhile: the next look finds the new file.
         with suppress(FileNotFoundError), file.open("rb") as lines:
             yield from (_letter(batch.job, line) for line in islice(lines, LINES))
 
 
 def _letter(job: str, line: bytes) -> tuple[str, Letter] | None:
-    """The line's reason, without the value in question, and letter; None where it is no dead letter."""
+    """Return the reason, without the value in question, and the letter; None if the line is not one."""
     try:
         fields = json.loads(line)
         place = fields["stream"], int(fields["partition"]), int(fields["offset"])

@@ -15,11 +15,11 @@ from dashboard.places import DISCOUNTS
 
 MEASURES = {"net": "net_revenue", "gross": "gross_revenue", "discount": "discount_amount"}
 NEWEST = 100
-"""Rows in the table."""
+"""The most rows in the table."""
 
 
 def chosen(observation: Observation) -> pa.Table | None:
-    """The rows of the products that are picked, none where these have none; None where nobody has any."""
+    """Return the rows of the picked products, which may be none; None if there are no rows at all."""
     rows = observation.discounts.rows.table if observation.discounts.rows else None
     names = {*(insights.products(rows) if rows else []), *st.session_state.get("products", [])}
     picked = st.multiselect(
@@ -29,7 +29,7 @@ def chosen(observation: Observation) -> pa.Table | None:
 
 
 def draw_figures(observation: Observation, rows: pa.Table | None) -> None:
-    """The sums over the windows shown, and the rate of all jobs."""
+    """Draw the sums over the windows shown, and the rate of all jobs."""
     totals = insights.totals(rows) if rows is not None else None
     rate = sum(health(progress, observation.now).rows_in for progress in observation.jobs.values())
     with st.container(key="figures", horizontal=True):
@@ -41,7 +41,7 @@ def draw_figures(observation: Observation, rows: pa.Table | None) -> None:
 
 
 def draw_charts(observation: Observation, rows: pa.Table | None, span: timedelta) -> None:
-    """The windows over time."""
+    """Draw the windows over time."""
     st.markdown("## Discounts over time")
     if rows is None:
         missing.results(observation, DISCOUNTS, observation.discounts)
@@ -52,7 +52,7 @@ def draw_charts(observation: Observation, rows: pa.Table | None, span: timedelta
 
 
 def draw_table(observation: Observation, rows: pa.Table | None) -> None:
-    """The newest windows' rows."""
+    """Draw the rows of the newest windows."""
     st.markdown("## Newest windows")
     if not rows:
         st.caption("None yet." if rows is None else "None of these products.")

@@ -1,4 +1,4 @@
-"""How a job is: alive or not, how fast, how far behind, and why nothing comes out."""
+"""A job's health: whether it is alive, how fast, how far behind, and why it emits nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import accumulate
 from dashboard.job_progress import Batch, JobProgress
 
 SILENT_AFTER = timedelta(seconds=60)
-"""A query gives a sign at every batch, and every ten seconds when it has nothing to do."""
+"""A query gives a sign of life with every batch, and every ten seconds when it has nothing to do."""
 RATE_OVER = timedelta(seconds=60)
 SHOWN = 40
 """Batches in a sparkline."""
@@ -18,12 +18,12 @@ SHOWN = 40
 
 @dataclass(frozen=True)
 class Health:
-    """A job's figures. Rates are rows a second of the last minute; `late` and `dead` count since `since`."""
+    """A job's figures; rates are rows per second in the last minute, `late` and `dead` count from `since`."""
 
     alive: bool
     last_sign: datetime
     since: datetime | None
-    """When the first batch ended that is counted; None before there is one."""
+    """The end of the first batch that is counted; None before there is one."""
     rows_in: float
     rows_out: float
     late: int
@@ -31,16 +31,16 @@ class Health:
     behind: timedelta | None
     """How far the watermark is behind the newest event; None before there is a watermark."""
     waiting: str | None
-    """Why no row has come out since the last that did, in the job's words."""
+    """Why the job has emitted no row since the last one, in its own words."""
     silent: bool
-    """Whether no row has come out at all, from the checkpoint's first batch on."""
+    """Whether the job has emitted no row at all since the checkpoint's first batch."""
     recent: tuple[Batch, ...]
     recent_behind: tuple[float, ...]
     """Seconds that the watermark was behind, batch by batch."""
 
 
 def health(progress: JobProgress, now: datetime) -> Health:
-    """The job's health at `now`."""
+    """Return the job's health at `now`."""
     batches = progress.batches
     last_minute = [batch for batch in batches if batch.time > now - RATE_OVER]
     seconds = _seconds(batches, now)
@@ -63,7 +63,7 @@ def health(progress: JobProgress, now: datetime) -> Health:
 
 
 def _seconds(batches: Sequence[Batch], now: datetime) -> float:
-    """The part of the last minute in which the job ran."""
+    """Return the seconds of the last minute in which the job ran."""
     if not batches:
         return RATE_OVER.total_seconds()
     start = batches[0].time - timedelta(seconds=batches[0].seconds)
@@ -71,7 +71,7 @@ def _seconds(batches: Sequence[Batch], now: datetime) -> float:
 
 
 def _newest(batches: Sequence[Batch]) -> list[datetime | None]:
-    """The newest event time up to each batch."""
+    """Return the newest event time up to each batch."""
     times = (batch.newest for batch in batches)
     return list(accumulate(times, lambda one, other: max(one, other) if one and other else one or other))
 

@@ -22,7 +22,7 @@ NET, DISCOUNT = "net revenue", "discount"
 MOST_BARS = 90
 MOST_SERIES = 8
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440)
-"""Windows that one bar may stand for."""
+"""Numbers of windows that one bar may stand for."""
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,23 @@ class Totals:
 
 
 def of_products(rows: pa.Table, products: Sequence[str]) -> pa.Table:
-    """The rows of these products, all rows where there is none."""
+    """Return the rows of these products, or all rows if no product is given."""
     return rows.filter(pc.is_in(rows["product_id"], pa.array(products, pa.string()))) if products else rows
 
 
 def totals(rows: pa.Table) -> Totals:
-    """The sums, exact to the cent."""
+    """Return the sums, exact to the cent."""
     sums = [pc.sum(rows[name]).as_py() or Decimal("0.00") for name in MONEY]
     return Totals(pc.sum(rows["orders"]).as_py() or 0, *sums)
 
 
 def products(rows: pa.Table) -> list[str]:
-    """The products that there are, by name."""
+    """Return the products in the rows, sorted by name."""
     return sorted(pc.unique(rows["product_id"]).to_pylist())
 
 
 def bars(rows: pa.Table, watermark: datetime | None, span: timedelta) -> pd.DataFrame:
-    """The rows of each product summed over the time that a bar stands for: a window, or some in a long span.
+    """Return each product's rows summed over the time of a bar: one window, or several in a long span.
 
     Columns: `start, end` (UTC), `product_id`, the amounts as numbers, and `state`.
     """
@@ -66,7 +66,7 @@ def bars(rows: pa.Table, watermark: datetime | None, span: timedelta) -> pd.Data
 
 
 def split(bars: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
-    """The gross revenue as what is left of it and what discounts took: the series, and their rows.
+    """Return the gross revenue split into net revenue and discount: the series, and their rows.
 
     Columns: `start, end, state, series, position, amount`.
     """
@@ -77,7 +77,7 @@ def split(bars: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
 
 
 def by_product(bars: pd.DataFrame, measure: str) -> tuple[list[str], pd.DataFrame]:
-    """One of the amounts by product, the small ones together: as `split`."""
+    """Return one of the amounts by product, the small ones taken together, in the form of `split`."""
     amounts = bars.groupby("product_id")[measure].sum()
     few = len(amounts) <= MOST_SERIES
     large = amounts.nlargest(MOST_SERIES if few else MOST_SERIES - 1).index
@@ -92,7 +92,10 @@ def _placed(series: list[str], rows: pd.DataFrame) -> tuple[list[str], pd.DataFr
 
 
 def newest(rows: pa.Table, watermark: datetime | None, most: int) -> pd.DataFrame:
-    """The newest windows' rows, at most so many: `start, end`, COLUMNS' others as numbers, and `state`."""
+    """Return the rows of the newest windows, `most` at most.
+
+    Columns: `start, end`, the other COLUMNS with amounts as numbers, and `state`.
+    """
     order = [("window_start", "descending"), ("net_revenue", "descending")]
     return _with_state(_frame(rows.sort_by(order).slice(0, most)), watermark)
 
@@ -101,7 +104,7 @@ def _frame(rows: pa.Table) -> pd.DataFrame:
     for name in MONEY:
         rows = rows.set_column(rows.column_names.index(name), name, pc.cast(rows[name], pa.float64()))
     frame = rows.to_pandas().rename(columns={"window_start": "start", "window_end": "end"})
-    return frame.round(dict.fromkeys(MONEY, 2))  # Arrow makes 3.2800000000000002 of 3.28
+    return frame.round(dict.fromkeys(MONEY, 2))  # Arrow turns 3.28 into 3.2800000000000002
 
 
 def _with_state(frame: pd.DataFrame, watermark: datetime | None) -> pd.DataFrame:

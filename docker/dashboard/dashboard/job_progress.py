@@ -1,4 +1,4 @@
-"""What the jobs say of every batch, from the files of `--progress-dir`."""
+"""The jobs' reports on every batch, from the files in `--progress-dir`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 TAIL = 500_000
-"""Bytes of a job's newest lines that are read: some two thousand batches."""
+"""Bytes that are read of a job's newest lines: some two thousand batches."""
 
 
 @dataclass(frozen=True)
@@ -27,28 +27,28 @@ class Batch:
     seconds: float
     watermark: datetime | None
     newest: datetime | None
-    """The newest event time of the batch, None where it had no event."""
+    """The newest event time of the batch; None if it had no event."""
     waiting: str | None
-    """Why nothing came out, in the job's words."""
+    """Why the job emitted nothing, in its own words."""
 
 
 @dataclass(frozen=True)
 class JobProgress:
-    """A job's newest batches on its present checkpoint, the oldest first."""
+    """A job's newest batches on its current checkpoint, oldest first."""
 
     job: str
     last_sign: datetime
-    """When the query last worked or had nothing to do."""
+    """When the query last gave a sign of life, by working or by having nothing to do."""
     batches: tuple[Batch, ...]
 
     @property
     def watermark(self) -> datetime | None:
-        """The watermark of the last batch: no later batch changes a window that ends there or before."""
+        """Return the watermark of the last batch: no later batch changes a window that ends by then."""
         return self.batches[-1].watermark if self.batches else None
 
     @property
     def newest_event(self) -> datetime | None:
-        """The newest event time of all batches."""
+        """Return the newest event time of all batches."""
         return max((batch.newest for batch in self.batches if batch.newest), default=None)
 
 
@@ -60,7 +60,7 @@ class ProgressFolder:
         self._read: dict[str, tuple[tuple[int, int], tuple[Batch, ...]]] = {}
 
     def jobs(self) -> dict[str, JobProgress]:
-        """The progress of every job that has a file, by job."""
+        """Return the progress of every job that has a file, by job."""
         files = [file for file in self.folder.glob("*.jsonl") if not file.name.endswith(".old.jsonl")]
         progress = (self._progress(file) for file in sorted(files))
         return {one.job: one for one in progress if one}
@@ -71,7 +71,7 @@ class ProgressFolder:
             version = status.st_ino, status.st_size
             if file.stem not in self._read or self._read[file.stem][0] != version:
                 self._read[file.stem] = version, _present_run(_batches(file))
-        except FileNotFoundError:  # it has just become the old one
+        except FileNotFoundError:  # it has just been renamed to the old file
             return None
         last_sign = datetime.fromtimestamp(status.st_mtime, UTC)
         return JobProgress(file.stem, last_sign, self._read[file.stem][1])
@@ -87,14 +87,14 @@ def _batches(file: Path) -> list[Batch]:
 
 
 def _last_lines(file: Path, most: int) -> list[bytes]:
-    """The lines of the file's last bytes: the first may be cut, the last may be half written."""
+    """Return the lines in the file's last bytes: the first may be cut off, the last may be half written."""
     with file.open("rb") as content:
         content.seek(max(0, file.stat().st_size - most))
         return content.read().split(b"\n")
 
 
 def _batch(line: bytes) -> Batch | None:
-    """The line's batch, None where the line is none."""
+    """Return the line's batch; None if the line is not a batch."""
     try:
         fields = json.loads(line)
         return Batch(
@@ -119,7 +119,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _present_run(batches: Iterable[Batch]) -> tuple[Batch, ...]:
-    """The batches since the last one whose number did not go up: there a fresh checkpoint began."""
+    """Return the batches since the last whose number did not increase: there a fresh checkpoint began."""
     batches = tuple(batches)
     starts = [at for at, (one, next_one) in enumerate(pairwise(batches), 1) if next_one.number <= one.number]
     return batches[starts[-1] :] if starts else batches

@@ -1,4 +1,4 @@
-"""The health of each job on the page, and why nothing has come out."""
+"""The health of each job on the page, and why it has emitted nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dashboard.places import SERVICES
 
 
 def draw(observation: Observation) -> None:
-    """A panel a job: those that the page expects, and any other with a progress file."""
+    """Draw a panel per job: those that the page expects, and any other with a progress file."""
     st.markdown("## Jobs")
     names = [*SERVICES, *(job for job in observation.jobs if job not in SERVICES)]
     for pair in (names[at : at + 2] for at in range(0, len(names), 2)):
@@ -67,7 +67,7 @@ def _metric(
     kind: Literal["line", "bar"] = "line",
     help_text: str | None = None,
 ) -> None:
-    """A figure with its last batches below."""
+    """Draw a figure with its last batches below."""
     chart = list(recent) if len(recent) > 1 else None
     st.metric(label, value, chart_data=chart, chart_type=kind, help=help_text)
 

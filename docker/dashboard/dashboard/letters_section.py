@@ -9,11 +9,11 @@ from dashboard.dead_letters import BATCHES, Reason
 from dashboard.observer import Observation
 
 LONGEST = 300
-"""Characters of an example that are shown."""
+"""The most characters shown of an example."""
 
 
 def draw(observation: Observation) -> None:
-    """The section."""
+    """Draw the section."""
     st.markdown("## Dead letters")
     folder = observation.places.dead_letters
     if not observation.reasons:

@@ -1,4 +1,4 @@
-"""What the page says where there is nothing to show: what is missing, and what to do."""
+"""The page's messages for when there is nothing to show: what is missing, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboard.places import SERVICES
 
 
 def results(observation: Observation, job: str, results: Results) -> None:
-    """Why there are no rows of this job."""
+    """Show why there are no rows of this job."""
     if results.fault:
         st.warning(f"{results.fault}. The page tries again every two seconds.")
         return
@@ -30,13 +30,13 @@ def _why(observation: Observation, job: str, results: Results) -> str:
 
 
 def no_progress(observation: Observation, job: str) -> str:
-    """That a job has not said anything."""
+    """Return the message that a job has not reported anything."""
     service = f"is the service `{SERVICES[job]}` up? `docker compose ps`"
     return f"No progress from {job} in `{observation.places.progress}`: {service}"
 
 
 def gone(job: str) -> str:
-    """What to do about a job that gives no sign."""
+    """Return what to do about a job that gives no sign of life."""
     return f"It has ended, or hangs: {_logs(SERVICES[job])}" if job in SERVICES else "It has ended, or hangs."
 
 

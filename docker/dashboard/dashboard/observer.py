@@ -1,4 +1,4 @@
-"""One look at all that the jobs have written."""
+"""A look at everything that the jobs have written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dashboard.result_table import NEWEST_WINDOW, ResultTable, Rows, Unreadable
 
 @dataclass(frozen=True)
 class Results:
-    """A job's rows; `fault` says why there is none in a table that is there."""
+    """A job's rows; `fault` says why there are none although the table exists."""
 
     folder: Path
     rows: Rows | None
@@ -24,7 +24,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Observation:
-    """What there was to see at `now`."""
+    """Everything that the jobs had written at `now`."""
 
     now: datetime
     places: Places
@@ -34,12 +34,12 @@ class Observation:
     reasons: list[Reason]
 
     def watermark(self, job: str) -> datetime | None:
-        """The job's watermark, None where it is not known."""
+        """Return the job's watermark; None if it is unknown."""
         return self.jobs[job].watermark if job in self.jobs else None
 
 
 class Observer:
-    """Looks again and again, and reads what has changed; one object may serve several threads."""
+    """A repeated look that reads only what has changed; thread-safe."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -49,10 +49,10 @@ class Observer:
         self._popular = ResultTable(places.results / POPULAR, ranking.COLUMNS)
 
     def look(self, span: timedelta) -> Observation:
-        """The windows of the newest `span`, the newest ranking, and how the jobs are.
+        """Return the windows of the newest `span`, the newest ranking, and how the jobs are.
 
-        Progress comes first: a batch's rows are in the table before its watermark is in the file, so no
-        window is called final before its last rows are there to see.
+        Progress is read first: a batch's rows are in the table before its watermark is in the file, so a
+        window is not called final before its last rows can be seen.
         """
         jobs = self._progress.jobs()
         return Observation(

@@ -1,4 +1,4 @@
-"""The page: what the jobs found out, live, and how they are. `streamlit run` runs this file."""
+"""The page: the jobs' results, live, and their health; `streamlit run` runs this file."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SPANS = {
 
 @st.cache_resource
 def observer() -> Observer:
-    """The one that all visitors look through: each change is read once."""
+    """Return the observer that all visitors share, so that each change is read once."""
     return Observer(Places.of(os.environ))
 
 
 @st.fragment(run_every=REFRESH)
 def live() -> None:
-    """All that changes."""
-    # At the top: the products' box changes its height as it loses focus, and must not move what is clicked.
+    """Draw everything that changes."""
+    # At the top: the products' box changes height when it loses focus, and must not move what is clicked.
     with st.container(key="head", horizontal=True, vertical_alignment="top"):
         st.markdown("# Product insights")
         span = st.segmented_control(

@@ -1,4 +1,4 @@
-"""Where the jobs write what the page shows."""
+"""The folders in which the jobs write what the page shows."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SERVICES = {DISCOUNTS: "discounts", POPULAR: "recommendations"}
 
 @dataclass(frozen=True)
 class Places:
-    """Folders on this machine; none of them needs to be there yet."""
+    """Folders on this machine; none of them needs to exist yet."""
 
     results: Path
-    """A Delta table a job, named as the job."""
+    """A Delta table per job, named after the job."""
     progress: Path
-    """What the jobs' `--progress-dir` names."""
+    """The folder in the jobs' `--progress-dir`."""
     dead_letters: Path
-    """What the jobs' `--dead-letter-dir` names."""
+    """The folder in the jobs' `--dead-letter-dir`."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """The folders that TWINSTREAM_RESULTS, _PROGRESS_DIR and _DEAD_LETTER_DIR name."""
+        """Return the folders that TWINSTREAM_RESULTS, _PROGRESS_DIR and _DEAD_LETTER_DIR name."""
         return cls(
             Path(environment.get("TWINSTREAM_RESULTS", ".results")),
             Path(environment.get("TWINSTREAM_PROGRESS_DIR", ".progress")),

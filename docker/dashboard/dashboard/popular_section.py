@@ -11,7 +11,7 @@ from dashboard.ranking import Ranking
 
 
 def draw(observation: Observation) -> None:
-    """The section."""
+    """Draw the section."""
     st.markdown("## Popular products now")
     rows = observation.popular.rows
     newest = ranking.newest(rows.table) if rows else None

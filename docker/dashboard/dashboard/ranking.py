@@ -27,14 +27,14 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Next:
-    """The window that is final next: it ends at `end` and comes out after an event of `due` or later."""
+    """The next window to become final: it ends at `end` and is emitted after an event at `due` or later."""
 
     end: datetime
     due: datetime
 
 
 def newest(rows: pa.Table) -> Ranking | None:
-    """The ranking of the newest window among the rows, None where there is no row."""
+    """Return the ranking of the newest window among the rows; None if there are no rows."""
     if not rows.num_rows:
         return None
     start = pc.max(rows["window_start"])
@@ -45,10 +45,10 @@ def newest(rows: pa.Table) -> Ranking | None:
 
 
 def next_final(progress: JobProgress, ranking: Ranking) -> Next | None:
-    """What comes after `ranking`, None before the job has said how long it waits.
+    """Return what comes after `ranking`; None before the job has said how long it waits.
 
-    A job says so whenever a batch gives nothing: the end of the oldest open window, and the event that makes
-    it final. Later windows follow at their own distance.
+    A job says so whenever a batch emits nothing: the end of the oldest open window, and the event that makes
+    it final. Later windows follow, one window length apart.
     """
     said = (TIME.findall(batch.waiting or "") for batch in reversed(progress.batches))
     times = next((times for times in said if len(times) == 2), None)

@@ -16,31 +16,31 @@ from deltalake.exceptions import TableNotFoundError
 
 ATTEMPTS = 3
 NEWEST_WINDOW = timedelta.resolution
-"""A span that holds the newest window only."""
+"""A span that contains only the newest window."""
 PAUSE = 0.2
 """Seconds between two attempts: a file may be gone (vacuum), or a log entry half written."""
 
 
 class Unreadable(Exception):
-    """Why a table cannot be read, in one line."""
+    """The reason why a table cannot be read, in one line."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a version of the table, in no order, and which version that is."""
+    """The rows of one version of the table, in no order, and the version's number."""
 
     version: int
     table: pa.Table
 
 
 class ResultTable:
-    """The table in a folder, followed version by version; one object may serve several threads.
+    """The table in a folder, followed version by version; thread-safe.
 
-    Nothing is read again while the version stays the same, and only the files whose windows are asked for.
+    Only the files of the requested windows are read, and none again while the version stays the same.
     """
 
     def __init__(self, folder: Path, columns: Sequence[str]) -> None:
-        """`columns` are those to read; `window_start` and `window_end timestamp` are among them."""
+        """Take the `columns` to read, which include `window_start` and `window_end timestamp`."""
         self.folder = folder
         self._columns = ", ".join(columns)
         self._lock = threading.Lock()
@@ -49,9 +49,9 @@ class ResultTable:
         self._read: dict[timedelta, Rows] = {}
 
     def newest(self, span: timedelta) -> Rows | None:
-        """The windows that end less than `span` before the newest one does, None where there is no table.
+        """Return the windows that end less than `span` before the newest one does; None if there is no table.
 
-        Raises Unreadable.
+        Raise Unreadable if the table cannot be read.
         """
         with self._lock:
             for attempt in range(ATTEMPTS):
@@ -61,7 +61,7 @@ class ResultTable:
                 except TableNotFoundError:
                     self._delta = None
                     return None
-                except Exception as error:  # of the files, of the log and of the query, each in its own class
+                except Exception as error:  # the files, the log and the query raise different classes
                     self._delta = None
                     reason = str(error).splitlines()[0]
         raise Unreadable(f"{self.folder} cannot be read: {reason}")
@@ -73,7 +73,7 @@ class ResultTable:
         return self._read[span]
 
     def _followed(self) -> DeltaTable:
-        """The table as it is now: newer by its latest commits, or another one that took its place."""
+        """Return the table as it is now: updated by its latest commits, or another that replaced it."""
         before = self._delta.version() if self._delta else None
         if self._delta and self._commit == self._identity(self._delta.version()):
             self._delta.update_incremental()
@@ -86,7 +86,7 @@ class ResultTable:
         return self._delta
 
     def _identity(self, version: int) -> tuple[int, int] | None:
-        """What tells a commit's file from one of the same number in a table made anew."""
+        """Return what distinguishes a commit's file from one with the same number in a recreated table."""
         try:
             file = (self.folder / "_delta_log" / f"{version:020}.json").stat()
         except FileNotFoundError:
@@ -96,13 +96,13 @@ class ResultTable:
     def _select(self, delta: DeltaTable, span: timedelta) -> pa.Table:
         end = _newest_end(delta)
         condition = f"where window_end > timestamp '{(end - span).isoformat()}'" if end else "limit 0"
-        query = f"select {self._columns} from results {condition}"  # noqa: S608 - of our own words only
+        query = f"select {self._columns} from results {condition}"  # noqa: S608 - made of our own words only
         selected = pa.table(QueryBuilder().register("results", delta).execute(query))
         return selected.cast(pa.schema([_plain(field) for field in selected.schema]))
 
 
 def _newest_end(delta: DeltaTable) -> datetime | None:
-    """The end of the newest window by the files' statistics, None where there is no row."""
+    """Return the end of the newest window, from the files' statistics; None if there are no rows."""
     files = pa.table(delta.get_add_actions(flatten=True))
     if "max.window_end" not in files.column_names:
         return None

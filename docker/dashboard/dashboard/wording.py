@@ -1,4 +1,4 @@
-"""Figures as people read them: thousands separated, money with two places, event time in UTC."""
+"""Figures as people read them: thousands separated, money with two decimals, event time in UTC."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 UNKNOWN = "\N{EN DASH}"
-"""A figure that there is none of."""
+"""Stands for a figure that is not available."""
 
 
 def count(number: int) -> str:
-    """`12,345`."""
+    """Return a count like `12,345`."""
     return f"{number:,}"
 
 
 def money(amount: Decimal | float) -> str:
-    """`12,345.60`."""
+    """Return an amount like `12,345.60`."""
     return f"{amount:,.2f}"
 
 
 def rate(rows: float) -> str:
-    """Rows a second: `0.4`, `1,234`."""
+    """Return rows per second, like `0.4` or `1,234`."""
     return f"{rows:,.1f}" if rows < 100 else f"{rows:,.0f}"
 
 
 def duration(time: timedelta) -> str:
-    """The largest units: `0.85 s`, `3 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 1 h`."""
+    """Return the time in its largest units: `0.85 s`, `3 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 1 h`."""
     seconds = time.total_seconds()
     if seconds < 10 and seconds % 1:
         return f"{seconds:.2f} s"
@@ -38,15 +38,15 @@ def duration(time: timedelta) -> str:
 
 
 def moment(time: datetime) -> str:
-    """`12:03:20`."""
+    """Return a time of day like `12:03:20`."""
     return f"{time:%H:%M:%S}"
 
 
 def window(start: datetime, end: datetime) -> str:
-    """`1 Jan 12:10 - 12:20`, with the dash that typography wants."""
+    """Return a window like `1 Jan 12:10 - 12:20`, with an en dash for the hyphen."""
     return f"{start.day} {start:%b} {clock_times(start, end)}"
 
 
 def clock_times(start: datetime, end: datetime) -> str:
-    """`12:10 - 12:20`, as above."""
+    """Return a window's times of day like `12:10 - 12:20`, with an en dash for the hyphen."""
     return f"{start:%H:%M} \N{EN DASH} {end:%H:%M}"
