@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -60,10 +61,11 @@ def serving(directory: Path, *more: str) -> Iterator[dict[str, Any]]:
 
 
 def test_an_unchanged_program_runs_by_eval(tmp_path: Path) -> None:
+    python = shlex.quote(sys.executable)
     with serving(tmp_path) as ready:
         script = (
-            f'eval "$({sys.executable} -m pubsublite_emulator env --directory {tmp_path})" && '
-            f'test "$PUBSUBLITE_EMULATOR_HOST" = {ready["address"]} && {sys.executable} -c "$PROGRAM"'
+            f'eval "$({python} -m pubsublite_emulator env --directory {tmp_path})" && '
+            f'test "$PUBSUBLITE_EMULATOR_HOST" = {ready["address"]} && {python} -c "$PROGRAM"'
         )
         done = subprocess.run(
             ["sh", "-c", script],

@@ -38,7 +38,7 @@ def broker() -> Iterator[KafkaBroker]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("seed", "end"), zip(range(SEEDS), cycle(ENDS)))
+@pytest.mark.parametrize(("seed", "end"), list(zip(range(SEEDS), cycle(ENDS), strict=False)))
 def test_every_event_counts_once_across_the_switch(
     spark: SparkSession, broker: KafkaBroker, tmp_path: Path, seed: int, end: str
 ) -> None:
