@@ -51,7 +51,7 @@ def arrived(spark: SparkSession, switch: Switch) -> Arrived:
     came = {name: frame.persist() for name, frame in read.items()}
     pipeline = Pipeline(switch.job, options, came)
     letters = dead_letters.letters(pipeline.dead, options.max_future_skew)
-    dead = Counter(reasons.kind(letter.reason) for letter in letters)
+    dead = dict(Counter(reasons.kind(letter.reason) for letter in letters))
     good = {name: frame.persist() for name, frame in pipeline.good.items()}
     times = reduce(DataFrame.union, (frame.select("event_id", "event_time") for frame in good.values()))
     first = times.agg(F.count("*"), F.min(F.unix_micros("event_time"))).first()
