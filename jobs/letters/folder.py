@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.letters.batches import Batch, Batches
 from jobs.runtime import reasons
+from jobs.runtime.dead_letter_batches import Batch, Batches
 from sources import replay_files
 from sources.catalog import STREAMS
 from sources.source import Record

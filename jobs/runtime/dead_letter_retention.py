@@ -18,12 +18,12 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from jobs.runtime import files
+from jobs.runtime.dead_letter_batches import NAME
 from jobs.runtime.flag import duration, to_timedelta
 
 UNLIMITED = "unlimited"
 INTERVAL = 3600.0
 """Seconds between two checks."""
-_BATCH = re.compile(r"batch=([0-9]{1,18})")
 
 
 def retention(text: str) -> str:
@@ -119,4 +119,4 @@ class DeadLetterRetention:
     def _numbers(self, folder: str) -> list[int]:
         here = Path(re.sub("^file:/+", "/", folder))  # listing many names takes Hadoop ten times as long
         names = [one.name for one in here.iterdir()] if here.is_dir() else files.names(self._spark, folder)
-        return sorted(int(match[1]) for name in names if (match := _BATCH.fullmatch(name)))
+        return sorted(int(match[1]) for name in names if (match := NAME.fullmatch(name)))

@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_NAME = re.compile(r"batch=([0-9]{1,18})")
+NAME = re.compile(r"batch=([0-9]{1,18})")
+"""The name of a batch's folder; the group is its number."""
 _TICK = 1_000_000_000
 """Nanoseconds within which a second change of a folder may leave its modification time unchanged."""
 
@@ -67,7 +68,7 @@ class Batches:
         before, numbers = self._listed.get(checkpoint, (None, []))
         if changed != before:
             with os.scandir(checkpoint) as entries:
-                numbers = sorted(int(match[1]) for one in entries if (match := _NAME.fullmatch(one.name)))
+                numbers = sorted(int(match[1]) for one in entries if (match := NAME.fullmatch(one.name)))
             if now - changed > _TICK:
                 self._listed[checkpoint] = changed, numbers
         return numbers
