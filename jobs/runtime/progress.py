@@ -23,10 +23,10 @@ from jobs.runtime.terminal import printable
 
 DEDUPLICATION = "dedupeWithinWatermark"
 PACES = (
-    "events are late while this run catches up, perhaps by its own doing: --kafka-max-events-per-batch reads"
-    " each partition in part, and one that comes further in event time moves the watermark past what another"
-    " has still to bring; expected partitions that keep pace; remedy: begin again with a larger --watermark,"
-    " or a --kafka-max-events-per-batch above what is there to catch up"
+    "late events while this run catches up: --kafka-max-events-per-batch reads only part of each partition,"
+    " and a partition that is further along in event time moves the watermark past events still unread in"
+    " another; expected partitions that are equally far along; remedy: start over with a larger --watermark,"
+    " or with a --kafka-max-events-per-batch above the backlog"
 )
 """Logged once, as `warning`, when a batch has late events and it or the previous one left messages unread."""
 
