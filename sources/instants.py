@@ -11,7 +11,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND, _MICROSECOND = timedelta(milliseconds=1), timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 _END_OF_FLAGS = datetime(9999, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]{1,9}))?"
@@ -44,7 +45,7 @@ def parse(text: str) -> datetime:
     the years 1 to 9999 in UTC.
     """
     try:
-        return EPOCH + microseconds(text) * _MICROSECOND
+        return EPOCH + microseconds(text) * MICROSECOND
     except OverflowError:
         raise ValueError(f"{text!r} is outside of the years 1 to 9999 in UTC") from None
 
@@ -64,7 +65,7 @@ def microseconds(text: str) -> int:
     except ValueError:
         raise ValueError(f"{text!r} is no day of the calendar") from None
     since = local - EPOCH
-    return (since + offset if sign == "-" else since - offset) // _MICROSECOND
+    return (since + offset if sign == "-" else since - offset) // MICROSECOND
 
 
 def text(instant: datetime) -> str:

@@ -12,7 +12,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.cutover.switch import KAFKA, Switch
-from jobs.cutover.tally import MICROSECOND
 from jobs.runtime import dead_letters, reasons
 from jobs.runtime.pipeline import Pipeline, envelopes
 from sources import instants
@@ -58,7 +57,7 @@ def arrived(spark: SparkSession, switch: Switch) -> Arrived:
     count, oldest = first if first else (0, None)
     copies = reduce(DataFrame.union, map(_copies, came.values()))
     messages = sum(frame.count() for frame in came.values())
-    since = None if oldest is None else instants.EPOCH + oldest * MICROSECOND
+    since = None if oldest is None else instants.EPOCH + oldest * instants.MICROSECOND
     return Arrived(good, times, copies, messages, dead, count, since)
 
 

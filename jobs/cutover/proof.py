@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from jobs.cutover.arrived import Arrived, arrived
 from jobs.cutover.switch import Switch
-from jobs.cutover.tally import MICROSECOND, Tally, behind, compared, in_windows, tally
+from jobs.cutover.tally import Tally, behind, compared, in_windows, tally
 from jobs.runtime import files
 from jobs.runtime.checkpoint import CONTRACT, CheckpointError
 from jobs.runtime.flag import to_timedelta
@@ -79,7 +79,7 @@ def prove(spark: SparkSession, switch: Switch) -> Proof:
     there = rows.filter(_within(F.unix_micros("window_start"), length, since, until))
     key = next(name for name in switch.job.key if name != "window_start")
     groups = compared(expected, there, key, switch.job.count, switch.job.most(switch.new))
-    end = F.col("start") + F.lit(length // MICROSECOND)
+    end = F.col("start") + F.lit(length // instants.MICROSECOND)
     counted = tally(groups.withColumn("end", end), finished)
     return Proof(came.messages, came.dead, came.repeated, came.count, counted, since, until, finished)
 
@@ -128,7 +128,7 @@ def _bounds(rows: DataFrame, came: Arrived, length: timedelta, switch: Switch) -
     micros = rows.agg(F.min(F.unix_micros("window_start")), F.max(F.unix_micros("window_end"))).first()
     if micros is None or micros[0] is None or came.oldest is None:
         raise SinkError(f"--sink {switch.old.sink}: no rows there yet; expected some to prove; remedy: wait")
-    first, until = (instants.EPOCH + micro * MICROSECOND for micro in micros)
+    first, until = (instants.EPOCH + micro * instants.MICROSECOND for micro in micros)
     if came.oldest < first + length:
         return first, until
     look_back = switch.job.emission(switch.new).look_back or length
@@ -136,8 +136,8 @@ def _bounds(rows: DataFrame, came: Arrived, length: timedelta, switch: Switch) -
 
 
 def _within(start: Column, length: timedelta, since: datetime, until: datetime) -> Column:
-    first, last = ((time - instants.EPOCH) // MICROSECOND for time in (since, until))
-    return (start >= first) & (start + F.lit(length // MICROSECOND) <= last)
+    first, last = ((time - instants.EPOCH) // instants.MICROSECOND for time in (since, until))
+    return (start >= first) & (start + F.lit(length // instants.MICROSECOND) <= last)
 
 
 def _text(time: datetime | None) -> str | None:

@@ -10,8 +10,6 @@ from pyspark.sql import functions as F
 
 from sources import instants
 
-MICROSECOND = timedelta(microseconds=1)
-
 
 @dataclass(frozen=True)
 class Tally:
@@ -32,7 +30,7 @@ class Tally:
 
 def tally(groups: DataFrame, finished: datetime | None) -> Tally:
     """Sum up the result of `compared`; `finished`: the end of the old run's last window."""
-    old = F.col("end") <= F.lit((finished - instants.EPOCH) // MICROSECOND if finished else 0)
+    old = F.col("end") <= F.lit((finished - instants.EPOCH) // instants.MICROSECOND if finished else 0)
     late = F.least("uncounted", "late")
     sums = {
         "to_count": F.col("expected"),
@@ -54,11 +52,11 @@ def in_windows(events: DataFrame, every: timedelta, length: timedelta) -> DataFr
     `start` is in microseconds since 1970. `events`: `event_time timestamp`. Windows start at whole multiples
     of `every` since 1970 and are `length` long.
     """
-    step, time = every // MICROSECOND, F.unix_micros("event_time")
+    step, time = every // instants.MICROSECOND, F.unix_micros("event_time")
     newest = time - F.pmod(time, F.lit(step))
     starts = F.sequence(newest - F.lit(length // every * step), newest, F.lit(step))
     placed = events.select("*", F.explode(starts).alias("start"))
-    return placed.filter(time < F.col("start") + F.lit(length // MICROSECOND))
+    return placed.filter(time < F.col("start") + F.lit(length // instants.MICROSECOND))
 
 
 def behind(copies: DataFrame, events: DataFrame, delay: timedelta) -> DataFrame:
@@ -73,7 +71,9 @@ def behind(copies: DataFrame, events: DataFrame, delay: timedelta) -> DataFrame:
         .rowsBetween(Window.unboundedPreceding, Window.currentRow - 1)
     )
     newest = F.max(F.unix_micros("event_time")).over(before)
-    late = F.coalesce(F.unix_micros("event_time") <= newest - F.lit(delay // MICROSECOND), F.lit(False))
+    late = F.coalesce(
+        F.unix_micros("event_time") <= newest - F.lit(delay // instants.MICROSECOND), F.lit(False)
+    )
     judged = copies.join(events.select("event_id", "event_time"), "event_id").withColumn("late", late)
     return judged.groupBy("event_id").agg(F.min("late").alias("late")).filter("late").select("event_id")
 

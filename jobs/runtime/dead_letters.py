@@ -18,9 +18,9 @@ AT_ONCE = 10_000
 """The most dead letters that one Spark job brings into this process; more come partition by partition."""
 PART_BYTES = 4 << 20
 """Size in bytes: a file of dead letters ends with the line that reaches it."""
-_MICROSECOND = timedelta(microseconds=1)
 _FIRST, _LAST = (
-    (time.replace(tzinfo=UTC) - instants.EPOCH) // _MICROSECOND for time in (datetime.min, datetime.max)
+    (time.replace(tzinfo=UTC) - instants.EPOCH) // instants.MICROSECOND
+    for time in (datetime.min, datetime.max)
 )
 
 
@@ -91,4 +91,4 @@ def _instant(microseconds: int | None) -> datetime | None:
     """Return the instant, or the nearest in the years 1 to 9999: brokers may store one outside that range."""
     if microseconds is None:
         return None
-    return instants.EPOCH + min(max(microseconds, _FIRST), _LAST) * _MICROSECOND
+    return instants.EPOCH + min(max(microseconds, _FIRST), _LAST) * instants.MICROSECOND

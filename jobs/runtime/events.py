@@ -25,6 +25,7 @@ from pyspark.sql import functions as F
 
 from jobs.runtime import flat, spelling
 from jobs.runtime.reasons import LARGEST_ORDER, LONGEST_NAME, NAMES
+from sources import instants
 from sources.catalog import Stream
 from sources.envelope import ENVELOPE
 
@@ -33,7 +34,6 @@ RFC_3339 = (
 )
 PRICE = r"^-?0*[0-9]{1,16}(\.[0-9]{1,2}0*+)?\z"
 EXPONENT_PRICE = r"^-?[0-9]++(\.[0-9]++)?[eE][-+]?0*[0-9]{1,3}\z"
-MICROSECOND = timedelta(microseconds=1)
 EXACT_DIGITS = 18
 """The most digits of a price with an exponent: with more it has over two places; decimal(38,20) is exact."""
 
@@ -49,7 +49,7 @@ def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_sk
     """
     # A producer that stamps its messages with a wrong clock must not vouch for its own events. The sum is of
     # numbers because Spark adds an interval by calendar arithmetic.
-    latest = F.unix_micros(F.least("published_at", "now")) + max_future_skew // MICROSECOND
+    latest = F.unix_micros(F.least("published_at", "now")) + max_future_skew // instants.MICROSECOND
     parsed = _parsed(envelopes, stream).withColumn("latest", latest)
     wrong = reduce(operator.or_, (F.coalesce(condition, F.lit(False)) for condition in _checks(stream)))
     order = [F.col("quantity"), F.col("price").alias("unit_price")] if stream.order_fields else []

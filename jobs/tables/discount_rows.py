@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.tables.discounts_csv import BEGINNING, END, Discount
 from jobs.tables.local_rows import local_rows
-from sources.instants import EPOCH
+from sources.instants import EPOCH, MICROSECOND
 
 SCHEMA = (
     "user_id string, product_id string, discount_percent decimal(5,2),"
@@ -18,7 +18,7 @@ SCHEMA = (
 )
 PLAIN = ("user_id", "product_id", "percent", "starts", "ends")
 """`percent decimal(5,2)`; `starts` and `ends` are microseconds since 1970, `FIRST` and `LAST` if open."""
-FIRST, LAST = ((bound - EPOCH) // timedelta(microseconds=1) for bound in (BEGINNING, END))
+FIRST, LAST = ((bound - EPOCH) // MICROSECOND for bound in (BEGINNING, END))
 
 
 def literal(spark: SparkSession, discounts: Iterable[Discount]) -> DataFrame:
@@ -44,7 +44,7 @@ def timed(plain: DataFrame) -> DataFrame:
 
 
 def _micros(bound: datetime) -> int:
-    return (bound - EPOCH) // timedelta(microseconds=1)
+    return (bound - EPOCH) // MICROSECOND
 
 
 def _time(micros: str, when_open: int) -> Column:
