@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
+from pathlib import Path
 from threading import Thread
 
 from pyspark.sql import SparkSession
@@ -12,17 +12,20 @@ from tests import stuck_tasks
 from tests.dataproc.gcloud import eventually
 
 
-def test_a_task_that_waits_is_shown_with_what_it_waits_for(spark: SparkSession) -> None:
+def test_a_task_that_waits_is_shown_with_what_it_waits_for(spark: SparkSession, tmp_path: Path) -> None:
+    shown = tmp_path / "shown"
+
     def wait(rows: Iterable[int]) -> Iterable[int]:
-        time.sleep(5)
+        eventually(shown.exists, 60)
         return rows
 
     waiting = Thread(target=spark.sparkContext.parallelize([1], 1).mapPartitions(wait).collect)
     waiting.start()
     try:
-        eventually(lambda: stuck_tasks.stacks(spark), 10)
+        eventually(lambda: any("PythonRunner" in line for line in stuck_tasks.stacks(spark)), 50)
         thread, *frames = stuck_tasks.in_time(spark)
         assert thread.startswith("Executor task launch worker for task 0")
         assert any("PythonRunner" in frame for frame in frames)
     finally:
+        shown.touch()
         waiting.join()

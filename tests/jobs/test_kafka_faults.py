@@ -113,7 +113,7 @@ def test_a_limit_that_makes_events_late_in_a_catch_up_is_named(
     assert f"total_late={late} " in said[-1]
     named = [one for one in said if 'warning="' in one and "--kafka-max-events-per-batch" in one]
     assert len(named) == warnings
-    assert all("remedy: begin again with a larger --watermark, or" in one for one in named)
+    assert all("remedy: start over with a larger --watermark, or" in one for one in named)
 
 
 def test_a_topic_made_again_under_a_running_job_ends_it(topics: KafkaBroker, tmp_path: Path) -> None:
