@@ -1,10 +1,11 @@
 """Latency from event to result in update mode: p50, p95 and p99 over the results of a steady stream.
 
-    python -m tests.benchmarks.latency [--rate 1000] [--seconds 60]
+    python -m tests.benchmarks.latency [--rate 1000] [--seconds 60] [--rounds 1] [--beside CHECKOUT]
 
 An open loop: an event carries the time at which it was due, whether or not it could be sent then. A result's
 latency is the time at which a consumer sees it minus the due time of the newest event in its batch of
 results, that is, of the event that changed the window last. The first third is warm-up and left out.
+`--beside` also measures the job of another checkout, run by the same Python, with jars in its own `.jars`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from jobs.runtime.connectors import CHECKOUT
 from sources.catalog import PRODUCT
 from sources.kafka_connection import COMMITTED
 from tests.jobs.process import JobProcess
@@ -30,11 +32,21 @@ PRODUCTS = 50
 
 
 def main() -> None:
-    """Print the percentiles."""
+    """Print the percentiles of every round, ours and the other checkout's in turn."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--beside", type=Path, help="a checkout of another commit")
     options = parser.parse_args()
+    checkouts = {"ours": CHECKOUT, **({"beside": options.beside} if options.beside else {})}
+    for _ in range(options.rounds):
+        for name, checkout in checkouts.items():
+            print(f"{name}: {percentiles(checkout, options.rate, options.seconds)}", flush=True)
+
+
+def percentiles(checkout: Path, rate: int, seconds: int) -> str:
+    """Run the job on a broker of its own; return the percentiles as text."""
     with KafkaBroker() as broker, tempfile.TemporaryDirectory() as folder:
         broker.create_topic(PRODUCT.topic, partitions=2)
         broker.create_topic("results", partitions=1)
@@ -46,13 +58,13 @@ def main() -> None:
             f"--checkpoint-root={folder}/checkpoints",
         ]
         due: dict[tuple[str, int], float] = {}
-        with JobProcess(JOB, *flags) as job:
+        with JobProcess(JOB, *flags, checkout=checkout) as job:
             send(broker, 1, 5, due)
             job.wait_for(" batch=0 ")
-            sender = threading.Thread(target=send, args=(broker, options.rate, options.seconds, due))
+            sender = threading.Thread(target=send, args=(broker, rate, seconds, due))
             sender.start()
             seen = receive(broker, sender)
-        report(due, seen, options.seconds)
+        return report(due, seen, seconds)
 
 
 def send(broker: KafkaBroker, rate: int, seconds: int, due: dict[tuple[str, int], float]) -> None:
@@ -97,8 +109,8 @@ def receive(broker: KafkaBroker, sender: threading.Thread) -> list[tuple[float, 
 
 def report(
     due: dict[tuple[str, int], float], seen: list[tuple[float, str, datetime, int]], seconds: int
-) -> None:
-    """Print the percentiles.
+) -> str:
+    """Return the percentiles as text.
 
     A result with `orders` = n covers the window's first n events: the n-th caused it.
     """
@@ -114,7 +126,7 @@ def report(
             latencies.append(now - newest)
     assert seen[-1][3] > 0
     cuts = statistics.quantiles(latencies, n=100)
-    print(f"{len(latencies)} results; p50 {cuts[49]:.3f} s, p95 {cuts[94]:.3f} s, p99 {cuts[98]:.3f} s")
+    return f"{len(latencies)} results; p50 {cuts[49]:.3f} s, p95 {cuts[94]:.3f} s, p99 {cuts[98]:.3f} s"
 
 
 if __name__ == "__main__":

@@ -36,12 +36,12 @@ class Measured:
         return next(at for at, line in self.output if re.search(pattern, line))
 
 
-def measure(*command: str) -> Measured:
-    """Run `python COMMAND` in the checkout; raise CalledProcessError if it fails."""
+def measure(*command: str, checkout: Path = ROOT) -> Measured:
+    """Run `python COMMAND` in a checkout; raise CalledProcessError if it fails."""
     begun = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, *command],
-        cwd=ROOT,
+        cwd=checkout,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,10 +1,12 @@
 """Throughput and catch-up of the discounts job against hand-written Spark, side by side on one broker.
 
-    python -m tests.benchmarks.throughput [--events 2000000] [--rounds 3] [--only ours tuned]
+    python -m tests.benchmarks.throughput [--events 2000000] [--rounds 3] [--only ours tuned] [--beside DIR]
 
 Every job reads the same topic, the tests' bad input first, and writes to Kafka; those that refuse the same
 input must write the same rows. `batches` is the time spent inside batches, `cpu` that of the whole process,
 including Spark's start. A ratio above 1 means that ours is faster.
+`--beside` adds the job of another checkout, run by the same Python, with jars in its own `.jars`; its rows may
+differ, as another commit may refuse other input.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import orders
-from tests.benchmarks.measured import Measured, line, measure, ratios
+from tests.benchmarks.measured import ROOT, Measured, line, measure, ratios
 from tests.kafka_broker import KafkaBroker
 
 BATCH = 1_000_000
@@ -36,31 +38,37 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=["ours", *BY_HAND], default=["ours", *BY_HAND])
+    parser.add_argument("--beside", type=Path, help="a checkout of another commit")
     options = parser.parse_args()
+    if options.beside:
+        options.only.append("beside")
     results: dict[str, list[Measured]] = {name: [] for name in options.only}
     with KafkaBroker(heap="1g") as broker, tempfile.TemporaryDirectory() as folder:
         orders.publish(broker, options.events)
         table = orders.discounts(Path(folder, "discounts.csv"))
-        runners = contestants(broker, str(table), Path(folder))
+        runners = contestants(broker, str(table), Path(folder), options.beside or ROOT)
         for number in range(options.rounds):
             for name in options.only:
                 broker.create_topic(f"{name}-{number}", partitions=1)
                 results[name].append(runners[name](f"{name}-{number}"))
-            strict = [name for name in options.only if "lax" not in name]
+            strict = [name for name in options.only if "lax" not in name and name != "beside"]
             rows = [orders.insights(broker, f"{name}-{number}") for name in strict]
             assert all(one and one == rows[0] for one in rows), f"{', '.join(strict)}: their rows differ"
     report(results)
 
 
-def contestants(broker: KafkaBroker, table: str, folder: Path) -> dict[str, Callable[[str], Measured]]:
+def contestants(
+    broker: KafkaBroker, table: str, folder: Path, beside: Path
+) -> dict[str, Callable[[str], Measured]]:
     """Return every job by name; each is called with the name of its own result topic."""
 
-    def ours(topic: str) -> Measured:
+    def ours(topic: str, checkout: Path = ROOT) -> Measured:
         return measure(
             *("-m", "jobs", "run", "streaming_product_discounts", "--source=kafka"),
             *("--trigger=available-now", "--sink=kafka", f"--sink-topic={topic}"),
             *(f"--kafka-bootstrap-servers={broker.bootstrap}", f"--kafka-max-events-per-batch={BATCH}"),
             *(f"--discounts={table}", f"--checkpoint-root={folder / topic}"),
+            checkout=checkout,
         )
 
     def by_hand(style: str, checks: str, settings: str) -> Callable[[str], Measured]:
@@ -70,7 +78,8 @@ def contestants(broker: KafkaBroker, table: str, folder: Path) -> dict[str, Call
             *(f"--discounts={table}", f"--batch={BATCH}"),
         )
 
-    return {"ours": ours, **{name: by_hand(*how) for name, how in BY_HAND.items()}}
+    others = {"beside": lambda topic: ours(topic, beside)}
+    return {"ours": ours, **others, **{name: by_hand(*how) for name, how in BY_HAND.items()}}
 
 
 def report(results: dict[str, list[Measured]]) -> None:

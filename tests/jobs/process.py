@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +22,7 @@ from jobs.runtime.connectors import CHECKOUT
 class JobProcess:
     """`python -m jobs run JOB FLAGS`; leaving the block kills whatever still runs, including its JVM.
 
-    `program`: what Python runs instead of `-m jobs`.
+    `program`: what Python runs instead of `-m jobs`; `checkout`: whose code it is.
     """
 
     def __init__(
@@ -30,13 +31,14 @@ class JobProcess:
         *flags: str,
         environment: dict[str, str] | None = None,
         program: Sequence[str] = ("-m", "jobs"),
+        checkout: Path = CHECKOUT,
     ) -> None:
         self.lines: list[str] = []
         self.output: list[str] = []
         self._news: queue.Queue[str] = queue.Queue()
         self._process = subprocess.Popen(
             [sys.executable, *program, "run", job, *flags],
-            cwd=CHECKOUT,
+            cwd=checkout,
             env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
