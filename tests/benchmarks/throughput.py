@@ -5,8 +5,8 @@
 Every job reads the same topic, the tests' bad input first, and writes to Kafka; those that refuse the same
 input must write the same rows. `batches` is the time spent inside batches, `cpu` that of the whole process,
 including Spark's start. A ratio above 1 means that ours is faster.
-`--beside` adds the job of another checkout, run by the same Python, with jars in its own `.jars`. Its rows may
-differ, as another commit may refuse other input.
+`--beside` adds the job of another checkout, run by the same Python, with jars in its own `.jars`. Its rows
+may differ, as another commit may refuse other input.
 """
 
 from __future__ import annotations
