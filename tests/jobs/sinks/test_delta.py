@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,17 +93,32 @@ def test_a_table_stays_small_and_a_batch_that_comes_again_after_that_counts_once
     assert frames.rows(rows) == ([(NOON, "mug0", 2), (NOON, "mug1", 3)] if upsert else every)
 
 
-def test_the_log_is_shortened(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delta, "TIDY_EVERY", 5)
+@pytest.mark.parametrize("engine", ["delta-rs", "Spark"], indirect=True)
+@pytest.mark.usefixtures("engine")
+def test_the_log_begins_with_the_last_checkpoint_before_the_retention(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Backdate the log up to the first checkpoint: the next one is too young to begin with."""
+    monkeypatch.setattr(delta, "TIDY_EVERY", 12)
     options = Namespace(sink_path=str(tmp_path / "rows"))
-    with no_history(monkeypatch, spark):
-        write = delta.open_sink(spark, options, RUNNING)
-        for batch in range(5):
-            write(frame(spark, ("mug", batch)), batch)
-    assert len(list((tmp_path / "rows" / "_delta_log").glob("*.json"))) == 1
+    log = tmp_path / "rows" / "_delta_log"
+    write = delta.open_sink(spark, options, RUNNING)
+    for batch in range(24):
+        if batch == 12:
+            (checkpoint,) = log.glob("*.checkpoint.parquet")
+            begins = int(checkpoint.name[:20])
+            for file in log.glob("0*"):
+                os.utime(file, times=(time.time() - 3601, time.time() - 3601))
+        write(frame(spark, ("mug", batch)), batch)
+    left = [int(file.name[:20]) for file in log.glob("*.json") if file.name[:20].isdecimal()]
+    assert min(left) == begins
     rows = delta.written(spark, options)
     assert rows is not None
-    assert frames.rows(rows) == [(NOON, "mug", 4)]
+    assert frames.rows(rows) == [(NOON, "mug", 23)]
+    old = spark.read.format("delta").option("versionAsOf", begins).load(options.sink_path)
+    ((_, name, events),) = frames.rows(old)
+    assert name == "mug"
+    assert 0 < events < 12
 
 
 def nothing(table: Path) -> None:
