@@ -91,7 +91,7 @@ def test_a_worked_example_is_what_the_job_does(
 
 
 def test_the_example_of_a_job_runs(spark: SparkSession, tmp_path: Path) -> None:
-    events = [
+    events: list[Cells] = [
         ("1", "a", "ann", "mug", "12:00:10"),
         ("1", "b", "ann", "cup", "12:00:50"),
         ("1", "c", "bob", "mug", "12:01:00"),
