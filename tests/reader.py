@@ -1,4 +1,4 @@
-"""A reader of the README who types what it shows, block by block, into one shell."""
+"""A reader of the product's documents who types what they show, block by block, into one shell."""
 
 from __future__ import annotations
 
@@ -13,12 +13,30 @@ from typing import Self
 from jobs.runtime.connectors import CHECKOUT
 from tests.dataproc.gcloud import eventually
 
-README = (CHECKOUT / "README.md").read_text()
+DOCUMENTS = (
+    "README.md",
+    "jobs/README.md",
+    "jobs/cutover/README.md",
+    "jobs/promotion/README.md",
+    "sources/README.md",
+    "docker/dataproc/README.md",
+    "docker/pubsublite/README.md",
+    "notebooks/README.md",
+    "data/README.md",
+)
+TEXT = "\n".join((CHECKOUT / name).read_text() for name in DOCUMENTS)
 
 
-def blocks(kind: str) -> list[str]:
-    """Return the README's blocks of shell commands of this kind, in order."""
-    return re.findall(rf"```bash {kind}\n(.*?)```", README, re.DOTALL)
+def blocks(kind: str, language: str = "bash") -> list[str]:
+    """Return the documents' blocks of this kind, in order."""
+    return re.findall(rf"^```{language} {kind}\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+
+
+def table(header: str) -> dict[str, list[str]]:
+    """Return a table of the documents, mapping the name in the first cell to the other cells."""
+    (rows,) = re.findall(rf"^\| `?{header}`? \|.*\n.*\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
+    cells = [[cell.strip().strip("`") for cell in row[1:-1].split("|")] for row in rows.splitlines()]
+    return {first: rest for first, *rest in cells}
 
 
 class Shell:

@@ -1,4 +1,4 @@
-"""The README's page "From laptop to Dataproc", followed command by command.
+"""The page "From laptop to Dataproc" (jobs/promotion/README.md), followed command by command.
 
 gcloud makes the streams and starts both jobs, the notebook publishes, the insights are in the bucket, the
 jobs are stopped.

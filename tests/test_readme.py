@@ -1,4 +1,4 @@
-"""The README keeps its word: its examples, its output, its commands and its flags."""
+"""The documents keep their word: their examples, their output, their commands and their flags."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs import __main__ as front_door
 from jobs.product_activity_windows import JOB as ACTIVITY
+from jobs.runtime.job import Job
 from jobs.runtime.run import run
 from jobs.sinks import sink as sinks
 from sources import replay_files
 from sources import source as sources
-from sources.catalog import BROWSING
+from sources.catalog import BROWSING, PURCHASE, Stream
 from sources.source import Record
 from tests import reader
 from tests.jobs.runs import said
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
 DAY = "2026-01-01T"
 LATE = {"Tumbling": 0, "Sliding": 0, "Session": 0, "Watermark": 1}
 
@@ -44,7 +45,7 @@ class Example:
 
 
 def example(title: str) -> Example:
-    section = README.split(f"### {title}\n")[1].split("\n#")[0]
+    section = reader.TEXT.split(f"### {title}\n")[1].split("\n#")[0]
     flags = re.search(r"`(--window-type[^`]+)`", section)
     assert flags
     events, rows = (table_rows(table) for table in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE))
@@ -56,19 +57,20 @@ def table_rows(table: str) -> list[Cells]:
     return lines[2:]
 
 
-def write_replay(folder: Path, events: list[Cells]) -> None:
+def write_replay(folder: Path, stream: Stream, events: list[Cells], **more: object) -> None:
+    """Write the events, all with the same `more` fields, one file per batch."""
     published_at = datetime(2026, 1, 1, 13, tzinfo=UTC)
     for batch in sorted({cells[0] for cells in events}):
         messages = [
-            {"event_id": name, "user_id": user, "product_id": product, "event_time": f"{DAY}{time}Z"}
+            {"event_id": name, "user_id": user, "product_id": product, "event_time": f"{DAY}{time}Z", **more}
             for of, name, user, product, time in events
             if of == batch
         ]
         records = [
-            Record(BROWSING.name, None, json.dumps(message).encode(), None, {}, 0, offset, published_at)
+            Record(stream.name, None, json.dumps(message).encode(), None, {}, 0, offset, published_at)
             for offset, message in enumerate(messages)
         ]
-        replay_files.write(folder / BROWSING.name / f"{int(batch):04}.jsonl", records)
+        replay_files.write(folder / stream.name / f"{int(batch):04}.jsonl", records)
 
 
 @pytest.mark.parametrize("title", LATE)
@@ -76,7 +78,7 @@ def test_a_worked_example_is_what_the_job_does(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], title: str
 ) -> None:
     shown = example(title)
-    write_replay(tmp_path / "replay", shown.events)
+    write_replay(tmp_path / "replay", BROWSING, shown.events)
     places = [f"--checkpoint-root={tmp_path / 'c'}", "--sink=parquet", f"--sink-path={tmp_path / 'rows'}"]
     assert run(ACTIVITY, [*shown.flags, f"--replay-dir={tmp_path / 'replay'}", *places]) == 0
     written = spark.read.parquet(str(tmp_path / "rows")).selectExpr(
@@ -86,6 +88,34 @@ def test_a_worked_example_is_what_the_job_does(
     )
     assert sorted(cells[:3] for cells in shown.rows) == sorted(tuple(row) for row in written.collect())
     assert said(capsys.readouterr().err)["late"] == LATE[title]
+
+
+def test_the_example_of_a_job_runs(spark: SparkSession, tmp_path: Path) -> None:
+    events: list[Cells] = [
+        ("1", "a", "ann", "mug", "12:00:10"),
+        ("1", "b", "ann", "cup", "12:00:50"),
+        ("1", "c", "bob", "mug", "12:01:00"),
+        ("2", "d", "ann", "mug", "12:03:00"),
+    ]
+    write_replay(tmp_path / "replay", PURCHASE, events, quantity=2, unit_price="1.00")
+    (shown,) = reader.blocks("job", "python")
+    module: dict[str, Any] = {"__name__": "units_per_user"}
+    exec(shown, module)
+    places = [f"--checkpoint-root={tmp_path / 'c'}", "--sink=parquet", f"--sink-path={tmp_path / 'rows'}"]
+    assert module["main"]([f"--replay-dir={tmp_path / 'replay'}", "--window=1 minute", *places]) == 0
+    written = spark.read.parquet(str(tmp_path / "rows"))
+    rows = written.selectExpr("date_format(window_start, 'HH:mm:ss')", "user_id", "units").collect()
+    assert sorted(map(tuple, rows)) == [("12:00:00", "ann", 4), ("12:01:00", "bob", 2)]
+
+
+def test_every_field_of_a_job_is_explained() -> None:
+    assert list(reader.table("field of a job")) == [field.name for field in fields(Job)]
+
+
+@pytest.mark.parametrize(("kind", "interface"), [("source", sources.Source), ("sink", sinks.Sink)])
+def test_every_member_of_a_source_and_of_a_sink_is_explained(kind: str, interface: type[object]) -> None:
+    members = {*interface.__annotations__, *(name for name in vars(interface) if not name.startswith("_"))}
+    assert reader.table(f"member of a {kind}").keys() == members
 
 
 def test_the_demo_prints_what_is_shown() -> None:
@@ -98,16 +128,14 @@ def test_the_demo_prints_what_is_shown() -> None:
         timeout=200,
     )
     printed = {re.sub(r"^time=\S+", "time=…", line) for line in (ran.stdout + ran.stderr).splitlines()}
-    blocks = re.findall(r"```text demo\n(.*?)```", README, re.DOTALL)
-    shown = [line for block in blocks for line in block.splitlines()]
+    shown = [line for block in reader.blocks("demo", "text") for line in block.splitlines()]
     assert len(shown) == 10
     assert [line for line in shown if line not in printed] == []
 
 
 def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
-    blocks = re.findall(r"```bash lite\n(.*?)```", README, re.DOTALL)
     # Like the reader's shell except for the folder, which is this test's own.
-    script = re.sub(r"(?<!\w)\.pubsublite", str(tmp_path), "\n".join(blocks))
+    script = re.sub(r"(?<!\w)\.pubsublite", str(tmp_path), "\n".join(reader.blocks("lite")))
     script = script.replace(".venv/bin/python", shlex.quote(sys.executable))
     ended = "trap 'kill $(jobs -p)' EXIT\nset -e\n"
     ran = subprocess.run(
@@ -117,6 +145,15 @@ def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
     assert re.search(r"^stored in partition [01]$", ran.stdout, re.MULTILINE)
     assert "streaming_product_discounts: batch" in ran.stdout
     assert "total_dead=1" in ran.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.needs("gcloud")
+def test_a_local_dataproc_runs_a_job_as_shown(tmp_path: Path) -> None:
+    start, submit = reader.blocks("dataproc-alone")
+    with reader.Shell(tmp_path) as shell:
+        assert re.search(r"^spark-streaming\s", shell.type(start), re.MULTILINE)
+        assert "counted 100" in shell.type(submit).splitlines()
 
 
 def test_the_plan_is_made_as_shown() -> None:
@@ -143,7 +180,7 @@ def test_every_flag_that_is_named_exists() -> None:
         | help_flags("sources", "publish")
         | help_flags("sources", "record")
     )
-    ours = re.sub(r"(docker compose|gcloud|bq) [^`\n]*", "", README)
+    ours = re.sub(r"(docker compose|gcloud|bq) [^`\n]*", "", reader.TEXT)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours))
     assert named - known == set()
 
@@ -155,9 +192,16 @@ def help_flags(module: str, *command: str) -> set[str]:
     return set(re.findall(r"--[a-z][a-z-]+", ran.stdout))
 
 
+def test_every_document_is_in_the_table_of_contents_and_read_here() -> None:
+    rooms = ("data", "docker", "jobs", "notebooks", "sources")
+    found = [str(file.relative_to(ROOT)) for room in rooms for file in (ROOT / room).rglob("README.md")]
+    assert sorted(reader.DOCUMENTS) == sorted(["README.md", *found])
+    contents = (ROOT / "README.md").read_text()
+    assert [name for name in found if f"]({name})" not in contents] == []
+
+
 def test_every_job_source_sink_and_command_is_named() -> None:
     names = [*front_door.modules(), *sources.names(), *sinks.names()]
-    assert [name for name in names if f"`{name}`" not in README] == []
-    assert [
-        name for name in front_door.COMMANDS if f"jobs {name}" not in README and name not in ("demo", "jars")
-    ] == []
+    assert [name for name in names if f"`{name}`" not in reader.TEXT] == []
+    named = reader.TEXT
+    assert [name for name in front_door.COMMANDS if f"jobs {name}" not in named and name != "demo"] == []

@@ -1,6 +1,7 @@
 """The house rules that a machine can enforce; CONTRIBUTING gives the reason for each."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -141,6 +142,53 @@ def test_every_make_target_is_explained_in_the_makefile_and_in_the_readme() -> N
     assert re.findall(r"^([a-z]+):.* ## \S", makefile, re.MULTILINE) == targets
     readme = (ROOT / "README.md").read_text()
     assert [target for target in targets if f"make {target}" not in readme] == []
+
+
+def test_the_readme_is_shorter_than_200_lines() -> None:
+    assert lines_of(Path("README.md")) < 200
+
+
+def links(document: str) -> list[tuple[str, str]]:
+    """Return a document's links to others as file and anchor; a link within it has no file."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", without_code(document))
+    parts = (target.partition("#") for target in targets if "://" not in target)
+    return [(file, anchor) for file, _, anchor in parts]
+
+
+def anchors(document: str) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", without_code(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def without_code(document: str) -> str:
+    return re.sub(r"^```.*?^```$", "", document, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_links_and_anchors_are_found_outside_code_only() -> None:
+    document = (
+        "# Data's way, `here`\n[a](b.md#c) [d](#e) ![p](q.png) [web](https://example.com/x)\n"
+        "```\n# no heading\n[no](link.md)\n```\n## Stop_it\n"
+    )
+    assert links(document) == [("b.md", "c"), ("", "e"), ("q.png", "")]
+    assert anchors(document) == {"datas-way-here", "stop_it"}
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    known = set(tracked())
+    broken = [
+        f"{document}: {file}#{anchor}"
+        for document in known
+        if document.suffix == ".md"
+        for file, anchor in links(text_of(document))
+        if not _leads_somewhere(document, file, anchor, known)
+    ]
+    assert broken == []
+
+
+def _leads_somewhere(document: Path, file: str, anchor: str, known: set[Path]) -> bool:
+    target = Path(os.path.normpath(document.parent / file)) if file else document
+    return target in known and (not anchor or anchor in anchors(text_of(target)))
 
 
 def test_no_make_target_is_longer_than_two_lines() -> None:

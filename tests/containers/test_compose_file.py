@@ -19,23 +19,16 @@ import yaml
 
 from jobs.doctor.machine import PORTS
 from tests.dashboard.served import served
+from tests.reader import table
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
-README = (ROOT / "README.md").read_text()
 ALLOWED = re.compile(r"(python|apache/kafka|ghcr\.io/kafbat/kafka-ui):v?\d+\.\d+[\w.-]*")
 ENDS_BY_ITSELF = {"topics", "tests"}
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 FOREIGN = ("evil.example", "localhost.evil.example", "192.168.1.1")
-
-
-def table(header: str) -> dict[str, list[str]]:
-    """Return a table of the README, mapping the name in the first cell to the other cells."""
-    rows = README.split(f"| {header} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
-    cells = [[cell.strip().strip("`") for cell in row[1:-1].split("|")] for row in rows]
-    return {first: rest for first, *rest in cells}
 
 
 def test_every_image_is_pinned_and_from_a_registry_that_keeps_its_images() -> None:
