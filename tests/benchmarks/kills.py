@@ -1,6 +1,6 @@
 """SIGKILLs at random moments of a job's life, over all sinks: rows lost and rows counted twice.
 
-    python -m tests.benchmarks.kills [--kills 1000] [--seed 1] [--workers 1]
+    python -m tests.benchmarks.kills [--kills 1000] [--seed 1] [--workers 1] [--minutes 120]
 
 A round has its own small input, checkpoint and sink table or topic. The job is started, killed at a random
 moment and started again by the same command until it ends by itself; then its rows and dead letters are
@@ -11,6 +11,7 @@ nothing; the others are spread evenly over the rest of a measured life.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import sys
@@ -61,6 +62,8 @@ class Tally:
     """The totals over all rounds."""
 
     left: int
+    ends: float
+    """When to stop killing though some are left, by the monotonic clock."""
     steps: Counter[tuple[str, Step]] = field(default_factory=Counter)
     rounds: int = 0
     lost: int = 0
@@ -68,8 +71,10 @@ class Tally:
     lock: Lock = field(default_factory=Lock)
 
     def take(self) -> bool:
-        """Take one of the kills that are left; return False if none is left."""
+        """Take one of the kills that are left; return False if none is left, or the time is over."""
         with self.lock:
+            if time.monotonic() > self.ends:
+                self.left = 0
             self.left -= 1
             return self.left >= 0
 
@@ -95,8 +100,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=math.inf)
     options = parser.parse_args()
-    tally = Tally(options.kills)
+    tally = Tally(options.kills, time.monotonic() + options.minutes * 60)
     with KafkaBroker() as broker, tempfile.TemporaryDirectory() as folder:
         targets = [Target("delta", "append"), Target("delta", "update"), Target("parquet", "append")]
         targets += [Target("kafka", "append", broker), Target("kafka", "update", broker)]
@@ -113,7 +119,7 @@ def main() -> int:
 
         with ThreadPoolExecutor(options.workers) as pool:
             list(pool.map(work, range(options.workers)))
-    report(tally, [str(target) for target in targets], options.kills, time.monotonic() - begun)
+    report(tally, [str(target) for target in targets], time.monotonic() - begun)
     return int(tally.lost + tally.twice > 0)
 
 
@@ -197,8 +203,9 @@ def wait_for_java(job: JobProcess, seconds: float = 120) -> None:
         raise AssertionError(f"Java has not ended in {seconds} s\n{job.said}")
 
 
-def report(tally: Tally, targets: list[str], kills: int, seconds: float) -> None:
+def report(tally: Tally, targets: list[str], seconds: float) -> None:
     """Print the kills by step and target, and their outcome."""
+    kills = tally.steps.total()
     print(f"{'killed at':40}" + "".join(f"{target:>16}" for target in targets))
     for step in Step:
         print(f"{step:40}" + "".join(f"{tally.steps[target, step] or '':>16}" for target in targets))
