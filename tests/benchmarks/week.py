@@ -27,6 +27,7 @@ WEEK = 7 * 24 * 3600 // SECONDS
 A_MINUTE = 60 // SECONDS
 TIDY_EVERY = 96
 """In batches; the job's 100 would fall within a minute, whose file is replaced by its next batch."""
+DELETED = re.compile(r'("deletionTimestamp":)\d+')
 STATE = re.compile(r"(\d+)\.(delta|snapshot)")
 
 
@@ -51,9 +52,18 @@ def age_table(table: Path, batches: int) -> None:
         os.utime(commit, (at, at))
         last = add
         if (batch + 1) % TIDY_EVERY == 0:
+            _compact(table, at)
             delta_rs.tidy(str(table))
             version = DeltaTable(table).version()
             _backdate(table, at)
+
+
+def _compact(table: Path, at: float) -> None:
+    """Compact the table as of `at`, because tidying deletes only files that were replaced an hour ago."""
+    delta = DeltaTable(table)
+    delta.optimize.compact()
+    commit = table / "_delta_log" / f"{delta.version():020}.json"
+    commit.write_text(DELETED.sub(rf"\g<1>{int(at * 1000)}", commit.read_text()))
 
 
 def _backdate(table: Path, at: float) -> None:
