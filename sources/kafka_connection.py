@@ -19,6 +19,10 @@ COMMITTED = {"isolation.level": "read_committed"}
 """A setting of every consumer, in Java as in librdkafka: an aborted transaction holds no events."""
 
 
+class NoTopic(SourceError):
+    """A topic that does not exist."""
+
+
 def client_properties(options: Namespace) -> dict[str, str]:
     """Return the properties that every Java client of the broker needs, including those of the login.
 
@@ -102,10 +106,10 @@ def _dead_end(options: Namespace) -> str | None:
     return kafka_addresses.looked_up(options)
 
 
-def missing(topic: str, options: Namespace) -> SourceError:
+def missing(topic: str, options: Namespace) -> NoTopic:
     """Return the error for a topic that does not exist."""
     servers = options.kafka_bootstrap_servers
-    return SourceError(
+    return NoTopic(
         f"no topic {topic!r} on {servers}; expected it to exist; remedy for the streams' topics: "
         f"python -m sources create --source kafka --kafka-bootstrap-servers {servers} "
         f"{kafka_login.given(options)}".rstrip()

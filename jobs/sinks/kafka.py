@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime.flag import Flag
-from jobs.sinks.sink import Results, Write, required
+from jobs.sinks.sink import Results, SinkError, Write, required
 from sources import kafka_connection as broker
 from sources import kafka_login
 
@@ -20,6 +20,8 @@ TOPIC = Flag("--sink-topic", None, "topic of the results (kafka)", shapes_state=
 FLAGS = (TOPIC,)
 SETTINGS: dict[str, str] = {}
 UPSERTS = True
+PATIENCE_SECONDS = 120
+"""How long a batch waits for the broker to take it."""
 
 
 def jars(options: Namespace) -> tuple[str, ...]:
@@ -35,19 +37,46 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     """
     topic = required(options, TOPIC, "kafka")
     broker.topic_ids(spark, [topic], options)
-    settings = {f"kafka.{name}": value for name, value in broker.client_properties(options).items()}
+    patience = PATIENCE_SECONDS * 1000
+    properties: dict[str, object] = {
+        **broker.client_properties(options),
+        "max.block.ms": patience,
+        "delivery.timeout.ms": patience,
+        "request.timeout.ms": patience // 4,
+    }
+    settings = {f"kafka.{name}": str(value) for name, value in properties.items()}
 
     def write(rows: DataFrame, batch: int) -> None:
         messages = rows.select(
             _key(rows, results.key).alias("key"), F.to_json(F.struct(*rows.columns)).alias("value")
         )
-        messages.write.format("kafka").options(topic=topic, **settings).save()
+        try:
+            messages.write.format("kafka").options(topic=topic, **settings).save()
+        except Exception as error:
+            _explain(spark, topic, options, error)
+            raise
 
     return write
 
 
 def written(spark: SparkSession, options: Namespace) -> None:
     """Return None: a topic may hold a row several times, so it does not tell which are final."""
+
+
+def _explain(spark: SparkSession, topic: str, options: Namespace, error: Exception) -> None:
+    """Raise SinkError if a row is too large or the topic gone, SourceError if no broker answers."""
+    if "RecordTooLargeException" in str(error):
+        raise SinkError(
+            f"--sink-topic {topic}: a row is larger than the topic's max.message.bytes; expected room for "
+            "ids of 1,024 bytes; remedy: raise it (its default is 1 MiB), then the same command: it continues"
+        ) from error
+    try:
+        broker.topic_ids(spark, [topic], options)
+    except broker.NoTopic:
+        raise SinkError(
+            f"--sink-topic {topic}: deleted while the job ran; expected it to stay; remedy: create it again, "
+            "then the same command: it continues"
+        ) from error
 
 
 def _key(rows: DataFrame, columns: tuple[str, ...]) -> Column:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -19,6 +20,7 @@ import yaml
 
 from jobs.doctor.machine import PORTS
 from tests.dashboard.served import served
+from tests.foreign_page import PLACES, foreign_page
 from tests.reader import table
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +121,16 @@ def test_jupyter_answers_to_this_machines_names_only(tmp_path: Path) -> None:
     with jupyter(tmp_path) as port:
         answers = {host: status(port, "/api/kernels", host) for host in (*LOCAL, *FOREIGN)}
     assert answers == dict.fromkeys(LOCAL, 200) | dict.fromkeys(FOREIGN, 403)
+
+
+@pytest.mark.needs("chromium")
+def test_a_page_in_a_browser_starts_no_kernel(tmp_path: Path) -> None:
+    """Jupyter says 404 to another Origin and 403 to another Host."""
+    with jupyter(tmp_path) as port, foreign_page() as page:
+        answers = {place: page.send(place, "POST", port, "/api/kernels", "{}") for place in PLACES}
+        assert list(answers.values()) == [404, 404, 403, 403], answers
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/kernels", timeout=30) as kernels:
+            assert kernels.read() == b"[]"
 
 
 def test_the_page_answers_to_this_machines_names_only(tmp_path: Path) -> None:

@@ -71,10 +71,12 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], seconds: float = 1
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     """Run the machine's own Chromium, headless."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", *flags]
+        )
         try:
             yield browser
         finally:

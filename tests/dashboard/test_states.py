@@ -55,6 +55,15 @@ def test_an_empty_machine(places: Path) -> None:
     assert "Orders: \N{EN DASH}" in text
 
 
+def test_dead_letters_come_with_the_commands_for_them(places: Path) -> None:
+    letters(places / "dead", 0, letter("no price"))
+    assert (
+        f"Messages that are no event, of the newest 200 batches that had any, in `{places}/dead`. "
+        "`python -m jobs dead-letters list` counts all of them, `show` prints one whole, and `resend` sends "
+        "them to their stream again, mended by a filter."
+    ) in shown()
+
+
 def test_a_job_that_waits_says_for_what(places: Path) -> None:
     waiting = line(0, out=0, waiting=WAITING, late=1234, dead=2)
     (places / "progress" / "streaming_product_discounts.jsonl").write_text(waiting)

@@ -5,22 +5,31 @@ from __future__ import annotations
 import json
 import socket
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, Protocol
 
-from dataproc_emulator import DataprocEmulator
+from dataproc_emulator.files import Files
 
 
-def connect(dataproc: DataprocEmulator) -> socket.socket:
+class Serving(Protocol):
+    """A local Dataproc in this process or another."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def files(self) -> Files: ...
+
+
+def connect(dataproc: Serving) -> socket.socket:
     host, port = dataproc.address.rsplit(":", 1)
     return socket.create_connection((host, int(port)), timeout=30)
 
 
-def bearer(dataproc: DataprocEmulator) -> str:
+def bearer(dataproc: Serving) -> str:
     return f"Bearer {dataproc.files.token.read_text()}"
 
 
 def call(
-    dataproc: DataprocEmulator, method: str, path: str, body: bytes | None = None, **headers: str
+    dataproc: Serving, method: str, path: str, body: bytes | None = None, **headers: str
 ) -> tuple[int, Any]:
     """Send a request with the token, unless a header says otherwise; return its status and JSON."""
     connection = HTTPConnection(dataproc.address, timeout=30)

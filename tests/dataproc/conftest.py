@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from dataproc_emulator import DataprocEmulator
 from pubsublite_emulator import Emulator
 from tests.dataproc.gcloud import Gcloud
+from tests.dataproc.served import Served
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +47,12 @@ def gcloud(dataproc: DataprocEmulator) -> Gcloud:
 def bucket(gcloud: Gcloud) -> str:
     gcloud("storage", "buckets", "create", "gs://rehearsal", "--location=us-central1")
     return "gs://rehearsal"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """Run a Dataproc as a user starts it, over a directory that does not exist yet."""
+    served = Served(tmp_path / "local")
+    yield served
+    if served.process.poll() is None:
+        served.end(signal.SIGKILL)

@@ -6,64 +6,23 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from jobs.runtime.connectors import CHECKOUT
+from tests.dataproc.calls import call
 from tests.dataproc.gcloud import Gcloud, eventually
+from tests.dataproc.served import COMMAND, ENVIRONMENT, Served
+from tests.listeners import listening
 
 pytestmark = pytest.mark.timeout(600)
 
-COMMAND = [sys.executable, "-m", "dataproc_emulator"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT / "docker" / "dataproc")}
 BUSY = """
 import time
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 spark.sparkContext.parallelize([1], 1).foreach(lambda _: time.sleep(300))
 """
-
-
-class Served:
-    """A server in its own process."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.process = subprocess.Popen(
-            [*COMMAND, "serve", "--directory", str(directory), "--log-level", "WARNING"],
-            env=ENVIRONMENT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout
-        with self.process.stdout as said:
-            self.ready = json.loads(said.readline())
-
-    def end(self, number: signal.Signals) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(120)
-
-    def processes(self) -> list[str]:
-        """Return what runs below the directory: master, worker, drivers, executors."""
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if (process / "cwd").readlink().is_relative_to(self.directory):
-                    found.append((process / "cmdline").read_text().replace("\0", " "))
-            except OSError:
-                continue  # it has just ended, or belongs to somebody else
-        return found
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    served = Served(tmp_path / "local")
-    yield served
-    if served.process.poll() is None:
-        served.end(signal.SIGKILL)
 
 
 def run(command: str, directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -84,6 +43,13 @@ def exported(directory: Path) -> dict[str, str]:
     shell = ["sh", "-c", script, "sh", lines]
     values = subprocess.run(shell, capture_output=True, text=True, check=True).stdout.splitlines()
     return dict(zip(names, values, strict=True))
+
+
+def busy(served: Served) -> bool:
+    """Return whether all kinds of processes run that a job needs."""
+    running = " ".join(served.commands())
+    parts = ("deploy.master.Master", "deploy.worker.Worker", "SparkSubmit", "ExecutorBackend", "daemon")
+    return all(part in running for part in parts)
 
 
 def test_serve_says_where_it_is_and_env_exports_it(served: Served, tmp_path: Path) -> None:
@@ -107,6 +73,25 @@ def test_serve_says_where_it_is_and_env_exports_it(served: Served, tmp_path: Pat
     )
 
 
+def test_it_listens_on_loopback(served: Served) -> None:
+    assert served.address.rpartition(":")[0] == "127.0.0.1"
+    assert listening([served.process.pid]) == {"127.0.0.1"}
+
+
+@pytest.mark.slow
+def test_its_spark_listens_on_loopback(served: Served, tmp_path: Path) -> None:
+    entry = tmp_path / "entry.py"
+    entry.write_text(BUSY)
+    job = {
+        "placement": {"clusterName": "spark-streaming"},
+        "pysparkJob": {"mainPythonFileUri": entry.as_uri()},
+    }
+    place = "/v1/projects/p/regions/us-central1/jobs:submit"
+    assert call(served, "POST", place, json.dumps({"job": job}).encode())[0] == 200
+    eventually(lambda: busy(served))
+    assert listening(served.started()) == {"127.0.0.1"}
+
+
 def test_without_its_jar_it_does_not_start(tmp_path: Path) -> None:
     done = run("serve", tmp_path / "local", TWINSTREAM_JARS=str(tmp_path))
     assert done.returncode == 1
@@ -123,12 +108,6 @@ def test_nothing_outlives_the_server(served: Served, tmp_path: Path, number: sig
     entry = tmp_path / "entry.py"
     entry.write_text(BUSY)
     Gcloud({**os.environ, **exported(served.directory)}).submit(str(entry), "--async")
-
-    def busy() -> bool:
-        running = " ".join(served.processes())
-        parts = ("deploy.master.Master", "deploy.worker.Worker", "SparkSubmit", "ExecutorBackend", "daemon")
-        return all(part in running for part in parts)
-
-    eventually(busy)
+    eventually(lambda: busy(served))
     served.end(number)
-    eventually(lambda: not served.processes(), 120)
+    eventually(lambda: not served.started(), 120)

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
 
+import grpc
 import pytest
 
-from pubsublite_emulator import Emulator, http_server
+from pubsublite_emulator import Emulator, front, http_server, web
 from pubsublite_emulator.access import may_reach
 from pubsublite_emulator.catalog import Catalog
+from pubsublite_emulator.schema import message
+from tests.pubsublite.raw import Channel
 
 TOPICS = "/v1/admin/projects/1/locations/us-central1-a/topics"
 PAGES = "pages of other sites may not call this emulator"
@@ -20,6 +23,11 @@ PAGES = "pages of other sites may not call this emulator"
 def lite() -> Iterator[Emulator]:
     with Emulator() as lite:
         yield lite
+
+
+def connect(lite: Emulator) -> socket.socket:
+    host, port = lite.address.split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
 
 
 def call(
@@ -69,14 +77,50 @@ def test_google_clients_names_are_its_own(lite: Emulator, host: str) -> None:
 
 def test_half_requests_are_hung_up_on(lite: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
-    host, port = lite.address.split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost:%s\r\n\r\n" % port.encode())
+    with connect(lite) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % lite.address.encode())
         answer = b""
         while not answer.endswith(b'{"emulator":"pubsublite"}'):
             answer += connection.recv(65536)
         connection.sendall(b"GET / HT")
         assert connection.recv(65536) == b""
+
+
+HALVES = {
+    "nothing": b"",
+    "half a head": b"GET / HT",
+    "half a CONNECT": b"CONNECT evil.example:443 HTTP/1.1\r\n",
+    "half a TLS header": b"\x16\x03\x01",
+    "half a ClientHello": b"\x16\x03\x01\x02\x00\x01\x00",
+}
+TUNNELS = {"plain": b"", "in a tunnel": b"CONNECT pubsublite.googleapis.com:443 HTTP/1.1\r\n\r\n"}
+
+
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+@pytest.mark.parametrize("tunnel", TUNNELS.values(), ids=TUNNELS)
+def test_a_first_request_that_stops_halfway_is_hung_up_on(
+    lite: Emulator, monkeypatch: pytest.MonkeyPatch, tunnel: bytes, half: bytes
+) -> None:
+    monkeypatch.setattr(front, "_HELLO_SECONDS", 0.2)
+    with connect(lite) as connection:
+        if tunnel:
+            connection.sendall(tunnel)
+            assert connection.recv(65536) == b"HTTP/1.1 200 Connection established\r\n\r\n"
+        connection.sendall(half)
+        assert connection.recv(65536) == b""
+
+
+def test_a_body_that_stands_still_is_refused(lite: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_BODY_SECONDS", 0.2)
+    head = f"POST {TOPICS}?topicId=slow HTTP/1.1\r\nHost: {lite.address}\r\nContent-Length: 10\r\n\r\n{{"
+    with connect(lite) as connection:
+        connection.sendall(head.encode())
+        answer = b""
+        while not answer.endswith(b"}}"):
+            answer += connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 504 ")
+    said = {"code": 504, "message": "no whole body in 0.2 s", "status": "DEADLINE_EXCEEDED"}
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1]) == {"error": said}
 
 
 def test_a_body_has_a_limit(lite: Emulator) -> None:
@@ -96,6 +140,14 @@ def test_partitions_have_a_limit(lite: Emulator, count: int) -> None:
     status, answer = call(lite, "POST", f"{TOPICS}?topicId=wide", body)
     said = f"partition_config.count is {count}: expected 1 to 1000"
     assert (status, answer["error"]["status"], answer["error"]["message"]) == (400, "INVALID_ARGUMENT", said)
+    place = TOPICS.removeprefix("/v1/admin/").removesuffix("/topics")
+    request = message("CreateTopicRequest")(
+        parent=place, topic_id="wide", topic={"partition_config": {"count": count}}
+    )
+    with Channel(lite) as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.unary("AdminService", "CreateTopic", request, "Topic")
+    assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, said)
+    assert call(lite, "GET", TOPICS) == (200, {})
 
 
 def test_a_topic_grows_up_to_the_limit(lite: Emulator) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from pubsublite_emulator import Emulator
 from pubsublite_emulator.__main__ import main
+from tests.listeners import listening
 
 SOURCE = Path(__file__).parents[2] / "docker" / "pubsublite"
 
@@ -81,6 +82,12 @@ def test_an_unchanged_program_runs_by_eval(tmp_path: Path) -> None:
     assert "topics/hello-topic partition 0: opened" in log
     assert "everything is forgotten" in log
     assert "Bearer" not in log
+
+
+def test_it_listens_on_loopback(tmp_path: Path) -> None:
+    with serving(tmp_path) as ready:
+        assert ready["address"].rpartition(":")[0] == "127.0.0.1"
+        assert listening([ready["pid"]]) == {"127.0.0.1"}
 
 
 def test_it_is_ready_soon_and_rests(tmp_path: Path) -> None:

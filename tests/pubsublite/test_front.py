@@ -169,6 +169,20 @@ def test_the_proxy_does_not_lead_into_a_private_network(lite: Emulator, place: s
         assert answer.endswith(" is in a private network, where this proxy does not lead\n")
 
 
+def test_nor_does_it_by_a_name(lite: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for a name of the compose network, which resolves to one of its addresses."""
+    resolve = socket.getaddrinfo
+
+    def resolved(host: Any, port: Any, *kind: Any, **more: Any) -> Any:
+        return resolve("10.255.255.1" if host == "kafka" else host, port, *kind, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    for request in (b"CONNECT kafka:29092 HTTP/1.1\r\n\r\n", b"GET http://kafka:29092/ HTTP/1.1\r\n\r\n"):
+        answer = told(lite, request)
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert answer.endswith(b"kafka:29092 is in a private network, where this proxy does not lead\n")
+
+
 def test_connections_have_a_limit(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front, "CONNECTIONS", 3)
     with Emulator(storage) as lite, ExitStack() as stack:

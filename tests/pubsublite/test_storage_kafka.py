@@ -156,6 +156,51 @@ def test_resources_outlive_the_emulator(kafka_broker: KafkaBroker) -> None:
     asyncio.run(body())
 
 
+def test_a_reader_passes_over_what_was_aborted(kafka_broker: KafkaBroker) -> None:
+    topic = name("aborted")
+    kafka_broker.create_topic(topic, 1)
+    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap, "transactional.id": topic})
+    producer.init_transactions(30)
+    for commits, value in ((True, b"x"), (False, b"never"), (True, b"y")):
+        producer.begin_transaction()
+        producer.produce(topic, value, partition=0)
+        producer.flush()
+        producer.commit_transaction(30) if commits else producer.abort_transaction(30)
+
+    async def body() -> None:
+        async with Started(kafka_broker) as storage, asyncio.timeout(60):
+            reader = await storage.read(topic, 0, 0)
+            found: list[tuple[int, bytes]] = []
+            while len(found) < 2:
+                block = MessageResponse.FromString((await reader.next()).messages())
+                found += [(one.cursor.offset, one.message.data) for one in block.messages]
+            await reader.close()
+            assert found == [(0, b"x"), (4, b"y")]
+
+    asyncio.run(body())
+
+
+def test_a_message_that_the_broker_finds_too_large_is_refused_and_its_neighbours_are_stored(
+    kafka_broker: KafkaBroker,
+) -> None:
+    """Send them together, and two more that the topic takes one by one only."""
+    topic = name("narrow")
+    kafka_broker.create_topic(topic, 1, max_message_bytes=10_000)
+    sizes = (6_000, 20_000, 6_000, 6_000)
+    messages = [PubSubMessage(data=bytes(size)).SerializeToString() for size in sizes]
+
+    async def body() -> None:
+        async with Started(kafka_broker) as storage, asyncio.timeout(60):
+            appending = [asyncio.ensure_future(storage.append(topic, 0, Batch([one]))) for one in messages]
+            first, refused, *others = await asyncio.gather(*appending, return_exceptions=True)
+            assert isinstance(refused, LiteError)
+            assert refused.code is Code.INVALID_ARGUMENT
+            assert "MSG_SIZE_TOO_LARGE" in refused.message
+            assert [first, *others] == [[0], [1], [2]]
+
+    asyncio.run(body())
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

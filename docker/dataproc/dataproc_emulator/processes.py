@@ -13,6 +13,10 @@ from threading import Lock
 
 from dataproc_emulator import guard
 
+# A process tells the guard of itself, by its standard input, before it becomes what it is to be. If this one
+# did that, it could be killed in between, and the other would outlive it.
+_TELLING = ("/bin/sh", "-c", 'echo "+$$" >&0 && exec "$@" </dev/null', "sh")
+
 
 class Processes:
     """Starts processes; a guard kills them when ``close`` is called or this process is killed."""
@@ -35,15 +39,14 @@ class Processes:
             if self._to_guard.closed:
                 raise ProcessLookupError("the emulator is stopping")
             process = subprocess.Popen(
-                command,
+                [*_TELLING, *command],
                 env=environment,
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=self._to_guard,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            self._to_guard.write(f"+{process.pid}\n")
             self._running[process.pid] = process
         return process
 

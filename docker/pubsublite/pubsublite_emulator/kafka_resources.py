@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
@@ -16,7 +15,7 @@ from pubsublite_emulator.errors import Code, LiteError
 from pubsublite_emulator.kafka_errors import answered, refusal
 from pubsublite_emulator.kafka_reader import consumer
 from pubsublite_emulator.kafka_records import Record
-from pubsublite_emulator.kafka_writer import Writer
+from pubsublite_emulator.kafka_writer import Prepared, Writer
 
 TOPIC = "pubsublite-emulator-resources"
 _LOAD_SECONDS = 30
@@ -37,8 +36,8 @@ class Resources:
             await self._create()
         now = time.time_ns() // 1_000_000
 
-        def prepare() -> Sequence[Record]:
-            return [Record(name.encode(), record, [], now, truncated=False)]
+        def prepare() -> Prepared:
+            return Prepared([Record(name.encode(), record, [], now, truncated=False)])
 
         await self._writer.append(TOPIC, 0, prepare)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -27,12 +28,24 @@ _FOREVER = (1 << 63) - 1
 _CONFIG = {"max.message.bytes": str(12 << 20), "message.timestamp.after.max.ms": str(_FOREVER)}
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a topic's configuration asks of a writer.
+
+    ``broker_time``: the broker sets the records' timestamps; ``largest``: the most bytes that a batch of
+    records may have.
+    """
+
+    broker_time: bool
+    largest: int
+
+
 class Topics:
     """The broker's topics."""
 
     def __init__(self, admin: AdminClient) -> None:
         self._admin = admin
-        self._broker_time: dict[str, bool] = {}
+        self._settings: dict[str, Settings] = {}
 
     async def create(self, topic: str, partitions: int, retention: Retention) -> None:
         """Create the topic, or adopt an existing one that has as many partitions.
@@ -68,7 +81,7 @@ class Topics:
 
     async def delete(self, topic: str) -> None:
         """Delete the topic; one that does not exist is not an error."""
-        self._broker_time.pop(topic, None)
+        self._settings.pop(topic, None)
         try:
             await answered(self._admin.delete_topics([topic])[topic])
         except LiteError as error:
@@ -88,19 +101,19 @@ class Topics:
             raise not_found(f"Kafka topic {topic}")
         return len(metadata.partitions)
 
-    def broker_time(self, topic: str) -> bool:
-        """Return whether the broker sets the timestamps of the topic's records.
-
-        Block while the broker is asked, once per topic.
-        """
-        if topic not in self._broker_time:
+    def settings(self, topic: str) -> Settings:
+        """Return the topic's settings; block while the broker is asked, once per topic."""
+        if topic not in self._settings:
             resource = ConfigResource(ResourceType.TOPIC, topic)
             try:
                 config = self._admin.describe_configs([resource])[resource].result(_SECONDS)
             except KafkaException as error:
                 raise refusal(error.args[0]) from None
-            self._broker_time[topic] = config["message.timestamp.type"].value == "LogAppendTime"
-        return self._broker_time[topic]
+            self._settings[topic] = Settings(
+                config["message.timestamp.type"].value == "LogAppendTime",
+                int(config["max.message.bytes"].value),
+            )
+        return self._settings[topic]
 
 
 def _retention(retention: Retention) -> dict[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import queue
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Event, Thread
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -17,8 +18,10 @@ from pubsublite_emulator.kafka_records import Record
 
 log = logging.getLogger("pubsublite_emulator")
 
+_BATCH_BYTES = 1_000_000
 _CONFIG = {
     "acks": "all",
+    "batch.size": _BATCH_BYTES,
     "enable.idempotence": True,
     "linger.ms": 2,
     "message.max.bytes": 16 << 20,
@@ -31,7 +34,16 @@ _WAIT_SECONDS = 0.25
 _REFRESH_SECONDS = 10
 _REFRESHES = 5
 
-Prepare = Callable[[], Sequence[Record]]
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Records for a topic, in which a Kafka batch may have ``largest`` bytes."""
+
+    records: Sequence[Record]
+    largest: int = _BATCH_BYTES
+
+
+Prepare = Callable[[], Prepared]
 
 
 class _Job:
@@ -76,51 +88,23 @@ class _Job:
             self.done.set_result(self._offsets)
 
 
-class Writer:
-    """A producer and its two threads: one hands over records, the other takes the broker's reports."""
+class _Sender:
+    """A producer and the thread that takes the broker's reports."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._producer = Producer({"bootstrap.servers": bootstrap, **_CONFIG}, logger=log)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+    def __init__(self, bootstrap: str, **more: object) -> None:
+        self._producer = Producer({"bootstrap.servers": bootstrap, **_CONFIG, **more}, logger=log)
         self._closing = Event()
-        self._threads = [
-            Thread(target=self._produce, name="kafka-produce", daemon=True),
-            Thread(target=self._report, name="kafka-report", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def append(self, topic: str, partition: int, prepare: Prepare) -> asyncio.Future[Sequence[int]]:
-        """Queue a batch and return a future of its offsets.
-
-        ``prepare`` makes its records, in the producing thread, and may refuse the whole batch (LiteError).
-        """
-        job = _Job(topic, partition, prepare)
-        self._jobs.put(job)
-        return job.done
+        self._thread = Thread(target=self._report, name="kafka-report", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Send what was accepted, for up to 10 s, then stop."""
-        self._jobs.put(None)
-        self._threads[0].join()
         self._producer.flush(10)
         self._closing.set()
-        self._threads[1].join()
+        self._thread.join()
 
-    def _produce(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                records = job.prepare()
-                job.expect(len(records))
-                for record in records:
-                    self._send(job, record)
-            except LiteError as error:
-                job.fail(error)
-            except Exception as error:
-                log.exception("publish to Kafka topic %s failed", job.topic)
-                job.fail(_broken(error))
-
-    def _send(self, job: _Job, record: Record) -> None:
+    def send(self, job: _Job, record: Record) -> None:
+        """Hand a record over; raise LiteError for one that the producer refuses."""
         refreshes = 0
         while True:
             try:
@@ -146,6 +130,60 @@ class Writer:
     def _report(self) -> None:
         while not self._closing.is_set():
             self._producer.poll(_WAIT_SECONDS)
+
+
+class Writer:
+    """A thread that hands records over to a producer.
+
+    The broker refuses a batch of records that is larger than its topic takes, whatever is in it. A topic that
+    takes less than a whole batch gets its records one by one, from a producer of its own.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._batches = _Sender(bootstrap)
+        self._one_by_one: _Sender | None = None
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = Thread(target=self._produce, name="kafka-produce", daemon=True)
+        self._thread.start()
+
+    def append(self, topic: str, partition: int, prepare: Prepare) -> asyncio.Future[Sequence[int]]:
+        """Queue a batch and return a future of its offsets.
+
+        ``prepare`` makes its records, in the producing thread, and may refuse the whole batch (LiteError).
+        """
+        job = _Job(topic, partition, prepare)
+        self._jobs.put(job)
+        return job.done
+
+    def close(self) -> None:
+        """Send what was accepted, for up to 10 s, then stop."""
+        self._jobs.put(None)
+        self._thread.join()
+        for sender in (self._batches, self._one_by_one):
+            if sender is not None:
+                sender.close()
+
+    def _produce(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                prepared = job.prepare()
+                job.expect(len(prepared.records))
+                sender = self._sender(prepared.largest)
+                for record in prepared.records:
+                    sender.send(job, record)
+            except LiteError as error:
+                job.fail(error)
+            except Exception as error:
+                log.exception("publish to Kafka topic %s failed", job.topic)
+                job.fail(_broken(error))
+
+    def _sender(self, largest: int) -> _Sender:
+        if largest >= _BATCH_BYTES:
+            return self._batches
+        if self._one_by_one is None:
+            self._one_by_one = _Sender(self._bootstrap, **{"batch.num.messages": 1})
+        return self._one_by_one
 
 
 def _broken(error: Exception) -> LiteError:

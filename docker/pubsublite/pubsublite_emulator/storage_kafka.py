@@ -18,10 +18,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from pubsublite_emulator.errors import Code, LiteError
 from pubsublite_emulator.kafka_errors import answered, coordinated
 from pubsublite_emulator.kafka_reader import KafkaReader, last_deliverable
-from pubsublite_emulator.kafka_records import Record, to_record
+from pubsublite_emulator.kafka_records import to_record
 from pubsublite_emulator.kafka_resources import Resources
 from pubsublite_emulator.kafka_topics import Topics
-from pubsublite_emulator.kafka_writer import Writer
+from pubsublite_emulator.kafka_writer import Prepared, Writer
 from pubsublite_emulator.storage import Bounds
 from pubsublite_emulator.wire import Batch
 
@@ -75,13 +75,13 @@ class KafkaStorage:
     def append(self, topic: str, partition: int, batch: Batch) -> Awaitable[Sequence[int]]:
         """Produce the messages; resolve once the broker has them."""
 
-        def prepare() -> Sequence[Record]:
-            broker_time = self._topics.broker_time(topic)
-            records = [to_record(message, broker_time=broker_time) for message in batch.messages]
+        def prepare() -> Prepared:
+            settings = self._topics.settings(topic)
+            records = [to_record(one, broker_time=settings.broker_time) for one in batch.messages]
             if topic not in self._warned and any(record.truncated for record in records):
                 self._warned.add(topic)
                 log.warning("%s: Kafka keeps event times to the millisecond, what is finer is cut off", topic)
-            return records
+            return Prepared(records, settings.largest)
 
         return self._writer.append(topic, partition, prepare)
 

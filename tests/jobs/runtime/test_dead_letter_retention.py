@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.product_activity_windows import JOB as ACTIVITY
+from jobs.runtime.command_line import parse
 from jobs.runtime.dead_letter_retention import DeadLetterRetention, retention
 from jobs.runtime.run import run
 from sources.catalog import BROWSING
@@ -118,6 +119,10 @@ def test_all_are_kept_if_asked(spark: SparkSession, tmp_path: Path) -> None:
     command.append(f"--checkpoint-root={tmp_path / 'checkpoints'}")
     assert run(ACTIVITY, [*command, "--dead-letter-retention=unlimited"]) == 0
     assert left(tmp_path) == ["own/batch=1"]
+
+
+def test_thirty_days_are_kept_if_nothing_is_asked() -> None:
+    assert parse(ACTIVITY, []).dead_letter_retention == "30 days"
 
 
 @pytest.mark.parametrize("text", ["never", "30", "0 days", "-1 days"])

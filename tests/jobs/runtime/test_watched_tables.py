@@ -56,6 +56,32 @@ def test_a_file_that_is_being_written_is_not_taken_half(tables: WatchedTables, f
     assert [Decimal(20), Decimal(30), Decimal(40)] == percents(tables)
 
 
+@dataclass(eq=False)
+class Growing:
+    """The discounts, whose file is longer by one of these lines after each load."""
+
+    flag: Flag
+    lines: list[str]
+
+    def load(self, spark: SparkSession, path: str) -> DataFrame:
+        loaded = DISCOUNTS.load(spark, path)
+        if self.lines:
+            with Path(path).open("a") as growing:
+                growing.write(self.lines.pop())
+        return loaded
+
+
+def test_a_file_that_changes_while_it_is_loaded_is_not_taken_half(spark: SparkSession, file: Path) -> None:
+    growing = Growing(DISCOUNTS.flag, [])
+    tables = WatchedTables(spark, replace(JOB, tables=(growing,)), Namespace(discounts=str(file)), interval=0)
+    file.write_text(f"{HEADER}\nann,tea,20\n")
+    growing.lines.append("ann,cup,30\n")
+    assert [False, False, False] == [tables.changed() for _ in range(3)]
+    assert [Decimal(10)] == percents(tables)
+    assert tables.changed()
+    assert [Decimal(20), Decimal(30)] == percents(tables)
+
+
 FAULTS: dict[str, bytes] = {
     "no header": b"\n",
     "nothing": b"",

@@ -66,6 +66,38 @@ def test_the_key_is_window_and_product_and_a_batch_that_comes_again_has_the_same
     assert sent(kafka_broker, "sink-keys", 4) == expected * 2
 
 
+def test_a_topic_that_is_deleted_in_between_is_named(
+    spark: SparkSession, kafka_broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "PATIENCE_SECONDS", 4)
+    kafka_broker.create_topic("sink-deleted")
+    write = kafka.open_sink(spark, options(kafka_broker, "sink-deleted"), RESULTS)
+    write(frame(spark, (0, "mug", "1.50")), 0)
+    kafka_broker.delete_topic("sink-deleted")
+    with pytest.raises(SinkError) as refused:
+        write(frame(spark, (5, "mug", "1.50")), 1)
+    assert str(refused.value) == (
+        "--sink-topic sink-deleted: deleted while the job ran; expected it to stay; remedy: create it again, "
+        "then the same command: it continues"
+    )
+    kafka_broker.create_topic("sink-deleted")
+    write(frame(spark, (5, "mug", "1.50")), 1)
+    ((key, _),) = sent(kafka_broker, "sink-deleted", 1)
+    assert key == "2026-01-01T00:05:00.000Z|mug"
+
+
+def test_a_row_that_the_topic_finds_too_large_is_told(spark: SparkSession, kafka_broker: KafkaBroker) -> None:
+    kafka_broker.create_topic("sink-narrow", max_message_bytes=1_000)
+    write = kafka.open_sink(spark, options(kafka_broker, "sink-narrow"), RESULTS)
+    write(frame(spark, (0, "mug", "1.50")), 0)
+    with pytest.raises(SinkError) as refused:
+        write(frame(spark, (0, "m" * 1_024, "1.50")), 1)
+    assert str(refused.value) == (
+        "--sink-topic sink-narrow: a row is larger than the topic's max.message.bytes; expected room for ids "
+        "of 1,024 bytes; remedy: raise it (its default is 1 MiB), then the same command: it continues"
+    )
+
+
 def test_a_topic_that_is_not_given_or_not_there_is_told_at_the_start(
     spark: SparkSession, kafka_broker: KafkaBroker
 ) -> None:
