@@ -28,6 +28,8 @@ from pubsublite_emulator.wire import Batch
 log = logging.getLogger("pubsublite_emulator")
 
 _CONNECT_SECONDS = 5
+# How long an address that the broker names may take to answer.
+_ADDRESS_SECONDS = 1.5
 # One thread for each open subscriber, started when needed.
 _MOST_READERS = 1024
 
@@ -54,14 +56,25 @@ class KafkaStorage:
         self.saved = self._resources.load
 
     async def start(self) -> None:
-        """Ask the broker for its topics; raise UNAVAILABLE if none answers."""
-        try:
-            await asyncio.to_thread(self._admin.list_topics, timeout=_CONNECT_SECONDS)
-        except KafkaException:
+        """Ask the broker for its topics; raise UNAVAILABLE if none answers, there or where it leads."""
+        if fault := await self._fault():
             await self.close()
-            raise LiteError(
-                Code.UNAVAILABLE, f"no Kafka broker answers at {self._bootstrap}: start one, or name another"
-            ) from None
+            raise LiteError(Code.UNAVAILABLE, fault)
+
+    async def _fault(self) -> str | None:
+        """Return what keeps clients from the broker; None if nothing does."""
+        try:
+            found = await asyncio.to_thread(self._admin.list_topics, timeout=_CONNECT_SECONDS)
+        except KafkaException:
+            return f"no Kafka broker answers at {self._bootstrap}: start one, or name another"
+        nodes = [(str(node.host), node.port) for node in found.brokers.values()]
+        if any(await asyncio.gather(*(_listens(host, port) for host, port in nodes))):
+            return None
+        addresses = ", ".join(sorted(f"{host}:{port}" for host, port in nodes))
+        return (
+            f"the Kafka broker at {self._bootstrap} leads its clients to {addresses}, where nothing answers "
+            "from here; expected an address that they reach: set its advertised.listeners, or name another"
+        )
 
     async def close(self) -> None:
         """Send what was accepted, then close the consumers."""
@@ -140,6 +153,15 @@ class KafkaStorage:
         except LiteError as error:
             if "GROUP_ID_NOT_FOUND" not in error.message:
                 raise
+
+
+async def _listens(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _ADDRESS_SECONDS)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def open_storage(bootstrap: str) -> KafkaStorage:
