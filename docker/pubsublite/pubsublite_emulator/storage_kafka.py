@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin._metadata import ClusterMetadata
 
 from pubsublite_emulator.errors import Code, LiteError
 from pubsublite_emulator.kafka_errors import answered, coordinated
@@ -63,18 +64,30 @@ class KafkaStorage:
 
     async def _fault(self) -> str | None:
         """Return what keeps clients from the broker; None if nothing does."""
-        try:
-            found = await asyncio.to_thread(self._admin.list_topics, timeout=_CONNECT_SECONDS)
-        except KafkaException:
+        found = await self._asked()
+        if found is None:
             return f"no Kafka broker answers at {self._bootstrap}: start one, or name another"
-        nodes = [(str(node.host), node.port) for node in found.brokers.values()]
-        if any(await asyncio.gather(*(_listens(host, port) for host, port in nodes))):
+        led = sorted(f"{node.host}:{node.port}" for node in found.brokers.values())
+        if await _one_listens(led):
             return None
-        addresses = ", ".join(sorted(f"{host}:{port}" for host, port in nodes))
         return (
-            f"the Kafka broker at {self._bootstrap} leads its clients to {addresses}, where nothing answers "
-            "from here; expected an address that they reach: set its advertised.listeners, or name another"
+            f"the Kafka broker at {self._bootstrap} leads its clients to {', '.join(led)}, where nothing "
+            "answers from here; expected an address that they reach; "
+            "remedy: set the broker's advertised.listeners, or name another listener"
         )
+
+    async def _asked(self) -> ClusterMetadata | None:
+        """Return what the broker says of itself; None if there is none.
+
+        A client that follows the broker's lead in vain may get no answer, so a new one is tried.
+        """
+        for client in (self._admin, AdminClient({"bootstrap.servers": self._bootstrap}, logger=log)):
+            try:
+                return await asyncio.to_thread(client.list_topics, timeout=_CONNECT_SECONDS)
+            except KafkaException:
+                if not await _one_listens(self._bootstrap.split(",")):
+                    return None
+        return None
 
     async def close(self) -> None:
         """Send what was accepted, then close the consumers."""
@@ -155,9 +168,15 @@ class KafkaStorage:
                 raise
 
 
-async def _listens(host: str, port: int) -> bool:
+async def _one_listens(addresses: Sequence[str]) -> bool:
+    return any(await asyncio.gather(*map(_listens, addresses)))
+
+
+async def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _ADDRESS_SECONDS)
+        connecting = asyncio.open_connection(host.strip("[]"), port)
+        _, writer = await asyncio.wait_for(connecting, _ADDRESS_SECONDS)
     except (OSError, TimeoutError):
         return False
     writer.close()
