@@ -35,7 +35,7 @@ _WHITESPACE = " \t\r\n"
 _UTF_16 = re.compile(rb"\xff\xfe|\xfe\xff|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]", re.DOTALL)
 _WRONG_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u(?![0-9a-fA-F]{4})")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_SEVERAL = re.compile(r"\}[ \t\r\n]*,?[ \t\r\n]*\{")
+_ANOTHER = re.compile(r",?[ \t\r\n]*\{")
 _SINGLE_QUOTES = re.compile(r"[{,:\[][ \t\r\n]*'")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"-?[0-9]+")
@@ -153,7 +153,7 @@ def _instead(text: str, first: object, rest: str) -> str:
     if isinstance(first, list):
         return "an array"
     if isinstance(first, dict):
-        return "several objects" if _SEVERAL.search(text) else "something behind it"
+        return "several objects" if _ANOTHER.match(rest) else "something behind it"
     if isinstance(first, str) and not isinstance(first, _Number):
         return "a string that holds JSON" if first.lstrip(_WHITESPACE)[:1] in ("{", "[") else "a string"
     if first is not None and not rest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -46,6 +47,7 @@ def session(
     Under spark-submit, master, jars and memory are the submitter's; otherwise a local session is created that
     listens on loopback only. Raise MissingJars, NoJava or ForeignSpark, which name the remedy.
     """
+    logging.getLogger().addFilter(_not_by_py4j)
     chosen = {**ALWAYS, **(settings or {})}
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
         os.environ.update(_local_environment())
@@ -64,6 +66,11 @@ def session(
                 f"expected options that go with Spark's own; remedy: unset {' '.join(given)}"
             ) from None
         raise
+
+
+def _not_by_py4j(record: logging.LogRecord) -> bool:
+    """Return False for a trace that py4j logs when Java does not answer a call: the call also raises."""
+    return record.module != "java_gateway"
 
 
 def _local_environment() -> dict[str, str]:

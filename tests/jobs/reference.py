@@ -23,6 +23,10 @@ RFC_3339 = re.compile(
 )
 SURROGATE = re.compile("[\ud800-\udfff]")
 PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+BEFORE_ALL, AFTER_ALL = (one.replace(tzinfo=UTC) for one in (datetime.min, datetime.max))
+BLANKS = " \t\r\n"
+SINGLE_QUOTE = re.compile(r"[{[,:][ \t\r\n]*'")
+ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 Row = tuple[Any, ...]
 
@@ -50,9 +54,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A message that is not an event, and every field at fault; `value` is the message as a whole."""
+    """A message that is not an event, and every field at fault; `value` is the message as a whole.
+
+    `kind`: what is wrong with the first of them, in the words of the dead letter's reason.
+    """
 
     fields: tuple[str, ...]
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def read(message: Message, *, orders: bool, skew: timedelta, now: datetime) -> E
     """Return the event in a message, or what is wrong with it."""
     fields = _object(message.value)
     if fields is None:
-        return Wrong(("value",))
+        return Wrong(("value",), _kind_of_value(message.value))
     names = {name: _name(fields.get(name)) for name in ("event_id", "user_id", "product_id")}
     time = _time(fields.get("event_time"))
     if time is not None and not EPOCH <= time <= min(message.published_at, now) + skew:
@@ -92,7 +100,7 @@ def read(message: Message, *, orders: bool, skew: timedelta, now: datetime) -> E
     order = {"quantity": quantity, "unit_price": price} if orders else {}
     found = {**names, "event_time": time, **order}
     wrong = tuple(name for name, value in found.items() if value is None)
-    return Wrong(wrong) if wrong else Event(**found)  # type: ignore[arg-type]
+    return Wrong(wrong, _kind(wrong[0], fields, skew)) if wrong else Event(**found)  # type: ignore[arg-type]
 
 
 def _object(value: bytes | None) -> dict[str, Any] | None:
@@ -122,8 +130,10 @@ def _time(value: object) -> datetime | None:
     microseconds = ((fraction or "") + "000000")[:6]
     try:
         return datetime.fromisoformat(f"{day}T{clock}.{microseconds}{zone.upper()}").astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    except OverflowError:
+        return BEFORE_ALL if day.startswith("0001") else AFTER_ALL
 
 
 def _quantity(value: object) -> int | None:
@@ -131,13 +141,121 @@ def _quantity(value: object) -> int | None:
 
 
 def _price(value: object) -> Decimal | None:
-    if isinstance(value, str):
-        value = Decimal(value) if PLAIN_DECIMAL.fullmatch(value) else None
-    if type(value) is int:
-        value = Decimal(value)
-    if not isinstance(value, Decimal) or not 0 <= value < 10**16:
+    price = _decimal(value)
+    if price is None or not 0 <= price < 10**16:
         return None
-    return value if value == value.quantize(CENT) else None
+    return price if price == price.quantize(CENT) else None
+
+
+def _decimal(value: object) -> Decimal | None:
+    if isinstance(value, str):
+        return Decimal(value) if PLAIN_DECIMAL.fullmatch(value) else None
+    return Decimal(value) if type(value) is int or isinstance(value, Decimal) else None
+
+
+# --- why a message is wrong -------------------------------------------------------------------------------
+
+
+def _kind(name: str, fields: dict[str, Any], skew: timedelta) -> str:
+    """Return what is wrong with a field that is known to be wrong."""
+    value = fields.get(name)
+    if value is None:
+        return f"{name} is {'null' if name in fields else 'missing'}"
+    if name == "event_time":
+        return _kind_of_time(value, skew)
+    if name == "quantity":
+        return _kind_of_quantity(value)
+    if name == "unit_price":
+        return _kind_of_price(_decimal(value))
+    if not isinstance(value, str):
+        return f"{name} is not a string"
+    if SURROGATE.search(value):
+        return f"{name} has half of a surrogate pair"
+    return f"{name} is longer than 1,024 bytes of UTF-8" if value else f"{name} is empty"
+
+
+def _kind_of_time(value: object, skew: timedelta) -> str:
+    time = _time(value)
+    if time is None:
+        return "event_time is not an RFC 3339 time with a zone, like 2026-01-31T12:00:00Z"
+    early = "event_time is before 1970"
+    return early if time < EPOCH else f"event_time is more than {skew} ahead of published_at"
+
+
+def _kind_of_quantity(value: object) -> str:
+    if type(value) is not int:
+        return "quantity is not an integer"
+    if value < 1:
+        return "quantity is below 1"
+    if value >= 2**31:
+        return "quantity is above 2147483647"
+    return "quantity * unit_price is not below 10,000,000,000,000"
+
+
+def _kind_of_price(price: Decimal | None) -> str:
+    if price is None:
+        return "unit_price is not a decimal"
+    if price < 0:
+        return "unit_price is below 0"
+    return "unit_price is too large" if price >= 10**16 else "unit_price has more than 2 places"
+
+
+def _kind_of_value(value: bytes | None) -> str:
+    """Return what a message is instead of one JSON object in UTF-8."""
+    if value is None:
+        return "value is null (a tombstone)"
+    if value[:2] == b"\x1f\x8b":
+        return "value is not UTF-8 (gzip)"
+    zeros = [byte == 0 for byte in value[:4]]
+    if value[:2] in (b"\xff\xfe", b"\xfe\xff") or zeros in ([False, True] * 2, [True, False] * 2):
+        return "value is not UTF-8 (UTF-16)"
+    if value[:1] == b"\0" and value[5:6] == b"{":
+        return "value is not one JSON object (a schema registry's 5 bytes before it)"
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return "value is not UTF-8"
+    return f"value is not one JSON object ({_instead(text)})"
+
+
+def _instead(text: str) -> str:
+    if text.startswith("\ufeff"):
+        return "a byte order mark before it"
+    bare = text.strip(BLANKS)
+    if not bare:
+        return "blank" if text else "empty"
+    found = _first(bare)
+    if found is None:
+        return _why_nothing_is_found(bare) if bare.startswith("{") else "not JSON"
+    first, rest = found
+    if isinstance(first, dict):
+        return "several objects" if rest.removeprefix(",").strip(BLANKS)[:1] == "{" else "something behind it"
+    if isinstance(first, list):
+        return "an array"
+    if isinstance(first, str):
+        return "a string that holds JSON" if first.strip(BLANKS)[:1] in ("{", "[") else "a string"
+    if rest:
+        return "not JSON"
+    return "true, false or null" if first is None or isinstance(first, bool) else "a number"
+
+
+def _why_nothing_is_found(text: str) -> str:
+    if _first(text, strict=False):
+        return "a raw control character in a string"
+    without = ESCAPE.sub(lambda escape: "" if escape[1] == "u" else escape[0], text)
+    if _first(without):
+        return "an escape that JSON does not know"
+    return "single quotes" if SINGLE_QUOTE.search(text) else "not JSON"
+
+
+def _first(text: str, *, strict: bool = True) -> tuple[object, str] | None:
+    """Return the JSON value that a text begins with, and what follows it; None if there is none."""
+    try:
+        decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number, strict=strict)
+        value, end = decoder.raw_decode(text)
+    except ValueError:
+        return None
+    return value, text[end:].strip(BLANKS)
 
 
 # --- what counts in a batch -------------------------------------------------------------------------------

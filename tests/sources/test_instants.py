@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from sources import instants, kafka, replay_files
+from jobs.product_activity_windows import JOB as ACTIVITY
+from jobs.runtime import command_line
+from sources import instants, kafka, publishing, replay_files
 from sources.flags import Parser
 from sources.source import SourceError
 
@@ -84,14 +88,27 @@ def test_a_flag_takes_no_time_that_arithmetic_could_take_out_of_range(text: str)
         instants.flag(text)
 
 
-@pytest.mark.parametrize("text", BEYOND_A_FLAG)
-def test_nor_does_the_start_of_a_topic(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def kafka_flags(*arguments: str) -> object:
     parser = Parser()
     kafka.add_arguments(parser.add_argument_group())
+    return parser.parse_args(arguments)
+
+
+FLAGS: dict[str, Callable[[str], object]] = {
+    "--kafka-starting": kafka_flags,
+    "--windows-after": lambda given: command_line.parse(ACTIVITY, [given]),
+    "--start": lambda given: publishing._parser().parse_args([given]),
+}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize("text", BEYOND_A_FLAG)
+def test_no_command_line_takes_such_a_time(name: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        parser.parse_args([f"--kafka-starting={text}"])
+        FLAGS[name](f"{name}={text}")
     assert ended.value.code == 2
-    assert f"{text!r}: expected earliest, latest or a time with a zone" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(rf": argument {name}[^:]*: {text!r}.* expected .*a time with a zone", said)
 
 
 @pytest.mark.parametrize("name", ["published_at", "event_at"])

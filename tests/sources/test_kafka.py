@@ -1,6 +1,7 @@
+import asyncio
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -12,8 +13,13 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from jobs.sinks import kafka as kafka_sink
+from jobs.sinks.sink import Results
+from pubsublite_emulator.errors import LiteError
+from pubsublite_emulator.storage import open_storage
 from sources import kafka
 from sources.catalog import Stream
+from sources.clients.kafka_reach import reach
 from sources.source import Message, Record, SourceError
 from tests.kafka_broker import KafkaBroker
 
@@ -99,18 +105,31 @@ def test_publishing_and_recording_say_the_same_of_an_absent_broker(monkeypatch: 
 
 @pytest.mark.slow
 def test_every_command_says_where_a_broker_leads_its_clients_in_vain(spark: SparkSession) -> None:
+    """Each within seconds; without the look at where it leads, a client waits for minutes."""
+    results = Results("job", "application", ("window_start",), (), False, True)
     with KafkaBroker(advertised="127.0.0.1:1") as broker:
         options = options_of("--kafka-bootstrap-servers", broker.bootstrap)
-        for ask in (
-            lambda: kafka.create([Stream("any")], options),
-            lambda: kafka.publisher(options),
-            lambda: next(kafka.records(Stream("any"), options)),
-            lambda: kafka.check(spark, [Stream("any")], options),
-        ):
-            with pytest.raises(
-                SourceError, match=r"leads its clients to 127\.0\.0\.1:1, where nothing answers"
-            ):
+        options.sink_topic = "any"
+        asked: dict[str, Callable[[], object]] = {
+            "create": lambda: kafka.create([Stream("any")], options),
+            "publish": lambda: kafka.publisher(options),
+            "record": lambda: next(kafka.records(Stream("any"), options)),
+            "run": lambda: kafka.check(spark, [Stream("any")], options),
+            "run --sink kafka": lambda: kafka_sink.open_sink(spark, options, results),
+            "cutover": lambda: reach(Stream("any"), NOON, options),
+            "serve --storage kafka://": lambda: asyncio.run(started(f"kafka://{broker.bootstrap}")),
+        }
+        for name, ask in asked.items():
+            began = time.monotonic()
+            with pytest.raises((SourceError, LiteError)) as raised:
                 ask()
+            said = "leads its clients to 127.0.0.1:1, where nothing answers from here; expected "
+            assert said in str(raised.value), name
+            assert time.monotonic() - began < 30, name
+
+
+async def started(address: str) -> None:
+    await open_storage(address).start()
 
 
 def test_a_topic_that_is_not_there_names_the_command_that_makes_it(

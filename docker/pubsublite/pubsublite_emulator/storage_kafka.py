@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin._metadata import ClusterMetadata
 
 from pubsublite_emulator.errors import Code, LiteError
 from pubsublite_emulator.kafka_errors import answered, coordinated
@@ -28,6 +29,8 @@ from pubsublite_emulator.wire import Batch
 log = logging.getLogger("pubsublite_emulator")
 
 _CONNECT_SECONDS = 5
+# How long an address that the broker names may take to accept a connection.
+_ADDRESS_SECONDS = 3
 # One thread for each open subscriber, started when needed.
 _MOST_READERS = 1024
 
@@ -54,14 +57,37 @@ class KafkaStorage:
         self.saved = self._resources.load
 
     async def start(self) -> None:
-        """Ask the broker for its topics; raise UNAVAILABLE if none answers."""
-        try:
-            await asyncio.to_thread(self._admin.list_topics, timeout=_CONNECT_SECONDS)
-        except KafkaException:
+        """Ask the broker for its topics; raise UNAVAILABLE if none answers, there or where it leads."""
+        if fault := await self._fault():
             await self.close()
-            raise LiteError(
-                Code.UNAVAILABLE, f"no Kafka broker answers at {self._bootstrap}: start one, or name another"
-            ) from None
+            raise LiteError(Code.UNAVAILABLE, fault)
+
+    async def _fault(self) -> str | None:
+        """Return what keeps clients from the broker; None if nothing does."""
+        found = await self._asked()
+        if found is None:
+            return f"no Kafka broker answers at {self._bootstrap}: start one, or name another"
+        led = sorted(f"{node.host}:{node.port}" for node in found.brokers.values())
+        if await _one_listens(led):
+            return None
+        return (
+            f"the Kafka broker at {self._bootstrap} leads its clients to {', '.join(led)}, where nothing "
+            "answers from here; expected an address that they reach; "
+            "remedy: set the broker's advertised.listeners, or name another listener"
+        )
+
+    async def _asked(self) -> ClusterMetadata | None:
+        """Return what the broker says of itself; None if there is none.
+
+        A client that follows the broker's lead in vain may get no answer, so a new one is tried.
+        """
+        for client in (self._admin, AdminClient({"bootstrap.servers": self._bootstrap}, logger=log)):
+            try:
+                return await asyncio.to_thread(client.list_topics, timeout=_CONNECT_SECONDS)
+            except KafkaException:
+                if not await _one_listens(self._bootstrap.split(",")):
+                    return None
+        return None
 
     async def close(self) -> None:
         """Send what was accepted, then close the consumers."""
@@ -140,6 +166,21 @@ class KafkaStorage:
         except LiteError as error:
             if "GROUP_ID_NOT_FOUND" not in error.message:
                 raise
+
+
+async def _one_listens(addresses: Sequence[str]) -> bool:
+    return any(await asyncio.gather(*map(_listens, addresses)))
+
+
+async def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        connecting = asyncio.open_connection(host.strip("[]"), port)
+        _, writer = await asyncio.wait_for(connecting, _ADDRESS_SECONDS)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def open_storage(bootstrap: str) -> KafkaStorage:

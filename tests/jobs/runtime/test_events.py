@@ -76,6 +76,9 @@ WHOLE: dict[str, tuple[bytes | None, str]] = {
     "a brace too many and more": (value() + b"} and more", not_json("something behind it")),
     "a comma behind the event": (value() + b",", not_json("something behind it")),
     "a member behind the event": (value() + b',"more":1', not_json("something behind it")),
+    "a word behind an event with a list of two": (
+        value(more="[{},{}]") + b" end", not_json("something behind it")
+    ),
     "the end of a list of events": (value() + b"]}", not_json("something behind it")),
     "the end of a list of two": (value() + b",0]", not_json("something behind it")),
     "a NUL behind the event": (value() + b"\0", not_json("something behind it")),

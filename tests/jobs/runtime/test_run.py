@@ -152,23 +152,6 @@ def test_what_cannot_work_is_said_at_the_start_in_one_line(
     assert time.monotonic() - begun < 60
 
 
-def test_a_query_that_fails_is_a_run_that_fails(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    files = replay(tmp_path, BROWSING, [event("a", 0)], [event("b", 2)])
-    assert run(ACTIVITY, [files, *places(tmp_path)]) == 0
-    offsets = tmp_path / "checkpoints" / "product_activity_windows" / "replay" / "offsets"
-    for file in offsets.iterdir():
-        file.write_bytes(b"") if not file.name.endswith(".crc") else file.unlink()
-    capsys.readouterr()
-    assert run(ACTIVITY, [files, *places(tmp_path)]) == 1
-    (said,) = capsys.readouterr().err.splitlines()
-    assert said.startswith("product_activity_windows: the query failed: ")
-    assert "Incomplete log file; expected a whole file in the checkpoint" in said
-    assert "remedy: begin again, with an empty sink: python -m jobs reset product_activity_windows" in said
-    assert "Streaming Query" in Path(said.rpartition("; the whole trace: ")[2]).read_text()
-
-
 def test_a_topic_made_anew_under_an_old_checkpoint_is_refused(
     spark: SparkSession, tmp_path: Path, broker: KafkaBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,16 +6,21 @@ import json
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.product_activity_windows import JOB as ACTIVITY
+from jobs.runtime.run import run
 from jobs.sinks import kafka
 from jobs.sinks.sink import Results, SinkError
 from sources import kafka as source
+from sources.catalog import BROWSING
 from sources.kafka_connection import COMMITTED
 from sources.source import SourceError
+from tests.jobs.runtime.test_run import event, replay
 from tests.kafka_broker import KafkaBroker
 from tests.sources.test_contract import options_of
 
@@ -105,3 +110,20 @@ def test_a_topic_that_is_not_given_or_not_there_is_told_at_the_start(
         kafka.open_sink(spark, options(kafka_broker, None), RESULTS)
     with pytest.raises(SourceError, match=r"^no topic 'sink-absent' on "):
         kafka.open_sink(spark, options(kafka_broker, "sink-absent"), RESULTS)
+
+
+def test_the_longest_id_goes_through_and_a_longer_one_keeps_no_row_back(
+    spark: SparkSession, kafka_broker: KafkaBroker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row with an id of 2 MiB would be refused by the broker, at every restart."""
+    kafka_broker.create_topic("sink-ids")
+    longest = "ë" * 512
+    first = [event("a", 0, product_id=longest), event("b", 0.1, product_id="x" * 2**21)]
+    files = replay(tmp_path, BROWSING, first, [event("c", 2)])
+    broker = f"--kafka-bootstrap-servers={kafka_broker.bootstrap}"
+    sink = ["--sink=kafka", "--sink-topic=sink-ids", broker]
+    assert run(ACTIVITY, [files, f"--checkpoint-root={tmp_path / 'checkpoints'}", *sink]) == 0
+    assert "total_in=3 total_out=1 total_late=0 total_dead=1" in capsys.readouterr().err
+    start, end = "2026-01-01T12:00:00.000Z", "2026-01-01T12:01:00.000Z"
+    row = {"window_start": start, "window_end": end, "key": longest, "events": 1}
+    assert sent(kafka_broker, "sink-ids", 1) == [(f"{start}|{longest}", row)]
