@@ -56,6 +56,8 @@ ROUTES = [
     Route("GET", f"/v1/admin/{_RESERVATION}/topics", "ListReservationTopics"),
     Route("POST", f"/v1/admin/{_SUBSCRIPTION}:seek", "SeekSubscription", "*"),
     Route("GET", f"/v1/admin/{_OPERATION}", "GetOperation"),
+    Route("POST", f"/v1/admin/{_OPERATION}:cancel", "CancelOperation", "*"),
+    Route("DELETE", f"/v1/admin/{_OPERATION}", "DeleteOperation"),
     Route("GET", f"/v1/admin/{_PARENT.replace('parent', 'name')}/operations", "ListOperations"),
     Route("POST", f"/v1/cursor/{_COMMITTED}:commitCursor", "CommitCursor", "*"),
     Route("GET", f"/v1/cursor/{_SUBSCRIPTION.replace('name', 'parent')}/cursors", "ListPartitionCursors"),

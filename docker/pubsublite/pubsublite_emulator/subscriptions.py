@@ -92,8 +92,8 @@ class Subscriptions:
             partition: await self._target(request, topic, partition)
             for partition in range(topic.body.partition_config.count)
         }
-        operation = await self._state.seeks.begin(subscription, topic, targets)
-        return await self._state.operations.get(operation)
+        project = parse(request.name, "subscriptions").project
+        return await self._state.seeks.begin(subscription, topic, targets, project)
 
     async def _target(self, request: Message, topic: Resource, partition: int) -> int:
         storage = self._state.storage
