@@ -68,6 +68,7 @@ ROUTES = [
 ]
 _COMPILED = [(route, re.compile(route.path)) for route in ROUTES]
 _PROJECT = re.compile(r"/v1/projects/([^/]+)")
+_UNDERSCORE = re.compile(r"_([a-z])")
 # Parameters of every Google REST API, not of the request (cloud.google.com/apis/docs/system-parameters).
 _SYSTEM = {
     "alt",
@@ -117,6 +118,9 @@ class Rest:
         for name in ("skipBacklog", "skip_backlog"):  # gcloud writes Python's True and False
             if name in value:
                 value[name] = str(value[name]).lower() == "true"
+        for name in ("updateMask", "update_mask"):  # JSON's form of a mask has no underscores
+            if name in value:
+                value[name] = _UNDERSCORE.sub(lambda match: match[1].upper(), str(value[name]))
         try:
             return json_format.ParseDict(value, self._router.unary[route.rpc].request(), descriptor_pool=POOL)
         except json_format.ParseError as error:
