@@ -12,8 +12,8 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from pubsublite_emulator.errors import Code, LiteError, invalid
-from pubsublite_emulator.rpc import Router
+from pubsublite_emulator.errors import invalid
+from pubsublite_emulator.rpc import Router, unsupported
 from pubsublite_emulator.schema import POOL, Message
 from pubsublite_emulator.web import Answer, Request
 
@@ -97,10 +97,10 @@ class Rest:
             return Answer(200, {"emulator": "pubsublite"})
         if request.method == "GET" and (project := _PROJECT.fullmatch(request.path)):
             return Answer(200, _project(project[1]))
-        route, match = _find(request)
+        client = f"REST {request.headers.get('user-agent', 'unknown').split(' ')[0]}"
+        route, match = _find(request, client)
         message = self._message(route, match, request)
-        client = request.headers.get("user-agent", "unknown").split(" ")[0]
-        response = await self._router.answer(route.rpc, message, f"REST {client}")
+        response = await self._router.answer(route.rpc, message, client)
         return Answer(200, json_format.MessageToDict(response, descriptor_pool=POOL))
 
     def _message(self, route: Route, match: Mapping[str, str], request: Request) -> Message:
@@ -127,13 +127,11 @@ class Rest:
             raise invalid(f"{route.rpc}: {error}") from None
 
 
-def _find(request: Request) -> tuple[Route, dict[str, str]]:
+def _find(request: Request, client: str) -> tuple[Route, dict[str, str]]:
     for route, pattern in _COMPILED:
         if route.method == request.method and (match := pattern.fullmatch(request.path)):
             return route, match.groupdict()
-    raise LiteError(
-        Code.UNIMPLEMENTED, f"{request.method} {request.path} is not emulated; see UNSUPPORTED.md"
-    )
+    raise unsupported(client, f"{request.method} {request.path}")
 
 
 def _project(name: str) -> dict[str, str]:
