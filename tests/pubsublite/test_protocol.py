@@ -319,7 +319,7 @@ def test_bad_unary_requests(channel: Channel, make: Any) -> None:
                 subscription_id="export",
                 subscription={"topic": topic, "export_config": {"desired_state": 1}},
             ),
-            Code.UNIMPLEMENTED,
+            Code.INVALID_ARGUMENT,
         ),
         ("ListTopics", message("ListTopicsRequest")(parent=place, page_size=-1), Code.INVALID_ARGUMENT),
     ]

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from pubsublite_emulator.assigner import Group, Member
 from pubsublite_emulator.errors import Code, LiteError, invalid
+from pubsublite_emulator.export_subscriptions import refuse_readers
 from pubsublite_emulator.readers import Ending
 from pubsublite_emulator.rpc import Call, Service, parse
 from pubsublite_emulator.schema import Message, message
@@ -38,6 +39,7 @@ class Assignment:
         key = subscription.path.key
         streams = self._groups.setdefault(key, _Streams(Group(topic.body.partition_config.count)))
         call.log("%s: opened by %s", initial.subscription, initial.client_id.hex())
+        refuse_readers(subscription)
         try:
             await streams.run(call, initial.client_id)
         finally:

@@ -41,6 +41,10 @@ class Resource:
         shown.name = in_project(shown.name, project)
         if self.path.kind == "subscriptions":
             shown.topic = in_project(shown.topic, project)
+            if shown.export_config.dead_letter_topic:
+                shown.export_config.dead_letter_topic = in_project(
+                    shown.export_config.dead_letter_topic, project
+                )
         elif self.path.kind == "topics" and shown.reservation_config.throughput_reservation:
             config = shown.reservation_config
             config.throughput_reservation = in_project(config.throughput_reservation, project)
