@@ -192,6 +192,15 @@ def test_growth_adds_empty_partitions(run: RunTest) -> None:
     run(test)
 
 
+def test_an_added_partition_can_be_read_at_once(run: RunTest) -> None:
+    async def test(storage: Storage, topic: str) -> None:
+        assert await storage.bounds(topic, 0) == Bounds(0, 0)  # and so Kafka's library knows the topic
+        await storage.update_topic(topic, 4, Retention(30 << 30))
+        assert await storage.bounds(topic, 3) == Bounds(0, 0)
+
+    run(test)
+
+
 def test_a_deleted_topic_is_not_found(run: RunTest) -> None:
     async def test(storage: Storage, topic: str) -> None:
         await storage.delete_topic(topic)

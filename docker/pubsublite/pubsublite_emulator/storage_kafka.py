@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from pubsublite_emulator.errors import Code, LiteError
-from pubsublite_emulator.kafka_errors import answered, coordinated
+from pubsublite_emulator.kafka_errors import coordinated, refusal
 from pubsublite_emulator.kafka_reader import KafkaReader, last_deliverable
 from pubsublite_emulator.kafka_records import Record, to_record
 from pubsublite_emulator.kafka_resources import Resources
@@ -28,6 +35,9 @@ from pubsublite_emulator.wire import Batch
 log = logging.getLogger("pubsublite_emulator")
 
 _CONNECT_SECONDS = 5
+_LEADER_SECONDS = 10
+_PAUSE_SECONDS = 0.05
+_NO_LEADER = (KafkaError._NOENT, KafkaError.LEADER_NOT_AVAILABLE)
 # One thread for each open subscriber, started when needed.
 _MOST_READERS = 1024
 
@@ -87,14 +97,26 @@ class KafkaStorage:
 
     async def bounds(self, topic: str, partition: int) -> Bounds:
         """Return the oldest offset and the last stable one, less what is never delivered just below it."""
-        place = TopicPartition(topic, partition)
-        level = IsolationLevel.READ_COMMITTED
-        ends = [
-            self._admin.list_offsets({place: spec}, isolation_level=level)[place]
-            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        ]
-        oldest, head = [(await answered(end)).offset for end in ends]
+        ends = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        oldest, head = [await self._offset(topic, partition, end) for end in ends]
         return Bounds(oldest, await self._deliverable(topic, partition, oldest, head))
+
+    async def _offset(self, topic: str, partition: int, wanted: OffsetSpec) -> int:
+        """Return an offset of the partition as a committed reader sees it.
+
+        A partition that was added lately is asked for until the library and the broker know its leader.
+        """
+        place = TopicPartition(topic, partition)
+        deadline = time.monotonic() + _LEADER_SECONDS
+        while True:
+            asked = self._admin.list_offsets({place: wanted}, isolation_level=IsolationLevel.READ_COMMITTED)
+            try:
+                return int((await asyncio.wrap_future(asked[place])).offset)
+            except KafkaException as error:
+                if error.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
+                    raise refusal(error.args[0]) from None
+            await self.partitions(topic)  # asks the broker, and so renews what the library knows of the topic
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _deliverable(self, topic: str, partition: int, oldest: int, head: int) -> int:
         known = self._heads.get((topic, partition))
@@ -111,10 +133,8 @@ class KafkaStorage:
 
     async def offset_at(self, topic: str, partition: int, nanoseconds: int, *, event: bool) -> int | None:
         """Find the offset by the record's timestamp, which serves as both times."""
-        place = TopicPartition(topic, partition)
         milliseconds = -(-nanoseconds // 1_000_000)
-        wanted = {place: OffsetSpec.for_timestamp(max(0, milliseconds))}
-        found = (await answered(self._admin.list_offsets(wanted)[place])).offset
+        found = await self._offset(topic, partition, OffsetSpec.for_timestamp(max(0, milliseconds)))
         return found if found >= 0 else None
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
