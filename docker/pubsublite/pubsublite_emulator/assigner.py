@@ -63,7 +63,9 @@ class Group:
         member = self.members.get(client)
         if member is None or not member.waiting or member.assigned is None:
             return False
-        member.waiting, member.overdue, member.reading = False, False, member.assigned
+        # What an overdue one should have released has gone to others.
+        kept = self.targets()[client] if member.overdue else member.assigned
+        member.waiting, member.overdue, member.reading = False, False, member.assigned & kept
         return True
 
     def give_up(self, client: bytes) -> None:
