@@ -1,12 +1,13 @@
 """Export subscriptions: kept with their state, read by nobody, and open about delivering nothing."""
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import pytest
 from google.api_core.exceptions import InvalidArgument
-from google.cloud.pubsublite.types import BacklogLocation, SubscriptionPath, TopicPath
+from google.cloud.pubsublite.types import BacklogLocation, PublishTime, SubscriptionPath, TopicPath
 from google.cloud.pubsublite_v1 import ExportConfig, Subscription
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -40,6 +41,14 @@ def test_one_is_kept_with_its_state(make: Any, caplog: pytest.LogCaptureFixture)
     assert updated.export_config.current_state == PAUSED
     assert updated.export_config.pubsub_config.topic == DESTINATION
     assert make.admin.get_subscription(created.name) == updated
+
+
+def test_one_that_starts_at_a_time_is_active_in_the_end(make: Any) -> None:
+    """Create one as Google's samples do: paused, moved to the time, then made active."""
+    start = PublishTime(datetime(2020, 1, 1, tzinfo=UTC))
+    created = make.admin.create_subscription(exporting(make.topic()), start)
+    assert created.export_config.current_state == ACTIVE
+    assert make.admin.get_subscription(created.name) == created
 
 
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)
