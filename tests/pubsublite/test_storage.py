@@ -46,7 +46,7 @@ def run(address: str) -> RunTest:
     def run(test: Test) -> None:
         async def body() -> None:
             async with started(address) as storage, asyncio.timeout(60):
-                topic = storage.topic_name("us-central1-a", f"contract-{uuid.uuid4().hex[:8]}")
+                topic = storage.topic_names("us-central1-a", f"contract-{uuid.uuid4().hex[:8]}")[0]
                 await storage.create_topic(topic, 2, KEEP)
                 await test(storage, topic)
 

@@ -78,9 +78,9 @@ class KafkaStorage:
         await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._threads.shutdown)
 
-    def topic_name(self, _location: str, topic: str) -> str:
-        """Return the topic's id, because Kafka has no locations."""
-        return topic
+    def topic_names(self, location: str, topic: str) -> Sequence[str]:
+        """Return the topic's id and, for a second topic of that id, one with its location: Kafka has none."""
+        return topic, f"{topic}.{location}"
 
     def append(self, topic: str, partition: int, batch: Batch) -> Awaitable[Sequence[int]]:
         """Produce the messages; resolve once the broker has them."""
