@@ -98,7 +98,7 @@ class KafkaStorage:
     async def bounds(self, topic: str, partition: int) -> Bounds:
         """Return the oldest offset and the last stable one, less what is never delivered just below it."""
         ends = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        oldest, head = [await self._offset(topic, partition, end) for end in ends]
+        oldest, head = await asyncio.gather(*(self._offset(topic, partition, end) for end in ends))
         return Bounds(oldest, await self._deliverable(topic, partition, oldest, head))
 
     async def _offset(self, topic: str, partition: int, wanted: OffsetSpec) -> int:
