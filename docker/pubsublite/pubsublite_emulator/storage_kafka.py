@@ -37,7 +37,15 @@ log = logging.getLogger("pubsublite_emulator")
 _CONNECT_SECONDS = 5
 _LEADER_SECONDS = 10
 _PAUSE_SECONDS = 0.05
-_NO_LEADER = (KafkaError._NOENT, KafkaError.LEADER_NOT_AVAILABLE)
+# What the library answers where it knows no leader of a partition, or an earlier one, and goes on answering:
+# only a request for the topic's metadata makes it ask the broker.
+_OUTDATED = (
+    KafkaError._NOENT,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+)
 # One thread for each open subscriber, started when needed.
 _MOST_READERS = 1024
 
@@ -104,7 +112,7 @@ class KafkaStorage:
     async def _offset(self, topic: str, partition: int, wanted: OffsetSpec) -> int:
         """Return an offset of the partition as a committed reader sees it.
 
-        A partition that was added lately is asked for until the library and the broker know its leader.
+        Where a partition was added or its leader changed, ask until library and broker know the leader.
         """
         place = TopicPartition(topic, partition)
         deadline = time.monotonic() + _LEADER_SECONDS
@@ -113,7 +121,7 @@ class KafkaStorage:
             try:
                 return int((await asyncio.wrap_future(asked[place])).offset)
             except KafkaException as error:
-                if error.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
+                if error.args[0].code() not in _OUTDATED or time.monotonic() > deadline:
                     raise refusal(error.args[0]) from None
             await self.partitions(topic)  # asks the broker, and so renews what the library knows of the topic
             await asyncio.sleep(_PAUSE_SECONDS)
