@@ -18,6 +18,8 @@ INSTALL = {
     "chromium": "apt-get install chromium",
     "docker": "install a Docker engine with Compose v2, and start it",
     "python3.12": "apt-get install python3.12, or uv python install 3.12, or pyenv install 3.12",
+    "curl": "apt-get install curl",
+    "go": "apt-get install golang-go",
     "gcloud": "install the Google Cloud CLI (package google-cloud-cli)",
 }
 # Being on PATH is not enough: these commands must succeed.

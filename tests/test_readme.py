@@ -175,6 +175,7 @@ def test_every_flag_that_is_named_exists() -> None:
     known |= help_flags("dataproc_emulator", "env")
     known |= (
         help_flags("pubsublite_emulator", "serve")
+        | help_flags("pubsublite_emulator", "env")
         | help_flags("jobs", "reset")
         | help_flags("jobs", "cutover", "streaming_product_discounts")
         | help_flags("sources", "publish")

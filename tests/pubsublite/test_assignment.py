@@ -11,7 +11,7 @@ from pubsublite_emulator.assigner import Group
 from pubsublite_emulator.assignment import _Streams
 from pubsublite_emulator.rpc import Call
 from pubsublite_emulator.schema import message
-from tests.pubsublite.raw import AssignRequest, Channel, joining
+from tests.pubsublite.raw import AssignRequest, Channel, Stream, joining
 
 ACKNOWLEDGED = AssignRequest(ack={})
 ANN, BOB = b"a" * 16, b"b" * 16
@@ -52,26 +52,62 @@ def test_a_subscriber_that_connects_again_keeps_its_place(channel: Channel, make
     other.close()
 
 
-def let_an_acknowledgement_be_overdue(channel: Channel, make: Any) -> None:
+SECONDS = "pubsublite_emulator.assignment._ACKNOWLEDGE_SECONDS"
+SETTLE = "pubsublite_emulator.assignment._SETTLE_SECONDS"
+
+
+def take_over(channel: Channel, make: Any) -> tuple[Stream, Stream]:
+    """Return the stream of one that owes an acknowledgement, and of another that it did not keep waiting."""
     subscription = make.subscription(make.topic(partitions=2))
     silent = joining(channel, subscription, ANN)
     assert list(silent.receive().partitions) == [0, 1]
     other = joining(channel, subscription, BOB)
-    assert list(other.receive().partitions) == []
-    assert list(silent.receive().partitions) == [0]
-    assert list(other.receive().partitions) == [1]
-    silent.close()
-    other.close()
+    while (told := list(other.receive().partitions)) != [1]:
+        assert told == []  # it joined before the acknowledgement was overdue
+        other.send(ACKNOWLEDGED)
+    other.send(ACKNOWLEDGED)
+    return silent, other
 
 
-SECONDS = "pubsublite_emulator.assignment._ACKNOWLEDGE_SECONDS"
-
-
-def test_an_overdue_acknowledgement_counts_as_given(
+def test_an_overdue_acknowledgement_keeps_nobody_waiting_and_may_still_come(
     channel: Channel, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SECONDS, 0.2)
-    let_an_acknowledgement_be_overdue(channel, make)
+    silent, other = take_over(channel, make)
+    monkeypatch.setattr(SECONDS, 600)
+    # Until it comes nothing is sent, because Google's clients end their streams over a second assignment.
+    assert list(silent.send(ACKNOWLEDGED).receive().partitions) == [0]
+    # The other one keeps what it took over: it was told nothing more, and so has nothing to acknowledge.
+    assert other.send(ACKNOWLEDGED).refused() is Code.INVALID_ARGUMENT
+    assert list(silent.send(ACKNOWLEDGED).receive().partitions) == [0, 1]
+    silent.close()
+
+
+def test_a_late_acknowledgement_of_one_that_is_alone_ends_nothing(
+    channel: Channel, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Acknowledge after the time is over, as a subscriber does that waits for a new partition of Kafka's."""
+    topic = make.topic()
+    monkeypatch.setattr(SECONDS, 0.2)
+    alone = joining(channel, make.subscription(topic), ANN)
+    assert list(alone.receive().partitions) == [0]
+    for stream in take_over(channel, make):  # and so the acknowledgement above was overdue before
+        stream.close()
+    alone.send(ACKNOWLEDGED)
+    make.grow(topic, 2)
+    assert list(alone.receive().partitions) == [0, 1]
+    alone.close()
+
+
+def test_those_who_start_together_get_their_shares_at_once(
+    channel: Channel, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SETTLE, 2.0)
+    subscription = make.subscription(make.topic(partitions=3))
+    streams = [joining(channel, subscription, one) for one in (ANN, BOB)]
+    assert [list(stream.receive().partitions) for stream in streams] == [[0, 2], [1]]
+    for stream in streams:
+        stream.close()
 
 
 def test_nothing_is_overdue_of_a_stream_that_another_took_the_place_of(
@@ -83,17 +119,14 @@ def test_nothing_is_overdue_of_a_stream_that_another_took_the_place_of(
     monkeypatch.setattr(SECONDS, 600)
     again = joining(channel, subscription, ANN)
     assert list(again.receive().partitions) == [0, 1]
-    again.send(ACKNOWLEDGED)
     other = joining(channel, subscription, BOB)
     assert list(other.receive().partitions) == []
     other.send(ACKNOWLEDGED)
-    assert list(again.receive().partitions) == [0]
     monkeypatch.setattr(SECONDS, 0.2)
-    let_an_acknowledgement_be_overdue(channel, make)  # and so the first stream's was overdue before it
-    again.send(ACKNOWLEDGED)  # refused if it already counts as given
-    assert list(other.receive().partitions) == [1]
-    other.close()
-    assert list(again.receive().partitions) == [0, 1]
+    for stream in take_over(channel, make):  # and so the first stream's was overdue before it
+        stream.close()
+    # The other one has been told nothing more, and so has nothing to acknowledge.
+    assert other.send(ACKNOWLEDGED).refused() is Code.INVALID_ARGUMENT
     again.close()
 
 
@@ -154,5 +187,22 @@ def test_a_subscriber_that_leaves_while_another_is_told_ends_no_stream_but_its_o
         await until(lambda: second.told[-1] == [0, 1, 2])
         second.requests.put_nowait(None)
         await running[1]
+
+    asyncio.run(test())
+
+
+def test_those_who_stop_together_take_nothing_over() -> None:
+    async def test() -> None:
+        streams, both = _Streams(Group(2)), [Subscriber(), Subscriber()]
+        running = [
+            asyncio.create_task(streams.run(cast(Call, one), id_))
+            for one, id_ in zip(both, (ANN, BOB), strict=True)
+        ]
+        await until(lambda: [one.told for one in both] == [[[0]], [[1]]])
+        for one, task in zip(both, running, strict=True):
+            one.requests.put_nowait(None)
+            await task
+        assert streams.empty
+        assert [one.told for one in both] == [[[0]], [[1]]]
 
     asyncio.run(test())

@@ -319,7 +319,7 @@ def test_bad_unary_requests(channel: Channel, make: Any) -> None:
                 subscription_id="export",
                 subscription={"topic": topic, "export_config": {"desired_state": 1}},
             ),
-            Code.UNIMPLEMENTED,
+            Code.INVALID_ARGUMENT,
         ),
         ("ListTopics", message("ListTopicsRequest")(parent=place, page_size=-1), Code.INVALID_ARGUMENT),
     ]
@@ -348,9 +348,12 @@ def test_lists_come_in_pages(channel: Channel, make: Any) -> None:
 
 def test_faults_come_in_order(channel: Channel, make: Any, lite: Emulator) -> None:
     request = message("GetTopicRequest")(name=str(make.topic()))
-    lite.fail_next("GetTopic", "UNAVAILABLE", "PERMISSION_DENIED")
+    ordered = lite.fail_next("GetTopic", "UNAVAILABLE", "PERMISSION_DENIED")
+    assert ordered.fired() == 0
     assert refusal(channel, "AdminService", "GetTopic", request) is Code.UNAVAILABLE
+    assert ordered.fired() == 1
     assert refusal(channel, "AdminService", "GetTopic", request) is Code.PERMISSION_DENIED
+    assert ordered.fired() == 2
     assert channel.unary("AdminService", "GetTopic", request, "Topic").name == request.name
     topic = make.topic()
     lite.fail_next("Publish", "INTERNAL", at="response")

@@ -46,7 +46,7 @@ def run(address: str) -> RunTest:
     def run(test: Test) -> None:
         async def body() -> None:
             async with started(address) as storage, asyncio.timeout(60):
-                topic = storage.topic_name("us-central1-a", f"contract-{uuid.uuid4().hex[:8]}")
+                topic = storage.topic_names("us-central1-a", f"contract-{uuid.uuid4().hex[:8]}")[0]
                 await storage.create_topic(topic, 2, KEEP)
                 await test(storage, topic)
 
@@ -188,6 +188,15 @@ def test_growth_adds_empty_partitions(run: RunTest) -> None:
         assert await storage.partitions(topic) == 3
         assert list(await storage.append(topic, 2, Batch([encoded(b"new")]))) == [0]
         assert await storage.bounds(topic, 0) == Bounds(0, 1)
+
+    run(test)
+
+
+def test_an_added_partition_can_be_read_at_once(run: RunTest) -> None:
+    async def test(storage: Storage, topic: str) -> None:
+        assert await storage.bounds(topic, 0) == Bounds(0, 0)  # and so Kafka's library knows the topic
+        await storage.update_topic(topic, 4, Retention(30 << 30))
+        assert await storage.bounds(topic, 3) == Bounds(0, 0)
 
     run(test)
 

@@ -2,15 +2,18 @@
 
 import asyncio
 import uuid
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from pubsublite_emulator.errors import Code, LiteError
 from pubsublite_emulator.kafka_reader import _good
 from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention, Storage, open_storage
+from pubsublite_emulator.storage_kafka import KafkaStorage
 from pubsublite_emulator.wire import Batch
 from sources.kafka_connection import COMMITTED
 from tests.kafka_broker import KafkaBroker
@@ -36,6 +39,35 @@ class Started:
 
 def name(purpose: str) -> str:
     return f"{purpose}-{uuid.uuid4().hex[:8]}"
+
+
+class Outdated:
+    """An admin client that at first answers as one does whose knowledge of a leader is old."""
+
+    def __init__(self, admin: AdminClient, code: int) -> None:
+        self._admin = admin
+        self._codes = [code]
+
+    def list_offsets(self, wanted: dict[TopicPartition, Any], **more: Any) -> dict[TopicPartition, Any]:
+        if not self._codes:
+            return cast(dict[TopicPartition, Any], self._admin.list_offsets(wanted, **more))
+        failed = Future[Any]()
+        failed.set_exception(KafkaException(KafkaError(self._codes.pop())))
+        return dict.fromkeys(wanted, failed)
+
+
+@pytest.mark.parametrize("code", [KafkaError.FENCED_LEADER_EPOCH, KafkaError.NOT_LEADER_FOR_PARTITION])
+def test_a_leader_that_changed_is_asked_for_again(
+    kafka_broker: KafkaBroker, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with Started(kafka_broker) as storage:
+            topic = name("led-anew")
+            await storage.create_topic(topic, 1, KEEP)
+            monkeypatch.setattr(storage, "_admin", Outdated(cast(KafkaStorage, storage)._admin, code))
+            assert await storage.bounds(topic, 0) == Bounds(0, 0)
+
+    asyncio.run(test())
 
 
 def test_kafka_readers_and_lite_readers_see_the_same(kafka_broker: KafkaBroker) -> None:

@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     env = commands.add_parser("env", help='print shell exports: eval "$(python -m pubsublite_emulator env)"')
+    env.add_argument(
+        "--for", dest="client", choices=("go",), default="", help="add what only this client's programs need"
+    )
     for command in (serve, env):
         command.add_argument(
             "--directory", type=Path, default=_DIRECTORY, help="certificates (default %(default)s)"
@@ -51,10 +54,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _env(options: argparse.Namespace) -> int:
-    from pubsublite_emulator.exports import environment, running, shell
+    from pubsublite_emulator.exports import also_for, environment, running, shell
 
     files, address = running(options.directory)
-    print(shell(environment(files, address, os.environ)))
+    variables = environment(files, address, os.environ) | also_for(options.client, files, address)
+    print(shell(variables))
     return 0
 
 

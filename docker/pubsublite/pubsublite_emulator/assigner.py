@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Member:
-    """A connected subscriber: its last assignment, what it may still read, and whether it owes an answer."""
+    """A connected subscriber: its last assignment, what it may still read, and whether it owes an answer.
+
+    ``overdue`` means that its answer is not waited for any longer on behalf of the others.
+    """
 
     assigned: frozenset[int] | None = None
     reading: frozenset[int] = frozenset()
     waiting: bool = False
+    overdue: bool = False
 
 
 @dataclass(slots=True)
@@ -34,10 +38,17 @@ class Group:
         }
 
     def due(self) -> dict[bytes, frozenset[int]]:
-        """Return the assignments to send now, by client; each then waits until :meth:`acknowledge`."""
-        held = {client: member.reading for client, member in self.members.items()}
-        messages = {}
-        for client, target in self.targets().items():
+        """Return the assignments to send now, by client; each then waits until :meth:`acknowledge`.
+
+        A client is never sent a second one before that, which Google's clients take for a fatal error
+        (python-pubsublite assigner_impl.py, java-pubsublite ConnectedAssignerImpl).
+        """
+        targets, messages = self.targets(), {}
+        held = {
+            client: member.reading & targets[client] if member.overdue else member.reading
+            for client, member in self.members.items()
+        }
+        for client, target in targets.items():
             member = self.members[client]
             others: Iterable[frozenset[int]] = (held[other] for other in held if other != client)
             wanted = target.difference(*others)
@@ -49,8 +60,14 @@ class Group:
 
     def acknowledge(self, client: bytes) -> bool:
         """Record that the client follows its last assignment; return False if none was outstanding."""
-        member = self.members[client]
-        if not member.waiting or member.assigned is None:
+        member = self.members.get(client)
+        if member is None or not member.waiting or member.assigned is None:
             return False
-        member.waiting, member.reading = False, member.assigned
+        # What an overdue one should have released has gone to others.
+        kept = self.targets()[client] if member.overdue else member.assigned
+        member.waiting, member.overdue, member.reading = False, False, member.assigned & kept
         return True
+
+    def give_up(self, client: bytes) -> None:
+        """Let others have what the client should have released, although it has not acknowledged that yet."""
+        self.members[client].overdue = True

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from pubsublite_emulator.assigner import Group, Member
 from pubsublite_emulator.errors import Code, LiteError, invalid
+from pubsublite_emulator.export_subscriptions import refuse_readers
 from pubsublite_emulator.readers import Ending
 from pubsublite_emulator.rpc import Call, Service, parse
 from pubsublite_emulator.schema import Message, message
@@ -14,9 +15,13 @@ from pubsublite_emulator.state import State
 
 _Request = message("PartitionAssignmentRequest")
 _Assignment = message("PartitionAssignment")
-# An assignment that is not acknowledged within this time counts as followed; evicting a duplicate
-# subscriber settles the rest.
+# After this time without an acknowledgement, what was to be released is given to others all the same; a
+# duplicate subscriber that is evicted settles the rest.
 _ACKNOWLEDGE_SECONDS = 30
+# Those who come and go within this time of the first are dealt with together. Otherwise the first of several
+# that start at once gets every partition, and the last of several that stop gets them all back: Google's Go
+# suite (pscompat, PartitionAssignment) expects each of them to be assigned once.
+_SETTLE_SECONDS = 0.2
 
 
 class Assignment:
@@ -34,6 +39,7 @@ class Assignment:
             return
         initial = _initial(raw)
         subscription = self._state.catalog.get(initial.subscription, "subscriptions")
+        refuse_readers(subscription)
         topic = self._state.catalog.topic_of(subscription)
         key = subscription.path.key
         streams = self._groups.setdefault(key, _Streams(Group(topic.body.partition_config.count)))
@@ -41,8 +47,8 @@ class Assignment:
         try:
             await streams.run(call, initial.client_id)
         finally:
-            if not streams.group.members:
-                self._groups.pop(key, None)
+            if streams.empty and self._groups.get(key) is streams:
+                del self._groups[key]
             call.log("%s: closed by %s", initial.subscription, initial.client_id.hex())
 
     async def grow(self, subscription: str, partitions: int) -> None:
@@ -75,7 +81,13 @@ class _Streams:
         self._endings: dict[bytes, Ending] = {}
         self._timers: dict[bytes, asyncio.TimerHandle] = {}
         self._telling = asyncio.Lock()
-        self._late: set[asyncio.Task[None]] = set()
+        self._settling: asyncio.TimerHandle | None = None
+        self._told_later: set[asyncio.Task[None]] = set()
+
+    @property
+    def empty(self) -> bool:
+        """Return whether nobody is connected."""
+        return not self._calls
 
     async def run(self, call: Call, client: bytes) -> None:
         if older := self._endings.get(client):
@@ -83,7 +95,10 @@ class _Streams:
             self._stop_timer(client)
         ending: Ending = asyncio.get_running_loop().create_future()
         self._calls[client], self._endings[client] = call, ending
-        self.group.members[client] = Member()
+        if client in self.group.members:
+            self.group.members[client] = Member()
+        else:
+            self._settle_soon()
         receiving = asyncio.create_task(self._receive(call, client))
         try:
             done, _ = await asyncio.wait((receiving, ending), return_when=asyncio.FIRST_COMPLETED)
@@ -93,7 +108,7 @@ class _Streams:
             receiving.cancel()
             ending.cancel()
             if self._calls.get(client) is call:
-                await self._leave(client)
+                self._leave(client)
 
     def end(self, error: LiteError) -> None:
         for ending in self._endings.values():
@@ -110,11 +125,21 @@ class _Streams:
             self._stop_timer(client)
             await self.tell()
 
-    async def _leave(self, client: bytes) -> None:
+    def _settle_soon(self) -> None:
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(_SETTLE_SECONDS, self._settle)
+
+    def _settle(self) -> None:
+        self._settling = None
+        for client in self._calls:
+            self.group.members.setdefault(client, Member())
+        self._tell_later()
+
+    def _leave(self, client: bytes) -> None:
         self._stop_timer(client)
         for held in (self._calls, self._endings, self.group.members):
             held.pop(client, None)
-        await self.tell()
+        self._settle_soon()
 
     async def tell(self) -> None:
         async with self._telling:
@@ -130,9 +155,12 @@ class _Streams:
                     await call.write(_Assignment(partitions=sorted(partitions)).SerializeToString())
 
     def _overdue(self, client: bytes) -> None:
-        if self.group.acknowledge(client):
-            self._late.add(task := asyncio.create_task(self.tell()))
-            task.add_done_callback(self._late.discard)
+        self.group.give_up(client)
+        self._tell_later()
+
+    def _tell_later(self) -> None:
+        self._told_later.add(task := asyncio.create_task(self.tell()))
+        task.add_done_callback(self._told_later.discard)
 
     def _stop_timer(self, client: bytes) -> None:
         if timer := self._timers.pop(client, None):

@@ -17,6 +17,7 @@ _CLASSES = {
 }
 # Cloud Pub/Sub shows this if a subscription's topic was deleted; no documentation was found for Lite.
 DELETED_TOPIC = "_deleted-topic_"
+_STORED = "/stored"
 
 
 @dataclass(slots=True)
@@ -41,6 +42,10 @@ class Resource:
         shown.name = in_project(shown.name, project)
         if self.path.kind == "subscriptions":
             shown.topic = in_project(shown.topic, project)
+            if shown.export_config.dead_letter_topic:
+                shown.export_config.dead_letter_topic = in_project(
+                    shown.export_config.dead_letter_topic, project
+                )
         elif self.path.kind == "topics" and shown.reservation_config.throughput_reservation:
             config = shown.reservation_config
             config.throughput_reservation = in_project(config.throughput_reservation, project)
@@ -48,7 +53,10 @@ class Resource:
 
 
 class Catalog:
-    """Every resource, by its key; changes are written to the storage first."""
+    """Every resource, by its key; changes are written to the storage first.
+
+    A topic that is not stored under the best of its names has a record of its own that says where it is.
+    """
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -56,10 +64,13 @@ class Catalog:
 
     async def load(self) -> None:
         """Load what the storage kept from an earlier run."""
-        for name, record in (await self._storage.saved()).items():
+        saved = await self._storage.saved()
+        for name, record in saved.items():
+            if name.endswith(_STORED):
+                continue
             kind = name.split("/")[4]
             path = parse(name, kind)
-            self._keep(path, _CLASSES[kind].FromString(record))
+            self._keep(path, _CLASSES[kind].FromString(record), saved.get(name + _STORED, b"").decode())
 
     def get(self, name: str, kind: str) -> Resource:
         """Return the resource called ``name``; raise NOT_FOUND if it does not exist."""
@@ -76,12 +87,15 @@ class Catalog:
         """Raise ALREADY_EXISTS if the name is taken."""
         if path.key in self._resources:
             raise exists(str(path))
-        if path.kind != "topics":
-            return
-        stored = self._storage.topic_name(path.location, path.id)
-        for topic in self.all("topics"):
-            if topic.stored == stored:
-                raise exists(f"{topic.path} is kept under the same name; {path}")
+
+    def place(self, path: Path) -> str:
+        """Return the name to store a new topic under; raise ALREADY_EXISTS if other topics have them all."""
+        names = self._storage.topic_names(path.location, path.id)
+        taken = {topic.stored: topic.path for topic in self.all("topics")}
+        for name in names:
+            if name not in taken:
+                return name
+        raise exists(f"{taken[names[-1]]} is stored as {names[-1]}; {path}")
 
     def topic_partition(self, name: str, partition: int) -> Resource:
         """Return the topic ``name``; raise INVALID_ARGUMENT unless it has that partition."""
@@ -121,20 +135,29 @@ class Catalog:
             if path.kind == kind and location in (None, path.location):
                 yield self._resources[key]
 
-    async def put(self, path: Path, body: Message) -> Resource:
-        """Create or replace the resource at ``path``."""
+    async def put(self, path: Path, body: Message, stored: str = "") -> Resource:
+        """Create or replace the resource at ``path``; ``stored`` is where a new topic is kept."""
         body.name = str(path)
+        if stored:
+            place = None if stored == self._best(path) else stored.encode()
+            await self._storage.save(f"{path}{_STORED}", place)
         await self._storage.save(str(path), body.SerializeToString())
-        return self._keep(path, body)
+        return self._keep(path, body, stored)
 
-    def _keep(self, path: Path, body: Message) -> Resource:
-        stored = self._storage.topic_name(path.location, path.id) if path.kind == "topics" else ""
-        resource = self._resources[path.key] = Resource(path, body, stored)
+    def _keep(self, path: Path, body: Message, stored: str) -> Resource:
+        known = self._resources.get(path.key)
+        place = stored or (known.stored if known else self._best(path))
+        resource = self._resources[path.key] = Resource(path, body, place)
         return resource
+
+    def _best(self, path: Path) -> str:
+        return self._storage.topic_names(path.location, path.id)[0] if path.kind == "topics" else ""
 
     async def drop(self, resource: Resource) -> None:
         """Delete a resource."""
         await self._storage.save(str(resource.path), None)
+        if resource.stored != self._best(resource.path):
+            await self._storage.save(f"{resource.path}{_STORED}", None)
         self._resources.pop(resource.path.key, None)
 
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from pubsublite_emulator.exports import environment
-from pubsublite_emulator.faults import Faults, Moment
+from pubsublite_emulator.faults import Faults, Moment, Ordered
 from pubsublite_emulator.files import Files
 from pubsublite_emulator.server import Server
 
@@ -90,6 +90,9 @@ class Emulator:
         """Return the variables for Google's clients, to be added to the process's own."""
         return environment(self.files, self.address, os.environ)
 
-    def fail_next(self, rpc: str, *codes: str, at: Moment = "request") -> None:
-        """Queue a fault for each of ``codes``; see :meth:`pubsublite_emulator.faults.Faults.fail_next`."""
-        self._faults.fail_next(rpc, *codes, at=at)
+    def fail_next(self, rpc: str, *codes: str, at: Moment = "request") -> Ordered:
+        """Queue a fault for each of ``codes`` on the running emulator.
+
+        See :meth:`pubsublite_emulator.faults.Faults.fail_next`.
+        """
+        return self._faults.fail_next(rpc, *codes, at=at)

@@ -7,9 +7,10 @@ affected:
 * ``CLOUDSDK_PROXY_*``: gcloud's REST calls.
 * ``JAVA_TOOL_OPTIONS``: every JVM started from the shell, including Spark's.
 
-``https_proxy`` is deliberately not set: it would send every program in the shell through the emulator. The
-proxy forwards traffic for other public hosts, so what does come its way still arrives. The variables that
-replace a client's trusted authorities name a bundle of the system's authorities and the local one.
+``https_proxy`` is deliberately not set: it would send every program in the shell through the emulator. Go's
+clients read nothing else, so they are led here only where that is asked for (:func:`also_for`). The proxy
+forwards traffic for other public hosts, so what does come its way still arrives. The variables that replace a
+client's trusted authorities name a bundle of the system's authorities and the local one.
 """
 
 from __future__ import annotations
@@ -64,6 +65,15 @@ def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict
         "CLOUDSDK_CORE_PROJECT": existing.get("CLOUDSDK_CORE_PROJECT", "1"),
         "JAVA_TOOL_OPTIONS": " ".join([*kept, *ours]),
     }
+
+
+def also_for(client: str, files: Files, address: str) -> dict[str, str]:
+    """Return what ``client``, "go" or none, needs besides :func:`environment`; other programs read it too.
+
+    Go's HTTP and gRPC read these alone: net/http ProxyFromEnvironment, which asks no proxy for localhost, and
+    crypto/x509 root_unix.go.
+    """
+    return {"HTTPS_PROXY": f"http://{address}", "SSL_CERT_FILE": str(files.bundle)} if client == "go" else {}
 
 
 def _java_options(text: str) -> list[str]:

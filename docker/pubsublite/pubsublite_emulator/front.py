@@ -1,6 +1,6 @@
 """The single port: the first bytes of a connection decide where it goes.
 
-* a TLS ClientHello that offers ``h2``: gRPC; any other: REST over HTTP/1.1
+* a TLS ClientHello that offers ``h2`` and not ``http/1.1``: gRPC; any other: REST over HTTP/1.1
 * ``CONNECT`` to a host the emulator stands in for: a new connection, through a tunnel that leads only here
 * ``CONNECT`` to any other host: forwarded, as far as :func:`pubsublite_emulator.access.may_reach` allows
 * plain HTTP: the token endpoint, REST, and requests for a proxy to forward, one per connection
@@ -108,7 +108,7 @@ class Front:
         first = await reader.readexactly(1)
         if first[0] == _HANDSHAKE:
             hello = await _client_hello(first, reader)
-            return hello, self._grpc if offers_h2(hello) else self._rest_tls
+            return hello, self._grpc if speaks_grpc(hello) else self._rest_tls
         head = first + await reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"CONNECT "):
             return self._plain(head)
@@ -196,8 +196,21 @@ async def _client_hello(first: bytes, reader: asyncio.StreamReader) -> bytes:
     return header + await reader.readexactly(int.from_bytes(header[3:5], "big"))
 
 
-def offers_h2(record: bytes) -> bool:
-    """Return whether a TLS ClientHello record offers HTTP/2 by ALPN (RFC 8446 section 4.1.2, RFC 7301)."""
+def speaks_grpc(record: bytes) -> bool:
+    """Return whether a TLS ClientHello offers HTTP/2 and no older HTTP.
+
+    gRPC's libraries offer nothing but HTTP/2; curl, Go's net/http and browsers, which call REST, are content
+    with HTTP/1.1 where a server does not choose.
+    """
+    offered = _protocols(record)
+    return b"\x02h2" in offered and b"\x08http/1.1" not in offered
+
+
+def _protocols(record: bytes) -> bytes:
+    """Return the names that a TLS ClientHello record offers by ALPN, each after its length.
+
+    Source: RFC 8446 section 4.1.2, RFC 7301 section 3.1.
+    """
     try:
         position = 5 + 4 + 2 + 32  # record header, handshake header, version, random
         position += 1 + record[position]
@@ -209,8 +222,8 @@ def offers_h2(record: bytes) -> bool:
             kind = int.from_bytes(record[position : position + 2], "big")
             length = int.from_bytes(record[position + 2 : position + 4], "big")
             if kind == 16:
-                return b"\x02h2" in record[position + 4 : position + 4 + length]
+                return record[position + 4 : position + 4 + length]
             position += 4 + length
     except IndexError:
         pass
-    return False
+    return b""

@@ -13,6 +13,7 @@ from pubsublite_emulator.schema import Message, message
 
 _Operation = message("google.longrunning.Operation")
 _OperationMetadata = message("OperationMetadata")
+_Empty = message("google.protobuf.Empty")
 _ListResponse = message("google.longrunning.ListOperationsResponse")
 _REMEMBERED = 1_000
 _NAME = re.compile(r"projects/([^/]+)/(locations/[^/]+/operations/[^/]+)")
@@ -30,6 +31,8 @@ class Operations:
             {
                 "GetOperation": Unary(message("google.longrunning.GetOperationRequest"), self.get),
                 "ListOperations": Unary(message("google.longrunning.ListOperationsRequest"), self.list),
+                "CancelOperation": Unary(message("google.longrunning.CancelOperationRequest"), self.cancel),
+                "DeleteOperation": Unary(message("google.longrunning.DeleteOperationRequest"), self.delete),
             },
             {},
             package="google.longrunning",
@@ -52,10 +55,12 @@ class Operations:
         self._end(operation)
         operation.response.Pack(response)
 
-    def abort(self, operation: Message, reason: str) -> None:
-        """End the operation as ABORTED, with ``reason`` as its message."""
+    def fail(self, operation: Message, code: Code, reason: str) -> None:
+        """End the operation with ``code`` and ``reason`` as its error, unless it is done already."""
+        if operation.done:
+            return
         self._end(operation)
-        operation.error.code = Code.ABORTED.number
+        operation.error.code = code.number
         operation.error.message = reason
 
     @staticmethod
@@ -68,10 +73,18 @@ class Operations:
 
     async def get(self, request: Message) -> Message:
         """Answer google.longrunning.Operations.GetOperation."""
-        operation = self._operations.get(_key(request.name))
-        if operation is None:
-            raise not_found(request.name)
-        return _shown(operation, request.name.split("/")[1])
+        return shown(self._named(request), request.name.split("/")[1])
+
+    async def cancel(self, request: Message) -> Message:
+        """Answer google.longrunning.Operations.CancelOperation: what has not happened yet will not."""
+        self.fail(self._named(request), Code.CANCELLED, "cancelled by CancelOperation")
+        return _Empty()
+
+    async def delete(self, request: Message) -> Message:
+        """Answer google.longrunning.Operations.DeleteOperation: forget it, without cancelling it."""
+        self._named(request)
+        del self._operations[_key(request.name)]
+        return _Empty()
 
     async def list(self, request: Message) -> Message:
         """Answer google.longrunning.Operations.ListOperations, with the filter that gcloud sends."""
@@ -87,8 +100,14 @@ class Operations:
                 continue
             if "done" in wanted and wanted["done"].lower() != str(operation.done).lower():
                 continue
-            response.operations.append(_shown(operation, place.project))
+            response.operations.append(shown(operation, place.project))
         return response
+
+    def _named(self, request: Message) -> Message:
+        operation = self._operations.get(_key(request.name))
+        if operation is None:
+            raise not_found(request.name)
+        return operation
 
 
 def _key(name: str) -> str:
@@ -98,14 +117,15 @@ def _key(name: str) -> str:
     return match[2]
 
 
-def _shown(operation: Message, project: str) -> Message:
-    shown = _Operation.FromString(operation.SerializeToString())
-    shown.name = in_project(shown.name, project)
+def shown(operation: Message, project: str) -> Message:
+    """Return a copy of the operation as it is now, named as a caller that uses ``project`` writes names."""
+    copy = _Operation.FromString(operation.SerializeToString())
+    copy.name = in_project(copy.name, project)
     metadata = _OperationMetadata()
-    shown.metadata.Unpack(metadata)
+    copy.metadata.Unpack(metadata)
     metadata.target = in_project(metadata.target, project)
-    shown.metadata.Pack(metadata)
-    return shown
+    copy.metadata.Pack(metadata)
+    return copy
 
 
 def _conditions(filter_text: str) -> dict[str, str]:

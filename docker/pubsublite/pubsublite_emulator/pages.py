@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import ParseError
 
 from pubsublite_emulator.errors import invalid
 from pubsublite_emulator.schema import Message
+
+log = logging.getLogger("pubsublite_emulator")
 
 T = TypeVar("T")
 
@@ -29,14 +32,28 @@ def merge(target: Message, source: Message, mask: Message, allowed: Sequence[str
     """Copy the fields that ``mask`` names from ``source`` to ``target``.
 
     ``allowed`` lists the paths that may change, which includes any path below them. Raise INVALID_ARGUMENT
-    for any other path, and for an empty mask, because the service requires one.
+    for a field that may not, and for an empty mask, because the service requires one. A path that names no
+    field changes nothing and is logged: Google's own sample has ``reservation_confing`` in its mask
+    (python-pubsublite samples/snippets/update_lite_topic_example.py).
     """
     if not mask.paths:
         raise invalid("update_mask is empty: name the fields to update")
-    for path in mask.paths:
-        if not any(f"{path}.".startswith(f"{known}.") for known in allowed):
+    for path in list(mask.paths):
+        if not _names_field(target.DESCRIPTOR, path):
+            log.warning("update_mask %r: %s has no such field; ignored", path, target.DESCRIPTOR.name)
+            mask.paths.remove(path)
+        elif not any(f"{path}.".startswith(f"{known}.") for known in allowed):
             raise invalid(f"update_mask {path!r}: expected a path within {', '.join(allowed)}")
     try:
         mask.MergeMessage(source, target, replace_message_field=True, replace_repeated_field=True)
     except (ParseError, ValueError) as error:
         raise invalid(f"update_mask: {error}") from None
+
+
+def _names_field(kind: Any, path: str) -> bool:
+    for name in path.split("."):
+        field = kind.fields_by_name.get(name) if kind is not None else None
+        if field is None:
+            return False
+        kind = field.message_type
+    return True

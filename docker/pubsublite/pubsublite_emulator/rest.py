@@ -12,8 +12,8 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from pubsublite_emulator.errors import Code, LiteError, invalid
-from pubsublite_emulator.rpc import Router
+from pubsublite_emulator.errors import invalid
+from pubsublite_emulator.rpc import Router, unsupported
 from pubsublite_emulator.schema import POOL, Message
 from pubsublite_emulator.web import Answer, Request
 
@@ -56,6 +56,8 @@ ROUTES = [
     Route("GET", f"/v1/admin/{_RESERVATION}/topics", "ListReservationTopics"),
     Route("POST", f"/v1/admin/{_SUBSCRIPTION}:seek", "SeekSubscription", "*"),
     Route("GET", f"/v1/admin/{_OPERATION}", "GetOperation"),
+    Route("POST", f"/v1/admin/{_OPERATION}:cancel", "CancelOperation", "*"),
+    Route("DELETE", f"/v1/admin/{_OPERATION}", "DeleteOperation"),
     Route("GET", f"/v1/admin/{_PARENT.replace('parent', 'name')}/operations", "ListOperations"),
     Route("POST", f"/v1/cursor/{_COMMITTED}:commitCursor", "CommitCursor", "*"),
     Route("GET", f"/v1/cursor/{_SUBSCRIPTION.replace('name', 'parent')}/cursors", "ListPartitionCursors"),
@@ -66,6 +68,7 @@ ROUTES = [
 ]
 _COMPILED = [(route, re.compile(route.path)) for route in ROUTES]
 _PROJECT = re.compile(r"/v1/projects/([^/]+)")
+_UNDERSCORE = re.compile(r"_([a-z])")
 # Parameters of every Google REST API, not of the request (cloud.google.com/apis/docs/system-parameters).
 _SYSTEM = {
     "alt",
@@ -94,10 +97,10 @@ class Rest:
             return Answer(200, {"emulator": "pubsublite"})
         if request.method == "GET" and (project := _PROJECT.fullmatch(request.path)):
             return Answer(200, _project(project[1]))
-        route, match = _find(request)
+        client = f"REST {request.headers.get('user-agent', 'unknown').split(' ')[0]}"
+        route, match = _find(request, client)
         message = self._message(route, match, request)
-        client = request.headers.get("user-agent", "unknown").split(" ")[0]
-        response = await self._router.answer(route.rpc, message, f"REST {client}")
+        response = await self._router.answer(route.rpc, message, client)
         return Answer(200, json_format.MessageToDict(response, descriptor_pool=POOL))
 
     def _message(self, route: Route, match: Mapping[str, str], request: Request) -> Message:
@@ -115,19 +118,20 @@ class Rest:
         for name in ("skipBacklog", "skip_backlog"):  # gcloud writes Python's True and False
             if name in value:
                 value[name] = str(value[name]).lower() == "true"
+        for name in ("updateMask", "update_mask"):  # JSON's form of a mask has no underscores
+            if name in value:
+                value[name] = _UNDERSCORE.sub(lambda match: match[1].upper(), str(value[name]))
         try:
             return json_format.ParseDict(value, self._router.unary[route.rpc].request(), descriptor_pool=POOL)
         except json_format.ParseError as error:
             raise invalid(f"{route.rpc}: {error}") from None
 
 
-def _find(request: Request) -> tuple[Route, dict[str, str]]:
+def _find(request: Request, client: str) -> tuple[Route, dict[str, str]]:
     for route, pattern in _COMPILED:
         if route.method == request.method and (match := pattern.fullmatch(request.path)):
             return route, match.groupdict()
-    raise LiteError(
-        Code.UNIMPLEMENTED, f"{request.method} {request.path} is not emulated; see UNSUPPORTED.md"
-    )
+    raise unsupported(client, f"{request.method} {request.path}")
 
 
 def _project(name: str) -> dict[str, str]:

@@ -110,6 +110,13 @@ def describe(request: Message) -> str:
     return ""
 
 
+def unsupported(client: str, call: str) -> LiteError:
+    """Log and return the answer to a call that the emulator does not know."""
+    error = LiteError(Code.UNIMPLEMENTED, f"{call} is not emulated; see UNSUPPORTED.md")
+    log.warning("%s: %s", client, error.message)
+    return error
+
+
 def _status_details(error: LiteError) -> tuple[tuple[str, bytes], ...]:
     if not error.reason:
         return ()
@@ -142,6 +149,7 @@ class Router(grpc.GenericRpcHandler):  # type: ignore[misc]
                 self._handlers[prefix + name] = self._unary_handler(name, unary)
             for name, session in service.streams.items():
                 self._handlers[prefix + name] = self._stream_handler(name, session)
+        faults.serve(name.rsplit("/", 1)[1] for name in self._handlers)
 
     def service(self, details: Any) -> Any:
         """Return the handler for ``details.method``."""
@@ -213,8 +221,7 @@ class Router(grpc.GenericRpcHandler):  # type: ignore[misc]
     @staticmethod
     def _unsupported(method: str) -> Any:
         async def handle(_requests: Any, context: Any) -> None:
-            await _abort(
-                context, LiteError(Code.UNIMPLEMENTED, f"{method} is not emulated; see UNSUPPORTED.md")
-            )
+            client = client_name(dict(context.invocation_metadata() or ()))
+            await _abort(context, unsupported(client, method))
 
         return grpc.stream_stream_rpc_method_handler(handle)

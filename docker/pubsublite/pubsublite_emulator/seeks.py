@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pubsublite_emulator.catalog import Resource
 from pubsublite_emulator.errors import Code, LiteError
-from pubsublite_emulator.operations import Operations
+from pubsublite_emulator.operations import Operations, shown
 from pubsublite_emulator.readers import Readers
 from pubsublite_emulator.schema import Message, message
 from pubsublite_emulator.storage import Storage
@@ -36,24 +36,35 @@ class Seeks:
         self._operations = operations
         self._pending: dict[str, _Seek] = {}
 
-    async def begin(self, subscription: Resource, topic: Resource, targets: Mapping[int, int]) -> Message:
-        """Move ``subscription`` to the ``targets``, offsets by partition, and return the operation."""
+    async def begin(
+        self, subscription: Resource, topic: Resource, targets: Mapping[int, int], project: str
+    ) -> Message:
+        """Move ``subscription`` to the ``targets``, offsets by partition.
+
+        Return the operation as it begins, not done, to a caller that uses ``project``: Google's Go suite
+        demands that of a seek's answer (google-cloud-go pubsublite, validateNewSeekOperation).
+        """
         key = subscription.path.key
         if older := self._pending.pop(key, None):
-            self._operations.abort(older.operation, "a newer seek of the subscription took its place")
+            reason = "a newer seek of the subscription took its place"
+            self._operations.fail(older.operation, Code.ABORTED, reason)
         operation = self._operations.start(subscription.path, "seek")
+        begun = shown(operation, project)
         live = self._readers.partitions(key) & set(targets)
         idle = {partition: offset for partition, offset in targets.items() if partition not in live}
         self._pending[key] = seek = _Seek(operation, {partition: targets[partition] for partition in live})
         await self._storage.commit(subscription.group, topic.stored, idle)
         self._readers.end(key, LiteError(Code.ABORTED, "a seek moved the subscription", reason="RESET"))
         self._settle(key, seek)
-        return operation
+        return begun
 
     async def follow(self, subscription: Resource, topic: Resource, partition: int) -> None:
-        """Apply a seek that waited for this subscriber, which now asks for the committed cursor."""
+        """Apply a seek that waited for this subscriber, which now asks for the committed cursor.
+
+        A cancelled seek moves nothing any more.
+        """
         seek = self._pending.get(subscription.path.key)
-        if seek is None or partition not in seek.targets:
+        if seek is None or seek.operation.done or partition not in seek.targets:
             return
         offset = seek.targets.pop(partition)
         await self._storage.commit(subscription.group, topic.stored, {partition: offset})
@@ -62,7 +73,7 @@ class Seeks:
     def drop(self, subscription: Resource) -> None:
         """Abort the seek of a subscription that was deleted."""
         if seek := self._pending.pop(subscription.path.key, None):
-            self._operations.abort(seek.operation, "the subscription was deleted")
+            self._operations.fail(seek.operation, Code.ABORTED, "the subscription was deleted")
 
     def _settle(self, key: str, seek: _Seek) -> None:
         if not seek.targets and self._pending.get(key) is seek:

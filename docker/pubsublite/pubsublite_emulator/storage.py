@@ -58,8 +58,8 @@ class Storage(Protocol):
         """Finish what was accepted, then release every resource."""
         ...
 
-    def topic_name(self, location: str, topic: str) -> str:
-        """Return the name under which the topic with that id in that location is stored."""
+    def topic_names(self, location: str, topic: str) -> Sequence[str]:
+        """Return the names under which the topic with that id in that location may be stored, best first."""
         ...
 
     async def create_topic(self, topic: str, partitions: int, retention: Retention) -> None:

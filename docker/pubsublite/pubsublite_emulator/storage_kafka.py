@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from confluent_kafka.admin._metadata import ClusterMetadata
 
 from pubsublite_emulator.errors import Code, LiteError
-from pubsublite_emulator.kafka_errors import answered, coordinated
+from pubsublite_emulator.kafka_errors import coordinated, refusal
 from pubsublite_emulator.kafka_reader import KafkaReader, last_deliverable
 from pubsublite_emulator.kafka_records import to_record
 from pubsublite_emulator.kafka_resources import Resources
@@ -31,6 +38,17 @@ log = logging.getLogger("pubsublite_emulator")
 _CONNECT_SECONDS = 5
 # How long an address that the broker names may take to accept a connection.
 _ADDRESS_SECONDS = 3
+_LEADER_SECONDS = 10
+_PAUSE_SECONDS = 0.05
+# What the library answers where it knows no leader of a partition, or an earlier one, and goes on answering:
+# only a request for the topic's metadata makes it ask the broker.
+_OUTDATED = (
+    KafkaError._NOENT,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+)
 # One thread for each open subscriber, started when needed.
 _MOST_READERS = 1024
 
@@ -94,9 +112,9 @@ class KafkaStorage:
         await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._threads.shutdown)
 
-    def topic_name(self, _location: str, topic: str) -> str:
-        """Return the topic's id, because Kafka has no locations."""
-        return topic
+    def topic_names(self, location: str, topic: str) -> Sequence[str]:
+        """Return the topic's id and, for a second topic of that id, one with its location: Kafka has none."""
+        return topic, f"{topic}.{location}"
 
     def append(self, topic: str, partition: int, batch: Batch) -> Awaitable[Sequence[int]]:
         """Produce the messages; resolve once the broker has them."""
@@ -113,14 +131,26 @@ class KafkaStorage:
 
     async def bounds(self, topic: str, partition: int) -> Bounds:
         """Return the oldest offset and the last stable one, less what is never delivered just below it."""
-        place = TopicPartition(topic, partition)
-        level = IsolationLevel.READ_COMMITTED
-        ends = [
-            self._admin.list_offsets({place: spec}, isolation_level=level)[place]
-            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        ]
-        oldest, head = [(await answered(end)).offset for end in ends]
+        ends = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        oldest, head = await asyncio.gather(*(self._offset(topic, partition, end) for end in ends))
         return Bounds(oldest, await self._deliverable(topic, partition, oldest, head))
+
+    async def _offset(self, topic: str, partition: int, wanted: OffsetSpec) -> int:
+        """Return an offset of the partition as a committed reader sees it.
+
+        Where a partition was added or its leader changed, ask until library and broker know the leader.
+        """
+        place = TopicPartition(topic, partition)
+        deadline = time.monotonic() + _LEADER_SECONDS
+        while True:
+            asked = self._admin.list_offsets({place: wanted}, isolation_level=IsolationLevel.READ_COMMITTED)
+            try:
+                return int((await asyncio.wrap_future(asked[place])).offset)
+            except KafkaException as error:
+                if error.args[0].code() not in _OUTDATED or time.monotonic() > deadline:
+                    raise refusal(error.args[0]) from None
+            await self.partitions(topic)  # asks the broker, and so renews what the library knows of the topic
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _deliverable(self, topic: str, partition: int, oldest: int, head: int) -> int:
         known = self._heads.get((topic, partition))
@@ -137,10 +167,8 @@ class KafkaStorage:
 
     async def offset_at(self, topic: str, partition: int, nanoseconds: int, *, event: bool) -> int | None:
         """Find the offset by the record's timestamp, which serves as both times."""
-        place = TopicPartition(topic, partition)
         milliseconds = -(-nanoseconds // 1_000_000)
-        wanted = {place: OffsetSpec.for_timestamp(max(0, milliseconds))}
-        found = (await answered(self._admin.list_offsets(wanted)[place])).offset
+        found = await self._offset(topic, partition, OffsetSpec.for_timestamp(max(0, milliseconds)))
         return found if found >= 0 else None
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:

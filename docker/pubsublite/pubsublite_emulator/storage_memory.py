@@ -72,9 +72,9 @@ class MemoryStorage:
     async def close(self) -> None:
         """Do nothing, because everything is lost with the process."""
 
-    def topic_name(self, location: str, topic: str) -> str:
+    def topic_names(self, location: str, topic: str) -> Sequence[str]:
         """Return a separate name for each location."""
-        return f"{location}/{topic}"
+        return (f"{location}/{topic}",)
 
     def _topic(self, topic: str) -> _Topic:
         found = self._topics.get(topic)

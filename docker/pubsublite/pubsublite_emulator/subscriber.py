@@ -6,6 +6,7 @@ import asyncio
 
 from pubsublite_emulator.catalog import Resource
 from pubsublite_emulator.errors import Code, LiteError, invalid
+from pubsublite_emulator.export_subscriptions import refuse_readers
 from pubsublite_emulator.readers import Ending
 from pubsublite_emulator.rpc import Call, Service, parse
 from pubsublite_emulator.schema import Message, message
@@ -35,8 +36,7 @@ class Subscriber:
         initial = request.initial
         catalog = self._state.catalog
         subscription, topic = catalog.subscription_partition(initial.subscription, initial.partition)
-        if subscription.body.HasField("export_config"):
-            raise LiteError(Code.FAILED_PRECONDITION, f"{subscription.path} is an export subscription")
+        refuse_readers(subscription)
         with self._state.readers.reading(subscription.path.key, initial.partition) as ending:
             await _Session(self._state, call, subscription, topic, initial.partition).run(initial, ending)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pubsublite_emulator.assignment import Assignment
 from pubsublite_emulator.catalog import Resource
 from pubsublite_emulator.errors import Code, LiteError, invalid
+from pubsublite_emulator.export_subscriptions import settle
 from pubsublite_emulator.pages import merge, page
 from pubsublite_emulator.paths import parent, parse
 from pubsublite_emulator.rpc import Unary
@@ -18,6 +19,7 @@ _TAIL, _HEAD = 1, 2
 # cloud.google.com/pubsub/lite/quotas
 _PER_TOPIC = 1000
 _UPDATABLE = ("delivery_config",)
+_EXPORTING = (*_UPDATABLE, "export_config")
 
 
 class Subscriptions:
@@ -39,14 +41,14 @@ class Subscriptions:
         """Answer AdminService.CreateSubscription; ``skip_backlog`` commits a cursor at each head."""
         path = parent(request.parent).child("subscriptions", request.subscription_id)
         self._state.catalog.free(path)
-        if request.subscription.HasField("export_config"):
-            raise LiteError(Code.UNIMPLEMENTED, "export subscriptions are not emulated; see UNSUPPORTED.md")
         topic = self._state.catalog.get(request.subscription.topic, "topics")
         if topic.path.location != path.location:
             raise invalid(f"{path} is not in the location of {topic.path}")
         if len(self._state.catalog.subscriptions_of(topic)) >= _PER_TOPIC:
             raise LiteError(Code.RESOURCE_EXHAUSTED, f"{topic.path} has {_PER_TOPIC} subscriptions already")
         body = _Subscription.FromString(request.subscription.SerializeToString())
+        if body.HasField("export_config"):
+            settle(path, body)
         group = Resource(path, body).group
         await self._state.storage.forget(group)
         if request.skip_backlog:
@@ -70,7 +72,10 @@ class Subscriptions:
         path = parse(request.subscription.name, "subscriptions")
         subscription = self._state.catalog.at(path)
         body = _Subscription.FromString(subscription.body.SerializeToString())
-        merge(body, request.subscription, request.update_mask, _UPDATABLE)
+        exporting = body.HasField("export_config")
+        merge(body, request.subscription, request.update_mask, _EXPORTING if exporting else _UPDATABLE)
+        if exporting:
+            settle(subscription.path, body)
         return (await self._state.catalog.put(subscription.path, body)).shown_to(path.project)
 
     async def delete(self, request: Message) -> Message:
@@ -92,8 +97,8 @@ class Subscriptions:
             partition: await self._target(request, topic, partition)
             for partition in range(topic.body.partition_config.count)
         }
-        operation = await self._state.seeks.begin(subscription, topic, targets)
-        return await self._state.operations.get(operation)
+        project = parse(request.name, "subscriptions").project
+        return await self._state.seeks.begin(subscription, topic, targets, project)
 
     async def _target(self, request: Message, topic: Resource, partition: int) -> int:
         storage = self._state.storage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from pubsublite_emulator.assignment import Assignment
@@ -35,6 +36,7 @@ class Topics:
     def __init__(self, state: State, assignment: Assignment) -> None:
         self._state = state
         self._assignment = assignment
+        self._creating = asyncio.Lock()
         self.methods = {
             "CreateTopic": Unary(message("CreateTopicRequest"), self.create),
             "GetTopic": Unary(message("GetTopicRequest"), self.get),
@@ -48,13 +50,15 @@ class Topics:
     async def create(self, request: Message) -> Message:
         """Answer AdminService.CreateTopic."""
         path = parent(request.parent).child("topics", request.topic_id)
-        self._state.catalog.free(path)
         body = _Topic.FromString(request.topic.SerializeToString())
         body.retention_config.per_partition_bytes = body.retention_config.per_partition_bytes or _SMALLEST
-        self._check(body)
-        stored = self._state.storage.topic_name(path.location, path.id)
-        await self._state.storage.create_topic(stored, body.partition_config.count, _retention(body))
-        return (await self._state.catalog.put(path, body)).shown_to(path.project)
+        catalog, storage = self._state.catalog, self._state.storage
+        async with self._creating:  # two topics at once must not be given one place
+            catalog.free(path)
+            self._check(body)
+            stored = catalog.place(path)
+            await storage.create_topic(stored, body.partition_config.count, _retention(body))
+            return (await catalog.put(path, body, stored)).shown_to(path.project)
 
     async def get(self, request: Message) -> Message:
         """Answer AdminService.GetTopic."""

@@ -1,0 +1,29 @@
+"""A topic that grows under a live subscriber, over Kafka: the new partition is read before a publish."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from pubsublite_emulator import Emulator
+from tests.kafka_broker import KafkaBroker
+from tests.pubsublite.test_python_clients import publish, subscribed
+
+
+@pytest.mark.parametrize("storage", ["kafka"], indirect=True)
+def test_a_live_subscriber_reads_an_added_partition(
+    lite: Emulator, make: Any, kafka_broker: KafkaBroker, eventually: Callable[..., None]
+) -> None:
+    topic = make.topic()
+    subscription = make.subscription(topic)
+    publish(topic, [b"before"])
+    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})
+    with subscribed(subscription) as (received, streaming):
+        eventually(lambda: received.data == [b"before"])
+        make.grow(topic, 2)
+        # Past the emulator: a message published through it made it ask Kafka about the topic again.
+        producer.produce(topic.name, b"after", partition=1)
+        assert producer.flush(30) == 0
+        eventually(lambda: received.data == [b"before", b"after"])
+        assert streaming.running()
