@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
@@ -22,6 +23,7 @@ from pubsublite_emulator.kafka_errors import answered, refusal
 from pubsublite_emulator.storage import Retention
 
 _SECONDS = 10
+_PAUSE_SECONDS = 0.05
 _LEGAL = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _FOREVER = (1 << 63) - 1
 # Lite accepts messages of 10 MiB and event times in the future; Kafka's default limits are 1 MiB and an hour.
@@ -58,6 +60,7 @@ class Topics:
         new = NewTopic(topic, partitions, config=_CONFIG | _retention(retention))
         try:
             await answered(self._admin.create_topics([new])[topic])
+            await self._shown(topic, partitions)
         except LiteError as error:
             if error.code is not Code.ALREADY_EXISTS:
                 raise
@@ -72,6 +75,7 @@ class Topics:
         """Add partitions if more are wanted, and set the retention."""
         if partitions > await self.partitions(topic):
             await answered(self._admin.create_partitions([NewPartitions(topic, partitions)])[topic])
+            await self._shown(topic, partitions)
         entries = [
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
             for name, value in _retention(retention).items()
@@ -87,6 +91,7 @@ class Topics:
         except LiteError as error:
             if error.code is not Code.NOT_FOUND:
                 raise
+        await self._shown(topic, 0)
 
     async def partitions(self, topic: str) -> int:
         """Return how many partitions the topic has now."""
@@ -100,6 +105,21 @@ class Topics:
         if not metadata.partitions:
             raise not_found(f"Kafka topic {topic}")
         return len(metadata.partitions)
+
+    async def _shown(self, topic: str, partitions: int) -> None:
+        """Wait until the broker shows the topic with that many partitions, 0 if it was deleted.
+
+        The controller answers before the broker knows; a request in between would find what was before.
+        """
+        deadline = time.monotonic() + _SECONDS
+        while await self._count(topic) != partitions and time.monotonic() < deadline:
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _count(self, topic: str) -> int:
+        try:
+            return await self.partitions(topic)
+        except LiteError:
+            return 0
 
     def settings(self, topic: str) -> Settings:
         """Return the topic's settings; block while the broker is asked, once per topic."""
