@@ -119,7 +119,7 @@ class KilledRun:
     def finish(self, environment: Mapping[str, str] | None = None) -> None:
         """Start the job and let it end by itself."""
         with self.start(environment) as job:
-            assert job.wait(240) == 0, job.said
+            assert job.wait(900) == 0, job.said
 
     def expected(self) -> list[Row]:
         """Return the rows of an undisturbed run, as the reference has them."""
