@@ -93,7 +93,7 @@ def test_a_table_stays_small_and_a_batch_that_comes_again_after_that_counts_once
     assert frames.rows(rows) == ([(NOON, "mug0", 2), (NOON, "mug1", 3)] if upsert else every)
 
 
-@pytest.mark.parametrize("engine", ["delta-rs", "Spark"], indirect=True)
+@pytest.mark.parametrize("engine", ["delta-rs", pytest.param("Spark", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.usefixtures("engine")
 def test_the_log_begins_with_the_last_checkpoint_before_the_retention(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
