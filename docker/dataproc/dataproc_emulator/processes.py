@@ -13,8 +13,8 @@ from threading import Lock
 
 from dataproc_emulator import guard
 
-# A process tells the guard of itself, by its standard input, before it becomes what it is to be. If this one
-# did that, it could be killed in between, and the other would outlive it.
+# Each process registers with the guard, through its standard input, before it becomes the command. If the
+# emulator registered it, a kill in between would leave the process running.
 _TELLING = ("/bin/sh", "-c", 'echo "+$$" >&0 && exec "$@" </dev/null', "sh")
 
 

@@ -24,8 +24,8 @@ PARTS = "Spark 3.5.3, Scala 2.12, Python 3.11"
 # What the worker offers, without reserving it: a driver waiting for an executor would not tell anyone why.
 _CORES, _MEMORY = 32, "32g"
 _START_SECONDS = 120
-# A rehearsal's machine is small, so compiling less is faster. Its default of 48 MB for compiled code is full
-# after half an hour of a streaming job, and from then on Java throws away and compiles again.
+# A rehearsal's machine is small, so compiling less is faster. The quick compiler's default code cache, 48 MB,
+# fills within half an hour of a streaming job; then Java discards compiled code and compiles it again.
 _JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=128m"
 # A cluster's machine does not have these variables, so a driver must not see them here either.
 _FOREIGN = re.compile(r"(HADOOP|PYSPARK|PYTHON|SPARK|TWINSTREAM)_?\w*")

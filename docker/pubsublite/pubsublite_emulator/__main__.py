@@ -44,7 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     env = commands.add_parser("env", help='print shell exports: eval "$(python -m pubsublite_emulator env)"')
     env.add_argument(
-        "--for", dest="client", choices=("go",), default="", help="add what only this client's programs need"
+        "--for",
+        dest="client",
+        choices=("go",),
+        default="",
+        help="also export the variables that this client needs",
     )
     for command in (serve, env):
         command.add_argument(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 class Member:
     """A connected subscriber: its last assignment, what it may still read, and whether it owes an answer.
 
-    ``overdue`` means that its answer is not waited for any longer on behalf of the others.
+    ``overdue`` means that the other subscribers no longer wait for its answer.
     """
 
     assigned: frozenset[int] | None = None
@@ -40,7 +40,7 @@ class Group:
     def due(self) -> dict[bytes, frozenset[int]]:
         """Return the assignments to send now, by client; each then waits until :meth:`acknowledge`.
 
-        A client is never sent a second one before that, which Google's clients take for a fatal error
+        No client is sent a second one before that, because Google's clients treat it as a fatal error
         (python-pubsublite assigner_impl.py, java-pubsublite ConnectedAssignerImpl).
         """
         targets, messages = self.targets(), {}
@@ -63,7 +63,7 @@ class Group:
         member = self.members.get(client)
         if member is None or not member.waiting or member.assigned is None:
             return False
-        # What an overdue one should have released has gone to others.
+        # Others have been given what an overdue subscriber should have released.
         kept = self.targets()[client] if member.overdue else member.assigned
         member.waiting, member.overdue, member.reading = False, False, member.assigned & kept
         return True

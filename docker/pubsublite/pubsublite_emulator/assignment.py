@@ -15,12 +15,12 @@ from pubsublite_emulator.state import State
 
 _Request = message("PartitionAssignmentRequest")
 _Assignment = message("PartitionAssignment")
-# After this time without an acknowledgement, what was to be released is given to others all the same; a
-# duplicate subscriber that is evicted settles the rest.
+# After this time without an acknowledgement, others are given what the subscriber should have released; the
+# eviction of duplicate subscribers resolves the rest.
 _ACKNOWLEDGE_SECONDS = 30
-# Those who come and go within this time of the first are dealt with together. Otherwise the first of several
-# that start at once gets every partition, and the last of several that stop gets them all back: Google's Go
-# suite (pscompat, PartitionAssignment) expects each of them to be assigned once.
+# Subscribers that connect or leave within this time of the first are assigned together. Otherwise the first
+# of several that start at once would get every partition, and the last of several that stop would get them
+# all back; Google's Go suite (pscompat, PartitionAssignment) expects one assignment for each.
 _SETTLE_SECONDS = 0.2
 
 
