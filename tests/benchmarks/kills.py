@@ -117,9 +117,11 @@ def main() -> int:
                 target = targets[number % len(targets)]
                 play(number, target, lives[target.sink], tally)
 
-        with ThreadPoolExecutor(options.workers) as pool:
-            list(pool.map(work, range(options.workers)))
-    report(tally, [str(target) for target in targets], time.monotonic() - begun)
+        try:
+            with ThreadPoolExecutor(options.workers) as pool:
+                list(pool.map(work, range(options.workers)))
+        finally:
+            report(tally, [str(target) for target in targets], time.monotonic() - begun)
     return int(tally.lost + tally.twice > 0)
 
 
@@ -156,9 +158,9 @@ def play(number: int, target: Target, life: Life, tally: Tally) -> None:
             run.finish(life.environment)
         lost, twice = run.lost_and_twice()
     tally.ended(lost, twice)
-    if lost or twice:
-        print(f"round {number}, {target}: {lost} lost, {twice} twice; see {folder}", file=sys.stderr)
-    else:
+    place = f"; see {folder}" if lost or twice else ""
+    print(f"round {number}, {target}: {lost} lost, {twice} twice{place}", file=sys.stderr)
+    if not place:
         shutil.rmtree(folder)
 
 
@@ -210,7 +212,8 @@ def report(tally: Tally, targets: list[str], seconds: float) -> None:
     for step in Step:
         print(f"{step:40}" + "".join(f"{tally.steps[target, step] or '':>16}" for target in targets))
     print(f"{kills} kills, {tally.rounds} rounds, {tally.lost} rows lost, {tally.twice} counted twice")
-    print(f"{seconds:.0f} s, {seconds / kills:.1f} s a kill")
+    if kills:
+        print(f"{seconds:.0f} s, {seconds / kills:.1f} s a kill")
 
 
 if __name__ == "__main__":
