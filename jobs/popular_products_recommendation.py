@@ -10,8 +10,8 @@ import sys
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.job import Emission, Flag, Inputs, Job
-from jobs.runtime.run import run
+from jobs.engine.job import Emission, Flag, Inputs, Job
+from jobs.engine.run import run
 from sources.catalog import BROWSING, PURCHASE
 
 MONEY = "decimal(18,2)"

@@ -8,8 +8,8 @@ from argparse import Namespace
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.job import Emission, Flag, Inputs, Job
-from jobs.runtime.run import run
+from jobs.engine.job import Emission, Flag, Inputs, Job
+from jobs.engine.run import run
 from sources.catalog import STREAMS
 
 WINDOW_TYPES = ("tumbling", "sliding", "session")

@@ -10,8 +10,8 @@ import sys
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.job import Emission, Flag, Inputs, Job
-from jobs.runtime.run import run
+from jobs.engine.job import Emission, Flag, Inputs, Job
+from jobs.engine.run import run
 from jobs.tables.discounts import DISCOUNTS
 from sources.catalog import PRODUCT
 

@@ -18,13 +18,13 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import SparkSession
 
-from jobs.runtime.failure import failure
-from jobs.runtime.run import FAULTS
-from jobs.runtime.session import session
+from jobs.engine.failure import failure
+from jobs.engine.run import FAULTS
+from jobs.engine.session import session
 from sources import instants
+from sources.base import Source, load, names
 from sources.catalog import STREAMS
 from sources.flags import Parser
-from sources.source import Source, load, names
 from sources.source_flags import parse
 
 DEFAULT = "kafka"
@@ -63,7 +63,7 @@ class Broker:
     def from_now_on(self) -> tuple[str, ...]:
         """Return the flags with which a fresh query reads what is published from now on."""
         if self.options.source == "pubsublite":
-            from sources.clients.pubsublite_resources import renew_subscription
+            from sources.pubsublite.resources import renew_subscription
 
             for stream in STREAMS.values():
                 renew_subscription(stream, self.options)

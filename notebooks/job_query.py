@@ -12,11 +12,11 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime import command_line, reasons
-from jobs.runtime.job import Job
-from jobs.runtime.pipeline import Pipeline, envelopes, together
-from jobs.runtime.progress import Counts, read
-from jobs.runtime.watched_tables import WatchedTables
+from jobs.engine import command_line, reasons
+from jobs.engine.job import Job
+from jobs.engine.pipeline import Pipeline, envelopes, together
+from jobs.engine.progress import Counts, read
+from jobs.engine.watched_tables import WatchedTables
 from notebooks.broker import Broker
 from sources.catalog import STREAMS, Stream
 from sources.envelope import ENVELOPE

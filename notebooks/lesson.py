@@ -13,14 +13,14 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.runtime.job import Job
+from jobs.engine.job import Job
 from notebooks.broker import Broker
 from notebooks.job_query import JobQuery
-from sources.arrivals import Batch
+from sources.base import Message, SourceError
 from sources.catalog import Stream
-from sources.progress import Progress
-from sources.scenarios import SCENARIOS, Scenario, one_round
-from sources.source import Message, SourceError
+from sources.laptop.arrivals import Batch
+from sources.laptop.progress import Progress
+from sources.laptop.scenarios import SCENARIOS, Scenario, one_round
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LESSON, NUMBER = "lesson", "number"

@@ -1,6 +1,6 @@
 """Instants in UTC, converted to and from RFC 3339 text and Kafka's milliseconds without floats.
 
-`parse` reads the times in every flag, file and table; `jobs/runtime/events.py` reads those in events by the
+`parse` reads the times in every flag, file and table; `jobs/engine/events.py` reads those in events by the
 same rules.
 """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentTypeError, Namespace, _ArgumentGroup
 from collections.abc import Mapping, Sequence
 
+from sources.base import load
 from sources.flags import Parser, add_flag
-from sources.source import load
 
 
 def parse(parser: Parser, names: Sequence[str], argv: Sequence[str], default: str) -> Namespace:

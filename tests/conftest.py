@@ -8,11 +8,11 @@ import pyspark
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.session import session as jobs_session
+from jobs.engine.session import session as jobs_session
 from jobs.sinks import delta
 from pubsublite_emulator import Emulator
-from tests.kafka_broker import KafkaBroker
-from tests.kafka_sasl import SaslBroker, sasl_broker
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.kafka_sasl import SaslBroker, sasl_broker
 
 # Spark 4.1 has only Kafka's jars.
 EXTENSIONS: tuple[tuple[str, ...], dict[str, str]] = (
@@ -21,7 +21,12 @@ EXTENSIONS: tuple[tuple[str, ...], dict[str, str]] = (
     else (("kafka", "delta", "pubsublite", "bigquery"), delta.SETTINGS)
 )
 
-pytest_plugins = ["tests.workers", "tests.loud_skips", "tests.stuck_tasks", "pytester"]
+pytest_plugins = [
+    "tests.support.workers",
+    "tests.support.loud_skips",
+    "tests.support.stuck_tasks",
+    "pytester",
+]
 
 
 def pytest_configure() -> None:
@@ -50,8 +55,9 @@ def sasl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaslBroker]:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Run one session for all tests, with the jobs' own settings: each further one would cost seconds.
 
-    Its JVM trusts the Pub/Sub Lite emulators of this process; `tests.lite.led` leads it to one. Java keeps
-    the credentials it has read once, so the emulator that issues their tokens lives as long as the session.
+    Its JVM trusts the Pub/Sub Lite emulators of this process; `tests.support.lite.led` leads it to one. Java
+    keeps the credentials it has read once, so the emulator that issues their tokens lives as long as the
+    session.
     """
     with Emulator() as lite, pytest.MonkeyPatch.context() as patch:
         credentials = tmp_path_factory.mktemp("lite") / "credentials.json"

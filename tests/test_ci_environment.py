@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runtime.connectors import CHECKOUT
+from jobs.engine.jar_files import CHECKOUT
 
 TOOLS = ("awk", "bash", "cp", "dirname", "env", "grep", "mkdir", "rm", "tail")
 # Says by what name and with what it was called; makes an environment and a uv as Python and pip do.

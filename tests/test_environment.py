@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime import java, session
-from jobs.runtime.connectors import CHECKOUT, directory
-from jobs.runtime.session import ForeignSpark
+from jobs.engine import java, session
+from jobs.engine.jar_files import CHECKOUT, directory
+from jobs.engine.session import ForeignSpark
 
 ELSEWHERE = {
     "SPARK_HOME": "{folder}/spark",

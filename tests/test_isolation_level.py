@@ -16,10 +16,10 @@ def test_every_consumer_of_kafka_is_told_the_isolation_level() -> None:
         file: lines for file, of in made.items() if (lines := [line for line, told in of if not told])
     } == {}
     assert {file for file, of in made.items() if of} >= {
-        "sources/kafka.py",
-        "sources/clients/kafka_reach.py",
-        "sources/clients/kafka_records.py",
-        "jobs/doctor/broker.py",
+        "sources/kafka/__init__.py",
+        "sources/kafka/reach.py",
+        "sources/kafka/records.py",
+        "jobs/laptop/doctor/broker.py",
         "docker/pubsublite/pubsublite_emulator/kafka_reader.py",
     }
 

@@ -1,4 +1,4 @@
-"""The page "From laptop to Dataproc" (jobs/promotion/README.md), followed command by command.
+"""The page "From laptop to Dataproc" (jobs/laptop/promotion/README.md), followed command by command.
 
 gcloud makes the streams and starts both jobs, the notebook publishes, the insights are in the bucket, the
 jobs are stopped.
@@ -17,17 +17,18 @@ import pytest
 
 from dataproc_emulator import exports as dataproc_exports
 from pubsublite_emulator import exports as lite_exports
-from sources import pubsublite, source
+from sources import base as source
+from sources import pubsublite
 from sources.catalog import BROWSING, PURCHASE, STREAMS
-from sources.clients.pubsublite_cursors import heads
+from sources.pubsublite.cursors import heads
 from tests.containers import published
 from tests.containers.stack import table_rows
 from tests.dataproc.gcloud import Gcloud, eventually, states
-from tests.jobs.reference import Event, Message
-from tests.lite import copy_authority
-from tests.publishing import publish_all
-from tests.reader import Shell, blocks
 from tests.sources.test_contract import options_of
+from tests.support.lite import copy_authority
+from tests.support.publishing import publish_all
+from tests.support.reader import Shell, blocks
+from tests.support.reference import Event, Message
 
 pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout(900)]
 

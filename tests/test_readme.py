@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs import __main__ as front_door
+from jobs.engine import sink as sinks
+from jobs.engine.job import Job
+from jobs.engine.run import run
+from jobs.laptop import commands as front_door
 from jobs.product_activity_windows import JOB as ACTIVITY
-from jobs.runtime.job import Job
-from jobs.runtime.run import run
-from jobs.sinks import sink as sinks
-from sources import replay_files
-from sources import source as sources
+from sources import base as sources
+from sources.base import Record
 from sources.catalog import BROWSING, PURCHASE, Stream
-from sources.source import Record
-from tests import reader
-from tests.jobs.runs import said
+from sources.replay import files as replay_files
+from tests.support import reader
+from tests.support.runs import said
 
 ROOT = Path(__file__).parents[1]
 DAY = "2026-01-01T"

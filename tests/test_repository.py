@@ -268,4 +268,4 @@ def test_a_time_is_read_in_one_place() -> None:
     """Read times by `instants.parse`, which goes to the ends of the range; progress.py reads Spark's own."""
     reads = re.compile(r"\b(fromisoformat|strptime|(utc)?fromtimestamp|parsedate\w*)\b")
     readers = {str(file) for file in python_files("jobs", "sources") if reads.search(text_of(file))}
-    assert readers == {"sources/instants.py", "jobs/runtime/progress.py"}
+    assert readers == {"sources/instants.py", "jobs/engine/progress.py"}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runtime.connectors import CHECKOUT
+from jobs.engine.jar_files import CHECKOUT
 
 LOCK = CHECKOUT / "requirements-spark-4.1.lock"
 SUITE = (
-    "tests/jobs/runtime/test_events.py",
-    "tests/jobs/runtime/test_run.py",
+    "tests/jobs/engine/test_events.py",
+    "tests/jobs/engine/test_run.py",
     "tests/jobs/test_streaming_product_discounts.py",
     "tests/jobs/test_popular_products_recommendation.py",
     "tests/jobs/test_product_activity_windows.py",

@@ -9,9 +9,9 @@ from argparse import Namespace
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.runtime.flag import Flag
+from jobs.engine.flag import Flag
+from jobs.engine.sink import Results, SinkError, Write, required
 from jobs.sinks.bigquery_table import BigQueryTable, table_name
-from jobs.sinks.sink import Results, SinkError, Write, required
 
 TABLE = Flag(
     "--sink-table",

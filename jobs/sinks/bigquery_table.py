@@ -15,8 +15,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime import files
-from jobs.sinks.sink import SinkError
+from jobs.engine import files
+from jobs.engine.sink import SinkError
 
 NAME = re.compile(r"((?:[a-z0-9.-]+:)?[a-z][a-z0-9-]+\.)?\w+\.[\w-]+", re.ASCII)
 TYPES = {

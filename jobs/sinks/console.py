@@ -9,8 +9,8 @@ from io import TextIOWrapper
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.terminal import printable
-from jobs.sinks.sink import Results, Write
+from jobs.engine.sink import Results, Write
+from jobs.engine.terminal import printable
 
 FLAGS = ()
 SETTINGS: dict[str, str] = {}

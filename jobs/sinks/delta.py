@@ -17,9 +17,9 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.runtime import files
+from jobs.engine import files
+from jobs.engine.sink import PATH, Results, SinkError, Write, claim, newest_window, required
 from jobs.sinks import delta_rs
-from jobs.sinks.sink import PATH, Results, SinkError, Write, claim, newest_window, required
 from sources import instants
 
 _HISTORY = f"interval {delta_rs.RETENTION.seconds} seconds"

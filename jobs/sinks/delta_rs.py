@@ -14,7 +14,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime import files
+from jobs.engine import files
 
 LARGEST = 5_000
 """The most rows of an upsert that delta-rs is given: they pass through the driver's Python."""

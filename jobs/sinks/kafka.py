@@ -11,10 +11,10 @@ from argparse import Namespace
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.flag import Flag
-from jobs.sinks.sink import Results, SinkError, Write, required
-from sources import kafka_connection as broker
-from sources import kafka_login
+from jobs.engine.flag import Flag
+from jobs.engine.sink import Results, SinkError, Write, required
+from sources.kafka import connection as broker
+from sources.kafka import login as kafka_login
 
 TOPIC = Flag("--sink-topic", None, "topic of the results (kafka)", shapes_state=False)
 FLAGS = (TOPIC,)

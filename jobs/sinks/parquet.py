@@ -6,8 +6,8 @@ from argparse import Namespace
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.runtime import files
-from jobs.sinks.sink import PATH, Results, SinkError, Write, claim, required
+from jobs.engine import files
+from jobs.engine.sink import PATH, Results, SinkError, Write, claim, required
 
 FLAGS = (PATH,)
 SETTINGS: dict[str, str] = {}

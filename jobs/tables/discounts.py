@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.runtime.files import read_bytes, version
-from jobs.runtime.flag import Flag
-from jobs.runtime.job import TableError
+from jobs.engine.files import read_bytes, version
+from jobs.engine.flag import Flag
+from jobs.engine.job import TableError
 from jobs.tables import large_discounts
 from jobs.tables.discount_rows import literal, timed
 from jobs.tables.discounts_csv import flatten, parse

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 
-from jobs.runtime.job import TableError
+from jobs.engine.job import TableError
 from sources import instants
 
 IDS = ("user_id", "product_id")

@@ -16,8 +16,8 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.files import read_bytes
-from jobs.runtime.job import TableError
+from jobs.engine.files import read_bytes
+from jobs.engine.job import TableError
 from jobs.tables import discounts_csv
 from jobs.tables.discount_rows import FIRST, LAST, PLAIN, literal, timed
 from jobs.tables.discounts_csv import BLANKS, IDS, LONGEST_ID, PERCENT, VALIDITY, Discount

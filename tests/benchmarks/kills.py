@@ -27,12 +27,12 @@ from pathlib import Path
 from random import Random
 from threading import Lock
 
-from jobs.runtime.class_archive import VARIABLE
-from tests.jobs import event_sets
-from tests.jobs.kill_steps import Step
-from tests.jobs.killed_run import KilledRun, Target
-from tests.jobs.process import JobProcess
-from tests.kafka_broker import KafkaBroker
+from jobs.engine.session import CLASS_ARCHIVE
+from tests.support import event_sets
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.kill_steps import Step
+from tests.support.killed_run import KilledRun, Target
+from tests.support.process import JobProcess
 
 BATCHES = 8
 ROUND = 12
@@ -54,7 +54,7 @@ class Life:
     @property
     def environment(self) -> dict[str, str]:
         """Return the environment that makes a start quick."""
-        return {"SPARK_SUBMIT_OPTS": QUICK, VARIABLE: str(self.archive)}
+        return {"SPARK_SUBMIT_OPTS": QUICK, CLASS_ARCHIVE: str(self.archive)}
 
 
 @dataclass

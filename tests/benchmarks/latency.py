@@ -21,11 +21,11 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from jobs.runtime.connectors import CHECKOUT
+from jobs.engine.jar_files import CHECKOUT
 from sources.catalog import PRODUCT
-from sources.kafka_connection import COMMITTED
-from tests.jobs.process import JobProcess
-from tests.kafka_broker import KafkaBroker
+from sources.kafka.connection import COMMITTED
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.process import JobProcess
 
 JOB = "streaming_product_discounts"
 PRODUCTS = 50

@@ -11,9 +11,9 @@ from random import Random
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sources.catalog import PRODUCT
-from sources.kafka_connection import COMMITTED
-from tests.jobs.runtime.test_events import BAD, FINE
-from tests.kafka_broker import KafkaBroker
+from sources.kafka.connection import COMMITTED
+from tests.jobs.engine.test_events import BAD, FINE
+from tests.support.kafka_broker import KafkaBroker
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 USERS, PRODUCTS = 2000, 200

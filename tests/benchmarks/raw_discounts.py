@@ -16,8 +16,8 @@ import tempfile
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.runtime.java import java_home
-from jobs.runtime.session import LOOPBACK, local_settings, session
+from jobs.engine.java import java_home
+from jobs.engine.session import LOOPBACK, local_settings, session
 
 NAMES = ("event_id", "user_id", "product_id")
 LAX_SCHEMA = (

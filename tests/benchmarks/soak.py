@@ -27,8 +27,8 @@ from pathlib import Path
 from tests.benchmarks import soak_compose, week
 from tests.benchmarks.measured import ROOT, group_memory
 from tests.dashboard.served import chromium, opened, serving
-from tests.jobs.process import JobProcess
-from tests.kafka_broker import KafkaBroker
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.process import JobProcess
 
 JOB = "streaming_product_discounts"
 CHECKPOINT = Path("checkpoints", JOB, "kafka")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.benchmarks import orders
 from tests.benchmarks.measured import ROOT, Measured, line, measure, ratios
-from tests.kafka_broker import KafkaBroker
+from tests.support.kafka_broker import KafkaBroker
 
 BATCH = 1_000_000
 """The maximum number of events in a batch, ours and theirs: the jobs' default."""

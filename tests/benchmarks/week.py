@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from jobs.runtime.progress_file import ProgressFile
+from jobs.engine.progress_file import ProgressFile
 from jobs.sinks import delta_rs
 
 SECONDS = 5

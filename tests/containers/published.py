@@ -12,9 +12,9 @@ from confluent_kafka import Consumer, TopicPartition
 
 from sources import kafka
 from sources.flags import Parser
-from sources.kafka_connection import COMMITTED
+from sources.kafka.connection import COMMITTED
 from tests.containers.stack import CHECKOUT
-from tests.jobs.reference import (
+from tests.support.reference import (
     EPOCH,
     Event,
     Message,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sources import kafka
+from sources.base import Message
 from sources.catalog import STREAMS
-from sources.source import Message
 from tests.containers import published
 from tests.containers.stack import STATE, Stack, wait_for
 

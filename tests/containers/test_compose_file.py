@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
-from jobs.doctor.machine import PORTS
+from jobs.laptop.doctor.machine import PORTS
 from tests.dashboard.served import served
-from tests.foreign_page import PLACES, foreign_page
-from tests.reader import table
+from tests.support.foreign_page import PLACES, foreign_page
+from tests.support.reader import table
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

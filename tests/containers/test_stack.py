@@ -17,7 +17,7 @@ from tests.containers import published
 from tests.containers.stack import Stack, table_rows, wait_for
 from tests.dashboard.served import chromium, opened
 from tests.dashboard.test_page import figures
-from tests.reader import Shell, blocks
+from tests.support.reader import Shell, blocks
 
 pytestmark = [
     pytest.mark.slow,

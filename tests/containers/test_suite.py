@@ -14,7 +14,7 @@ from tests.containers.stack import CHECKOUT
 @pytest.mark.timeout(900)
 def test_the_suite_runs_in_a_container(project: str) -> None:
     compose = ["docker", "compose", "--project-name", project, "--profile", "test"]
-    some = ["tests/test_repository.py", "tests/jobs/runtime/test_progress.py"]
+    some = ["tests/test_repository.py", "tests/jobs/engine/test_progress.py"]
     try:
         ran = subprocess.run(
             [*compose, "run", "--build", "--rm", "tests", *some],

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from jobs import popular_products_recommendation as popular
 from jobs import streaming_product_discounts as discounts
-from jobs.runtime.run import run
+from jobs.engine.run import run
 
 EVENTS = Path(__file__).parents[2] / "data" / "replay"
 

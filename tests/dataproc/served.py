@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dataproc_emulator.files import Files
-from jobs.runtime.connectors import CHECKOUT
+from jobs.engine.jar_files import CHECKOUT
 
 COMMAND = [sys.executable, "-m", "dataproc_emulator"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT / "docker" / "dataproc")}

@@ -9,7 +9,7 @@ import pytest
 from tests.dataproc.calls import call
 from tests.dataproc.served import Served
 from tests.dataproc.test_access import EVIL, JOBS
-from tests.foreign_page import PLACES, foreign_page
+from tests.support.foreign_page import PLACES, foreign_page
 
 pytestmark = pytest.mark.needs("chromium")
 

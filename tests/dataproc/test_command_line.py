@@ -13,7 +13,7 @@ import pytest
 from tests.dataproc.calls import call
 from tests.dataproc.gcloud import Gcloud, eventually
 from tests.dataproc.served import COMMAND, ENVIRONMENT, Served
-from tests.listeners import listening
+from tests.support.listeners import listening
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -11,7 +11,7 @@ import pytest
 from dataproc_emulator import DataprocEmulator, http_server
 from dataproc_emulator.buckets import Buckets
 from tests.dataproc.calls import bearer, call, connect, said
-from tests.full_disk import room_for
+from tests.support.full_disk import room_for
 
 MEBIBYTE = 1 << 20
 UPLOAD = "/upload/storage/v1/b/limits/o?name=deep/er/object"

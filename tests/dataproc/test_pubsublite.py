@@ -10,15 +10,15 @@ import pytest
 
 from dataproc_emulator import DataprocEmulator
 from dataproc_emulator.exports import environment as dataproc_environment
-from jobs.promotion import package
+from jobs.laptop.promotion import package
 from pubsublite_emulator import Emulator
 from pubsublite_emulator.exports import environment as lite_environment
 from sources import pubsublite
+from sources.base import Message
 from sources.catalog import BROWSING
-from sources.source import Message
 from tests.dataproc.gcloud import Gcloud, states
-from tests.lite import led
 from tests.sources.test_contract import options_of
+from tests.support.lite import led
 
 pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout(900)]
 

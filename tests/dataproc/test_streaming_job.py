@@ -13,14 +13,14 @@ import pytest
 from deltalake import DeltaTable
 
 from dataproc_emulator import DataprocEmulator
-from jobs.promotion import package
+from jobs.laptop.promotion import package
 from sources import kafka
+from sources.base import Message
 from sources.catalog import PRODUCT
-from sources.source import Message
 from tests.dataproc.gcloud import REGION, Gcloud, eventually, states
-from tests.kafka_broker import KafkaBroker
-from tests.publishing import publish_all
 from tests.sources.test_contract import options_of
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.publishing import publish_all
 
 pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.engine.job import Job
 from jobs.popular_products_recommendation import JOB as POPULAR
 from jobs.product_activity_windows import JOB as ACTIVITY
-from jobs.runtime.job import Job
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from sources import kafka
 from sources.catalog import STREAMS
 from sources.flags import Parser
-from tests.jobs import event_sets, reference, streaming_reference
-from tests.jobs.event_sets import BROWSING, DELAY, NOW, ORDERS, PRODUCT, PURCHASE, SKEW, WITHIN, EventSet
-from tests.jobs.reference import Message, Row
-from tests.jobs.runs import Runner, assert_equal, expected_stream, record
-from tests.jobs.streaming_reference import Streamed, held_back
-from tests.kafka_broker import KafkaBroker
-from tests.publishing import publish_all
+from tests.support import event_sets, reference, streaming_reference
+from tests.support.event_sets import BROWSING, DELAY, NOW, ORDERS, PRODUCT, PURCHASE, SKEW, WITHIN, EventSet
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.publishing import publish_all
+from tests.support.reference import Message, Row
+from tests.support.runs import Runner, assert_equal, expected_stream, record
+from tests.support.streaming_reference import Streamed, held_back
 
 SEED, BATCHES, SIZE = 2, 3, 12
 MINUTE = timedelta(minutes=1)

@@ -13,17 +13,17 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
 
-from jobs.doctor import broker as doctor
+from jobs.engine.run import run
+from jobs.laptop.doctor import broker as doctor
 from jobs.product_activity_windows import JOB as ACTIVITY
-from jobs.runtime.run import run
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from sources import kafka
+from sources.base import Message
 from sources.catalog import BROWSING, PRODUCT, Stream
-from sources.source import Message
-from tests.jobs.process import JobProcess
-from tests.kafka_broker import KafkaBroker
-from tests.publishing import publish_all
 from tests.sources.test_contract import options_of
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.process import JobProcess
+from tests.support.publishing import publish_all
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runtime import connectors
+from jobs.engine import jar_files
 from sources import kafka
+from sources.base import Message
 from sources.catalog import BROWSING, Stream
-from sources.source import Message
-from tests.jobs.process import JobProcess
-from tests.kafka_sasl import PASSWORD, SaslBroker
-from tests.publishing import publish_all
 from tests.sources.test_contract import options_of
+from tests.support.kafka_sasl import PASSWORD, SaslBroker
+from tests.support.process import JobProcess
+from tests.support.publishing import publish_all
 
 JOB = "product_activity_windows"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -87,7 +87,7 @@ def test_a_job_reads_and_writes_by_the_login_and_shows_no_password(
 
 def test_a_job_without_googles_jars_names_the_command(sasl: SaslBroker, tmp_path: Path) -> None:
     for jar_set in ("kafka", "local"):
-        shutil.copytree(connectors.directory() / jar_set, tmp_path / "jars" / jar_set)
+        shutil.copytree(jar_files.directory() / jar_set, tmp_path / "jars" / jar_set)
     flags = (*sasl.managed, "--source=kafka", f"--checkpoint-root={tmp_path}")
     with JobProcess(JOB, *flags, environment={"TWINSTREAM_JARS": str(tmp_path / "jars")}) as job:
         assert job.wait() == 1

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs import event_sets
-from tests.jobs.kill_steps import Step
-from tests.jobs.killed_run import KilledRun, Target
-from tests.kafka_broker import KafkaBroker
+from tests.support import event_sets
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.kill_steps import Step
+from tests.support.killed_run import KilledRun, Target
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

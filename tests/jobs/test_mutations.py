@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from tests.jobs import frames, mutations, reference
-from tests.jobs.event_sets import BROWSING, NOW, ORDERS, PRODUCT
-from tests.jobs.reference import Event, Message, Row, Wrong
-from tests.jobs.runtime.test_events import PUBLISHED, SKEW, WATERMARK
+from tests.jobs.engine.test_events import PUBLISHED, SKEW, WATERMARK
+from tests.support import frames, mutations, reference
+from tests.support.event_sets import BROWSING, NOW, ORDERS, PRODUCT
+from tests.support.reference import Event, Message, Row, Wrong
 
 BATCH = 5_000
 EVENTS = int(os.environ.get("MUTATED_EVENTS", "100000"))

@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.popular_products_recommendation import transform
-from tests.jobs import frames
-from tests.jobs.reference import Row
+from tests.support import frames
+from tests.support.reference import Row
 
 VIEW = "event_time timestamp, user_id string, product_id string"
 PURCHASE = f"{VIEW}, quantity int, unit_price decimal(18,2)"

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.product_activity_windows import transform
-from tests.jobs import frames
-from tests.jobs.reference import Row
+from tests.support import frames
+from tests.support.reference import Row
 
 EVENT = "event_time timestamp, user_id string, product_id string"
 TEN = datetime(2024, 3, 1, 10, 0, tzinfo=UTC)

@@ -12,25 +12,25 @@ import pytest
 from google.cloud.pubsublite_v1 import CursorServiceClient
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.engine.job import Job
 from jobs.popular_products_recommendation import JOB as POPULAR
 from jobs.product_activity_windows import JOB as ACTIVITY
-from jobs.runtime.job import Job
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from pubsublite_emulator import Emulator
 from sources import kafka, pubsublite
+from sources.base import Source
 from sources.catalog import STREAMS
-from sources.clients.pubsublite_resources import admin_client, endpoint
-from sources.pubsublite_paths import subscription_path, topic_path
-from sources.source import Source
-from tests.jobs import event_sets, reference, streaming_reference
-from tests.jobs.event_sets import BROWSING, DELAY, NOW, ORDERS, PRODUCT, PURCHASE, SKEW, WITHIN, EventSet
-from tests.jobs.reference import Message, Row
-from tests.jobs.runs import Runner, record
-from tests.jobs.streaming_reference import Streamed, held_back
-from tests.kafka_broker import KafkaBroker
-from tests.lite import led
-from tests.publishing import publish_all
+from sources.pubsublite.paths import subscription_path, topic_path
+from sources.pubsublite.resources import admin_client, endpoint
 from tests.sources.test_contract import options_of
+from tests.support import event_sets, reference, streaming_reference
+from tests.support.event_sets import BROWSING, DELAY, NOW, ORDERS, PRODUCT, PURCHASE, SKEW, WITHIN, EventSet
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.lite import led
+from tests.support.publishing import publish_all
+from tests.support.reference import Message, Row
+from tests.support.runs import Runner, record
+from tests.support.streaming_reference import Streamed, held_back
 
 MINUTE = timedelta(minutes=1)
 EVENTS = event_sets.generate(7, batches=3, size=20)

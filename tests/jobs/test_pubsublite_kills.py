@@ -16,19 +16,19 @@ from random import Random
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.connectors import CHECKOUT
+from jobs.engine.jar_files import CHECKOUT
 from pubsublite_emulator.exports import environment
 from sources import kafka, pubsublite
+from sources.base import Message
 from sources.catalog import BROWSING
-from sources.source import Message
-from tests.jobs import frames
-from tests.jobs.process import JobProcess
-from tests.jobs.runs import said
-from tests.kafka_broker import KafkaBroker
-from tests.lite import copy_authority
-from tests.publishing import publish_all
 from tests.pubsublite.test_restart import Served
 from tests.sources.test_contract import options_of
+from tests.support import frames
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.lite import copy_authority
+from tests.support.process import JobProcess
+from tests.support.publishing import publish_all
+from tests.support.runs import said
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -11,10 +11,10 @@ from pyspark.sql import SparkSession
 from jobs.popular_products_recommendation import JOB as POPULAR
 from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
-from tests.jobs import event_sets, reference
-from tests.jobs.event_sets import BROWSING, PRODUCT, PURCHASE, WITHIN
-from tests.jobs.runs import Runner, assert_equal, expected_stream
-from tests.jobs.streaming_reference import held_back
+from tests.support import event_sets, reference
+from tests.support.event_sets import BROWSING, PRODUCT, PURCHASE, WITHIN
+from tests.support.runs import Runner, assert_equal, expected_stream
+from tests.support.streaming_reference import held_back
 
 MINUTE = timedelta(minutes=1)
 # A run costs seconds of planning, so every run of the suite takes two seeds, and CI adds the others.

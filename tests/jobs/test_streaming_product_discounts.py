@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from jobs.streaming_product_discounts import transform
 from jobs.tables.discounts import DISCOUNTS
-from tests.jobs import frames
-from tests.jobs.reference import Row
+from tests.support import frames
+from tests.support.reference import Row
 
 ORDER = "event_time timestamp, user_id string, product_id string, quantity int, unit_price decimal(18,2)"
 TEN = datetime(2024, 3, 1, 10, 0, tzinfo=UTC)

@@ -12,9 +12,9 @@ from pyspark.sql import SparkSession
 
 from jobs.popular_products_recommendation import JOB as POPULAR
 from jobs.product_activity_windows import JOB as ACTIVITY
-from tests.jobs.event_sets import BROWSING, PURCHASE, EventSet
-from tests.jobs.reference import Message
-from tests.jobs.runs import Runner
+from tests.support.event_sets import BROWSING, PURCHASE, EventSet
+from tests.support.reference import Message
+from tests.support.runs import Runner
 
 DAY = datetime(2024, 3, 1, tzinfo=UTC)
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from jobs.runtime.connectors import CHECKOUT
+from jobs.engine.jar_files import CHECKOUT
 from pubsublite_emulator import Emulator
-from tests.kafka_broker import KafkaBroker
+from tests.support.kafka_broker import KafkaBroker
 
 
 @pytest.fixture(scope="module", params=["kafka", "pubsublite"])

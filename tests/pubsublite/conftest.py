@@ -18,8 +18,8 @@ from google.cloud.pubsublite_v1 import Subscription, Topic
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from pubsublite_emulator import Emulator
-from tests.kafka_broker import KafkaBroker
 from tests.pubsublite.raw import Channel
+from tests.support.kafka_broker import KafkaBroker
 
 REGION = CloudRegion("us-central1")
 ZONE = CloudZone(REGION, "a")

@@ -3,8 +3,8 @@
 import pytest
 
 from pubsublite_emulator import Emulator
-from tests.foreign_page import PLACES, foreign_page
 from tests.pubsublite.test_access import TOPICS, call
+from tests.support.foreign_page import PLACES, foreign_page
 
 pytestmark = pytest.mark.needs("chromium")
 

@@ -19,7 +19,7 @@ import pytest
 
 from pubsublite_emulator import Emulator
 from pubsublite_emulator.__main__ import main
-from tests.listeners import listening
+from tests.support.listeners import listening
 
 SOURCE = Path(__file__).parents[2] / "docker" / "pubsublite"
 

@@ -7,8 +7,8 @@ import pytest
 from confluent_kafka import Producer
 
 from pubsublite_emulator import Emulator
-from tests.kafka_broker import KafkaBroker
 from tests.pubsublite.test_python_clients import publish, subscribed
+from tests.support.kafka_broker import KafkaBroker
 
 
 @pytest.mark.parametrize("storage", ["kafka"], indirect=True)

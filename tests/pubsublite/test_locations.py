@@ -11,10 +11,10 @@ from google.cloud.pubsublite_v1 import Topic
 
 from pubsublite_emulator import Emulator
 from pubsublite_emulator.schema import message
-from tests.kafka_broker import KafkaBroker
 from tests.pubsublite.conftest import PROJECT, REGION
 from tests.pubsublite.raw import Channel
 from tests.pubsublite.test_python_clients import publish, subscribed
+from tests.support.kafka_broker import KafkaBroker
 
 
 def moved(make: Any, topic: TopicPath, location: Any) -> TopicPath:

@@ -20,9 +20,9 @@ from pubsublite_emulator import Emulator
 from pubsublite_emulator.exports import environment
 from pubsublite_emulator.files import Files
 from pubsublite_emulator.schema import message
-from sources.kafka_connection import COMMITTED
-from tests.kafka_broker import KafkaBroker
+from sources.kafka.connection import COMMITTED
 from tests.pubsublite.raw import Channel
+from tests.support.kafka_broker import KafkaBroker
 
 SOURCE = Path(__file__).parents[2] / "docker" / "pubsublite"
 MESSAGES = 50_000

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.cloud.pubsublite.types import SubscriptionPath, TopicPath
 
-from jobs.runtime import connectors
+from jobs.engine import jar_files
 from pubsublite_emulator import Emulator
 from tests.pubsublite.test_python_clients import committed, publish
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parametrize(
 
 
 def read(subscription: SubscriptionPath, checkpoint: Path) -> list[Any]:
-    jars = connectors.jars("pubsublite")[0].parent
+    jars = jar_files.jars("pubsublite")[0].parent
     script = str(Path(__file__).with_name("spark_reader.py"))
     done = subprocess.run(
         [sys.executable, script, str(subscription), str(checkpoint), str(jars)],

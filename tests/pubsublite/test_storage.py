@@ -13,7 +13,7 @@ from pubsublite_emulator.errors import Code, LiteError
 from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention, Storage, open_storage
 from pubsublite_emulator.wire import Batch
-from tests.kafka_broker import KafkaBroker
+from tests.support.kafka_broker import KafkaBroker
 
 PubSubMessage = message("PubSubMessage")
 MessageResponse = message("MessageResponse")

@@ -15,8 +15,8 @@ from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention, Storage, open_storage
 from pubsublite_emulator.storage_kafka import KafkaStorage
 from pubsublite_emulator.wire import Batch
-from sources.kafka_connection import COMMITTED
-from tests.kafka_broker import KafkaBroker
+from sources.kafka.connection import COMMITTED
+from tests.support.kafka_broker import KafkaBroker
 
 PubSubMessage = message("PubSubMessage")
 MessageResponse = message("MessageResponse")

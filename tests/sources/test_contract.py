@@ -12,11 +12,11 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from pubsublite_emulator import Emulator
+from sources.base import Message, Source, SourceError, load
 from sources.catalog import Stream
 from sources.envelope import ENVELOPE
-from sources.source import Message, Source, SourceError, load
-from tests.kafka_broker import KafkaBroker
-from tests.lite import led
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.lite import led
 
 STREAM = Stream("contract")
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from jobs.engine import command_line
 from jobs.product_activity_windows import JOB as ACTIVITY
-from jobs.runtime import command_line
-from sources import instants, kafka, publishing, replay_files
+from sources import instants, kafka
+from sources.base import SourceError
 from sources.flags import Parser
-from sources.source import SourceError
+from sources.laptop import publish
+from sources.replay import files as replay_files
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SAME = {
@@ -97,7 +99,7 @@ def kafka_flags(*arguments: str) -> object:
 FLAGS: dict[str, Callable[[str], object]] = {
     "--kafka-starting": kafka_flags,
     "--windows-after": lambda given: command_line.parse(ACTIVITY, [given]),
-    "--start": lambda given: publishing._parser().parse_args([given]),
+    "--start": lambda given: publish._parser().parse_args([given]),
 }
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sources.source import SourceError, load, names
+from sources.base import SourceError, load, names
 
 
 def test_a_source_is_a_module_that_reads() -> None:

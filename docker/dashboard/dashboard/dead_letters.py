@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from jobs.runtime.dead_letter_batches import Batch, Batches
+from jobs.engine.dead_letter_batches import Batch, Batches
 
 BATCHES = 200
 """The number of newest batches with dead letters that are read."""

@@ -14,17 +14,17 @@ import pytest
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.engine import command_line
+from jobs.engine.run import run
+from jobs.engine.sink import Results, SinkError, newest_window
 from jobs.product_activity_windows import JOB as ACTIVITY
-from jobs.runtime import command_line
-from jobs.runtime.run import run
 from jobs.sinks import bigquery
 from jobs.sinks.bigquery_table import BigQueryTable
-from jobs.sinks.sink import Results, SinkError, newest_window
 from pubsublite_emulator import Emulator
 from sources.catalog import BROWSING
 from tests.bigquery.service import BigQuery
-from tests.jobs import frames
-from tests.jobs.runtime.test_run import event, replay
+from tests.jobs.engine.test_run import event, replay
+from tests.support import frames
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.engine.sink import Results
 from jobs.sinks import console
-from jobs.sinks.sink import Results
 
 RESULTS = Results("job", "application", ("id",), ("id",), False, True)
 HOSTILE = "mug\x1b[2J\x1b]0;title\x07\ntime=now job=forged\r\x7f\x9b31m\u202e\u2028end"

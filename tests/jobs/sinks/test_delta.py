@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.engine.sink import Results, SinkError
 from jobs.sinks import delta, delta_rs
-from jobs.sinks.sink import Results, SinkError
-from tests.jobs import frames
+from tests.support import frames
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RUNNING = Results("job", "application", ("window_start", "product_id"), ("window_start",), True, True)

@@ -12,17 +12,17 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.engine.run import run
+from jobs.engine.sink import Results, SinkError
 from jobs.product_activity_windows import JOB as ACTIVITY
-from jobs.runtime.run import run
 from jobs.sinks import kafka
-from jobs.sinks.sink import Results, SinkError
 from sources import kafka as source
+from sources.base import SourceError
 from sources.catalog import BROWSING
-from sources.kafka_connection import COMMITTED
-from sources.source import SourceError
-from tests.jobs.runtime.test_run import event, replay
-from tests.kafka_broker import KafkaBroker
+from sources.kafka.connection import COMMITTED
+from tests.jobs.engine.test_run import event, replay
 from tests.sources.test_contract import options_of
+from tests.support.kafka_broker import KafkaBroker
 
 RESULTS = Results("job", "application", ("window_start", "product_id"), (), False, True)
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)

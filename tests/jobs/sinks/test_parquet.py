@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.engine.sink import Results, SinkError
 from jobs.sinks import parquet
-from jobs.sinks.sink import Results, SinkError
 
 RESULTS = Results("job", "application", ("id",), ("id",), False, True)
 

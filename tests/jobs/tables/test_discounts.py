@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.job import TableError
+from jobs.engine.job import TableError
 from jobs.streaming_product_discounts import with_discount
 from jobs.tables.discounts import DISCOUNTS
-from tests.jobs import frames
-from tests.jobs.reference import Event, Offer, Row
-from tests.jobs.runs import csv
+from tests.support import frames
+from tests.support.reference import Event, Offer, Row
+from tests.support.runs import csv
 
 HEADER = "user_id,product_id,discount_percent"
 LONG = f"{HEADER},valid_from,valid_until"

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.runtime.job import TableError
+from jobs.engine.job import TableError
 from jobs.streaming_product_discounts import with_discount
 from jobs.tables import large_discounts
 from jobs.tables.discount_rows import PLAIN
 from jobs.tables.discounts import DISCOUNTS, DiscountTable
 from jobs.tables.discounts_csv import discount
-from tests.jobs import frames
-from tests.jobs.runs import csv
 from tests.jobs.tables.test_discounts import some_offers
+from tests.support import frames
+from tests.support.runs import csv
 
 LARGE = DiscountTable(DISCOUNTS.flag, literal_bytes=0)
 COLUMNS = ["user_id", "product_id", "discount_percent", "valid_from", "valid_until"]

@@ -1,0 +1,73 @@
+"""The data's path: from a source to envelopes, from these to events and dead letters, and on to rows."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.readwriter import DataFrameReader
+from pyspark.sql.streaming.readwriter import DataStreamReader
+
+from jobs.engine import events
+from jobs.engine.job import Inputs, Job
+from sources.base import Source
+from sources.catalog import Stream
+
+
+def envelopes(
+    source: Source,
+    reader: DataFrameReader | DataStreamReader,
+    streams: Sequence[Stream],
+    options: Namespace,
+) -> dict[str, DataFrame]:
+    """Return each stream's messages at the source as envelopes (`sources/envelope.py`), by stream name."""
+    return {one.name: source.envelope(source.read(reader, one, options)) for one in streams}
+
+
+class Pipeline:
+    """A job's streams, validated: events for its rows and, next to them, dead letters.
+
+    `good`: each stream's events, each once, by stream name (`events.good`). `dead`: the dead letters of all
+    streams (`events.dead_letters`).
+    """
+
+    def __init__(self, job: Job, options: Namespace, envelopes: Mapping[str, DataFrame]) -> None:
+        self._job, self._options, self._streams = job, options, job.streams(options)
+        checked = {
+            one.name: events.check(
+                envelopes[one.name],
+                one,
+                watermark=options.watermark,
+                max_future_skew=options.max_future_skew,
+            )
+            for one in self._streams
+        }
+        self.good = {name: events.good(frame) for name, frame in checked.items()}
+        self.dead = reduce(DataFrame.union, map(events.dead_letters, checked.values()))
+
+    def rows(self, tables: Mapping[str, DataFrame]) -> DataFrame:
+        """Return the job's rows, joined with the static tables as they are now, given by flag name."""
+        rows = self._job.rows(Inputs(self._options, self.good, tables))
+        after = self._options.windows_after
+        return rows.filter(F.col("window_end") > F.lit(after)) if after else rows
+
+
+def together(parts: Mapping[str, DataFrame]) -> DataFrame:
+    """Return all parts in one frame, which one query can write: a struct column per part, one set per row."""
+    frames = [
+        frame.select(*(_struct(other, name, filled=name == its) for name, other in parts.items()))
+        for its, frame in parts.items()
+    ]
+    return reduce(DataFrame.union, frames)
+
+
+def part(batch: DataFrame, name: str) -> DataFrame:
+    """Return one part of a frame that `together` made."""
+    return batch.filter(F.col(name).isNotNull()).select(f"{name}.*")
+
+
+def _struct(frame: DataFrame, name: str, *, filled: bool) -> Column:
+    return (F.struct(*frame.columns) if filled else F.lit(None).cast(frame.schema)).alias(name)

@@ -1,0 +1,127 @@
+"""One streaming query: it writes batches to the sink and the dead-letter folder and stops between batches."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
+
+from jobs.engine import dead_letters
+from jobs.engine.checkpoint import Checkpoint
+from jobs.engine.command_line import AVAILABLE_NOW, CONTINUOUS
+from jobs.engine.job import Job
+from jobs.engine.pipeline import part
+from jobs.engine.progress import Batch, Counts, Progress, rfc_3339
+from jobs.engine.progress_file import ProgressFile
+from jobs.engine.sink import Write
+
+POLL = 0.2
+"""Seconds between two checks whether to stop."""
+
+
+class StopRequested(Exception):
+    """The end of a query at the start of a batch: none of it is written yet, and a restart processes it."""
+
+
+class Query:
+    """A runner of a job's output on one checkpoint, repeatedly if need be."""
+
+    def __init__(
+        self, job: Job, options: Namespace, checkpoint: Checkpoint, write: Write, dead_letter_folder: str
+    ) -> None:
+        self._job, self._options, self._checkpoint = job, options, checkpoint
+        self._write, self._dead_letter_folder = write, dead_letter_folder
+        self._counts = Counts()
+        self._stopping = self._reloading = False
+        file = ProgressFile(options.progress_dir, job.name) if options.progress_dir else None
+        self.progress = Progress(job.name, self._counts, self._waiting, file)
+
+    def stop(self) -> None:
+        """Request that the query end after the running batch."""
+        self._stopping = True
+
+    def run(self, output: DataFrame, changed: Callable[[], bool]) -> bool:
+        """Run `output` until it ends or is asked to; return whether it ended because `changed` returned True.
+
+        Raise StreamingQueryException if a batch fails.
+        """
+        self._reloading = False
+        self.progress.finished.clear()
+        query = self._start(output)
+        while query.isActive and not self._ending:
+            time.sleep(POLL)
+            self._reloading = changed()
+        self._drain(query)
+        self.progress.finished.wait(10)
+        return self._reloading and not self._stopping
+
+    @property
+    def _ending(self) -> bool:
+        return self._stopping or self._reloading
+
+    def _start(self, output: DataFrame) -> StreamingQuery:
+        trigger = self._options.trigger
+        writer = (
+            output.writeStream.foreachBatch(self._process)
+            .outputMode(self._options.output_mode)
+            .option("checkpointLocation", self._checkpoint.path)
+            .queryName(self._job.name)
+        )
+        if trigger == AVAILABLE_NOW:
+            return writer.trigger(availableNow=True).start()
+        return writer.trigger(processingTime="0 seconds" if trigger == CONTINUOUS else trigger).start()
+
+    def _drain(self, query: StreamingQuery) -> None:
+        """Let the running batch finish; stop a query that waits for input at once.
+
+        A query that is still starting is not stopped, because an interrupted source fails; it ends at its
+        first batch.
+        """
+        while query.isActive:
+            status = query.status
+            if not (status["isTriggerActive"] or status["message"].startswith("Initializing")):
+                query.stop()
+            time.sleep(POLL / 4)
+        if (error := query.exception()) and not (self._ending and StopRequested.__name__ in str(error)):
+            raise error
+
+    def _process(self, batch: DataFrame, number: int) -> None:
+        if self._ending:
+            raise StopRequested
+        batch.persist()
+        try:
+            rows, dead = _count(batch)
+            if rows:
+                self._write(part(batch, "row"), number)
+            if dead:
+                skew = self._options.max_future_skew
+                letters = dead_letters.letters(part(batch, "dead_letter"), skew, dead)
+                dead_letters.write(batch.sparkSession, letters, self._dead_letter_folder, number)
+            self._counts.out[number], self._counts.dead[number] = rows, dead
+        finally:
+            batch.unpersist()
+
+    def _waiting(self, batch: Batch) -> str:
+        if self._options.output_mode == "update":
+            return "no event has changed a window"
+        if batch.watermark is None:
+            silent = f"; nothing yet from {', '.join(batch.silent)}" if batch.silent else ""
+            return f"there is no watermark before the second batch with events{silent}"
+        emission = self._job.emission(self._options)
+        end, due = emission.open_window(batch.watermark, self._options.watermark)
+        return (
+            f"windows that end at {rfc_3339(end)} or later are not final: "
+            f"that one comes out after an event of {rfc_3339(due)} or later"
+        )
+
+
+def _count(batch: DataFrame) -> tuple[int, int]:
+    """Count the rows and dead letters of a batch in one pass, which computes and thereby caches the batch."""
+    observation = Observation()
+    counted = batch.observe(observation, F.count("row").alias("rows"), F.count("dead_letter").alias("dead"))
+    counted.write.format("noop").mode("overwrite").save()
+    return observation.get["rows"], observation.get["dead"]

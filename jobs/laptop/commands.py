@@ -1,0 +1,175 @@
+"""The jobs' front door: `python -m jobs COMMAND`; USAGE lists the commands."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import NoReturn, cast
+
+import jobs
+from jobs.engine.checkpoint import path_of
+from jobs.engine.flag import Flag
+from jobs.engine.job import Job
+from jobs.laptop import jars
+from sources import base as sources
+from sources.flags import Parser, add_flag
+
+USAGE = """usage: python -m jobs COMMAND ...
+
+  list                 the jobs, a line each
+  run JOB [FLAG ...]   run a job; `run JOB --help` lists its flags
+  demo                 run both main jobs over the bundled events
+  reset JOB [FLAG ...] delete a job's checkpoint, so that its next run begins anew
+  jars [SET ...]       fetch the connector jars that Spark lacks
+  package [FLAG ...]   what is shipped to a cluster, in a folder
+  plan JOB [FLAG ...]  the way to Dataproc: reasons not to go, or every command
+  submit JOB [FLAG ...] go that way, by gcloud
+  cutover JOB [FLAG ...] from Pub/Sub Lite to Kafka: where the job stands and goes on
+  dead-letters ...     what could not be counted: list, show, export, send again, mended
+  doctor               what keeps the product from running here, and the remedies"""
+
+DEMO = ("streaming_product_discounts", "popular_products_recommendation")
+
+
+def modules() -> list[str]:
+    """Return the names of all jobs, that is, of this package's modules that have a JOB."""
+    names = [module.name for module in pkgutil.iter_modules(jobs.__path__) if not module.ispkg]
+    return sorted(name for name in names if hasattr(importlib.import_module(f"jobs.{name}"), "JOB"))
+
+
+def load(name: str) -> Job:
+    """Return the job called `name`; exit with code 2, naming the known jobs, if there is none."""
+    if name not in modules():
+        _fail(f"no job named {name!r}; known: {', '.join(modules())}")
+    return cast(Job, importlib.import_module(f"jobs.{name}").JOB)
+
+
+def list_jobs(arguments: list[str]) -> int:
+    """Print each job's name and the first line of its documentation."""
+    Parser(prog="python -m jobs list").parse_args(arguments)
+    for name in modules():
+        documentation = importlib.import_module(f"jobs.{name}").__doc__ or ""
+        print(f"{name:34}{documentation.splitlines()[0]}")
+    return 0
+
+
+def run_job(arguments: list[str]) -> int:
+    """Run the job that the first argument names."""
+    from jobs.engine.run import run
+
+    return run(_named("run", arguments), arguments[1:])
+
+
+def demo(arguments: list[str]) -> int:
+    """Run both main jobs over the bundled events, with checkpoints that are discarded afterwards."""
+    Parser(prog="python -m jobs demo").parse_args(arguments)
+    # Use only Java's quick compiler: the demo ends before the optimizing one pays off.
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
+    with tempfile.TemporaryDirectory(prefix="twinstream-demo-") as root:
+        flags = ["--source", "replay", "--sink", "console", "--checkpoint-root", root]
+        return max(run_job([name, *flags]) for name in DEMO)
+
+
+def reset(arguments: list[str]) -> int:
+    """Delete the checkpoint of a job that reads a source, including the dead letters in it."""
+    from jobs.engine.checkpoint import CheckpointError, delete, held
+    from jobs.engine.java import NoJava
+    from jobs.engine.session import ForeignSpark, session
+
+    parser = Parser(prog="python -m jobs reset")
+    parser.add_argument("job", choices=modules())
+    add_flag(parser, "--source", help="the source it read", default="replay", choices=tuple(sources.names()))
+    Flag("--checkpoint-root", ".checkpoints", "folder of all checkpoints").add_to(parser)
+    options = parser.parse_args(arguments)
+    path = path_of(options.checkpoint_root, options.job, options.source)
+    try:
+        with held(path):
+            deleted = delete(session("reset"), path)
+    except (CheckpointError, ForeignSpark, NoJava, OSError) as fault:
+        print(f"python -m jobs reset: {fault}", file=sys.stderr)
+        return 1
+    print(f"{path}: {'deleted' if deleted else 'there was none'}")
+    return 0
+
+
+def package(arguments: list[str]) -> int:
+    """Write the package that is shipped to a cluster."""
+    from jobs.laptop.promotion.package import command
+
+    return command(arguments)
+
+
+def plan(arguments: list[str]) -> int:
+    """Print the reasons a job cannot run on Dataproc, or every command that deploys it there."""
+    from jobs.laptop.promotion.plan import command
+
+    return command(_named("plan", arguments), arguments[1:])
+
+
+def submit(arguments: list[str]) -> int:
+    """Submit a job to Dataproc."""
+    from jobs.laptop.promotion.submit import command
+
+    return command(_named("submit", arguments), arguments[1:])
+
+
+def cutover(arguments: list[str]) -> int:
+    """Plan a job's migration from Pub/Sub Lite to Kafka, or prove that it counted every event once."""
+    from jobs.laptop.cutover.command import command
+
+    return command(_named("cutover", arguments), arguments[1:])
+
+
+def dead_letters(arguments: list[str]) -> int:
+    """List, show, export or resend the messages that the jobs rejected."""
+    from jobs.laptop.dead_letters.command import command
+
+    return command(arguments)
+
+
+def doctor(arguments: list[str]) -> int:
+    """Report what keeps the product from running on this machine."""
+    from jobs.laptop.doctor.command import command
+
+    return command(arguments)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "list": list_jobs,
+    "run": run_job,
+    "demo": demo,
+    "reset": reset,
+    "jars": jars.command,
+    "package": package,
+    "plan": plan,
+    "submit": submit,
+    "cutover": cutover,
+    "dead-letters": dead_letters,
+    "doctor": doctor,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command and return its exit code."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    if arguments[0] not in COMMANDS:
+        _fail(f"no command {arguments[0]!r}; known: {', '.join(COMMANDS)}")
+    return COMMANDS[arguments[0]](arguments[1:])
+
+
+def _named(command: str, arguments: list[str]) -> Job:
+    """Return the job that the first argument names."""
+    if not arguments or arguments[0].startswith("-"):
+        _fail(f"{command}: no job named; known: {', '.join(modules())}")
+    return load(arguments[0])
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"python -m jobs: {message}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,61 @@
+"""`python -m jobs cutover`: plans a job's migration from Pub/Sub Lite to Kafka and proves it afterwards."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from py4j.protocol import Py4JJavaError
+
+from jobs.engine import sink as sinks
+from jobs.engine.command_line import jar_sets
+from jobs.engine.failure import failure
+from jobs.engine.job import Job
+from jobs.engine.run import FAULTS
+from jobs.engine.session import session
+from jobs.laptop.cutover import report
+from jobs.laptop.cutover.cutover import plan
+from jobs.laptop.cutover.proof import prove
+from jobs.laptop.cutover.switch import switch
+from sources.flags import Parser, add_flag
+
+
+def command(job: Job, arguments: Sequence[str]) -> int:
+    """Plan or prove a cut-over; return 0, or 1 if it is refused, or if events are lost or counted twice.
+
+    Exit with code 2 if the command line is wrong.
+    """
+    known = _parser()
+    options, of_the_job = known.parse_known_args(arguments)
+    runs = switch(job, known, of_the_job)
+    try:
+        sets = dict.fromkeys((*jar_sets(runs.old), *jar_sets(runs.new)))
+        spark = session(f"{job.name}-cutover", sets, sinks.load(runs.old.sink).SETTINGS)
+        if options.prove:
+            proof = prove(spark, runs)
+            proof.show(options.format)
+            return int(proof.failed)
+        planned = plan(spark, runs)
+    except FAULTS as fault:
+        message = str(fault)
+    except Py4JJavaError as error:
+        message = failure(error)
+    else:
+        report.show(planned, options.format)
+        return int(planned.refused)
+    print(f"python -m jobs cutover: {message}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> Parser:
+    flags = Parser(
+        prog="python -m jobs cutover JOB",
+        usage="%(prog)s [--prove] [--format F] [the running job's flags] [--kafka-… flags of the new run]",
+        epilog="The job's own flags are those of `python -m jobs run JOB --help`, as the run on Pub/Sub Lite "
+        "has them; --kafka-starting and --windows-after are what this finds out. Nothing is changed.",
+    )
+    flags.add_argument(
+        "--prove", action="store_true", help="after the switch: was every event counted exactly once?"
+    )
+    add_flag(flags, "--format", help="for people, or for programs", default="text", choices=("text", "json"))
+    return flags

@@ -1,0 +1,143 @@
+"""`python -m jobs dead-letters`: the messages that the jobs rejected; USAGE lists the commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jobs.engine.terminal import printable
+from jobs.laptop.dead_letters import ledger, selection, showing
+from jobs.laptop.dead_letters.exporting import Exporter
+from jobs.laptop.dead_letters.folder import DeadLetterError
+from jobs.laptop.dead_letters.mending import add_filter_flags
+from jobs.laptop.dead_letters.resending import Resender
+from sources.base import SourceError, load, names
+from sources.flags import Parser
+from sources.laptop.signals import stopping
+from sources.source_flags import parse
+
+PROGRAM = "python -m jobs dead-letters"
+USAGE = f"""usage: {PROGRAM} COMMAND [--help] ...
+
+  list    how many there are, by job, source and reason, with the newest as an example
+  show    one whole: its place, times, key, attributes, reason and value
+  export  write them as replay files, mended by a filter
+  resend  send them to their stream again, mended by a filter, each once"""
+
+
+class Reports:
+    """A callable that prints each failure as one line on standard error and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, line: str) -> None:
+        """Print and count a line."""
+        self.count += 1
+        print(printable(line), file=sys.stderr, flush=True)
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 if nothing was reported, otherwise 1."""
+        return 1 if self.count else 0
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code.
+
+    0: done. 1: something could not be read or sent. 130: interrupted. Codes 1 and 130 come with a message.
+    Exit with code 2 if the command line is wrong.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"{PROGRAM}: no command {name!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        return COMMANDS[name](rest)
+    except (DeadLetterError, SourceError, OSError) as fault:
+        print(f"{PROGRAM} {name}: {printable(str(fault))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM} {name}: interrupted", file=sys.stderr)
+        return 130
+
+
+def list_letters(arguments: Sequence[str]) -> int:
+    """Print a table of the dead letters."""
+    parser = _parser("list", "Count dead letters by job, source and reason.")
+    selection.add_selection_flags(parser)
+    options, report = parser.parse_args(arguments), Reports()
+    lines = showing.table(selection.selected(options, report))
+    print("\n".join(lines or [f"no dead letters in {selection.folder(options).path}"]))
+    return report.exit_code
+
+
+def show(arguments: Sequence[str]) -> int:
+    """Print whole letters; one that several jobs have kept is printed once per job."""
+    parser = _parser("show", "Show dead letters whole.")
+    selection.add_selection_flags(parser)
+    selection.add_ids(parser, "id")
+    options, report = parser.parse_args(arguments), Reports()
+    for at, letter in enumerate(selection.selected(options, report)):
+        print("\n".join(["", *showing.whole(letter)][not at :]))
+    return report.exit_code
+
+
+def export(arguments: Sequence[str]) -> int:
+    """Write letters as replay files."""
+    parser = _parser("export", "Write dead letters as replay files, which `--source replay` reads.")
+    parser.add_argument("--replay-dir", type=Path, required=True, help="directory to write; made if missing")
+    _add_choice(parser)
+    options, report = parser.parse_args(arguments), Reports()
+    exporter = Exporter(options.replay_dir, options, report)
+    exporter.export(selection.selected(options, report))
+    print(f"{exporter.written:,} written to {options.replay_dir}, {exporter.left:,} left by the filter")
+    return report.exit_code
+
+
+def resend(arguments: Sequence[str]) -> int:
+    """Send letters to the stream, at the source, that they came from."""
+    parser = _parser(
+        "resend",
+        f"Send the dead letters of --source to their stream again, with key, attributes and event time as "
+        f"they were, each once: {ledger.NAME}, beside them, keeps which were sent.",
+    )
+    _add_choice(parser)
+    options, report = parse(parser, names(), arguments, default="kafka"), Reports()
+    letters = selection.selected(options, report, options.source)
+    with ledger.opened(selection.folder(options).path) as sent, stopping() as stop:
+        publisher = load(options.source).publisher(options)
+        resender = Resender(publisher, sent, options, report)
+        try:
+            resender.send(letters, stop)
+        finally:
+            publisher.close()
+            print(resender.counts)
+        stopped = stop()
+    if stopped:
+        raise KeyboardInterrupt
+    return report.exit_code
+
+
+def _parser(name: str, description: str) -> Parser:
+    parser = Parser(prog=f"{PROGRAM} {name}", description=description)
+    selection.add_folder_flags(parser)
+    return parser
+
+
+def _add_choice(parser: Parser) -> None:
+    selection.add_selection_flags(parser)
+    selection.add_ids(parser, "--id")
+    add_filter_flags(parser)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "list": list_letters,
+    "show": show,
+    "export": export,
+    "resend": resend,
+}

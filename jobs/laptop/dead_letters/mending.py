@@ -1,0 +1,110 @@
+"""A user's filter that turns a dead letter's value into an event's: a command or a Python function."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+from jobs.laptop.dead_letters.folder import Letter
+from sources.base import Record
+from sources.flags import Parser
+
+Filter = Callable[[bytes], bytes | None]
+"""Returns the new value; None leaves the letter as it is. It may raise any exception."""
+
+
+class NotMended(Exception):
+    """The reason a filter produced nothing to send."""
+
+
+def add_filter_flags(parser: Parser) -> None:
+    """Add the mutually exclusive flags `--filter` and `--function`."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--filter",
+        dest="mend",
+        metavar="COMMAND",
+        type=_by_command,
+        help="a program and its arguments, run without a shell: reads the old value, writes the new one; if "
+        "it fails, the letter is left and reported",
+    )
+    either.add_argument(
+        "--function",
+        dest="mend",
+        metavar="FILE.py:NAME",
+        type=_by_function,
+        help="a Python function from the old value to the new one, in bytes; None leaves the letter",
+    )
+
+
+def mended(letter: Letter, options: Namespace) -> Record | None:
+    """Return the letter's message with the filter's new value, or unchanged if there is no filter.
+
+    Return None if the filter leaves the letter or returns the old value, which would be a dead letter again.
+    The filter gets an empty value for a message without one. Raise NotMended with the reason if it fails.
+    """
+    if options.mend is None:
+        return letter.record
+    old = letter.record.value or b""
+    new = options.mend(old)
+    if new == b"" and old:
+        raise NotMended("the filter wrote nothing; expected the new value")
+    return None if new is None or new == old else replace(letter.record, value=new)
+
+
+def _by_command(text: str) -> Filter:
+    expected = "expected a program that reads the old value from standard input and writes the new one"
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r}: {error}; {expected}") from None
+    if not words or not shutil.which(words[0]):
+        raise ArgumentTypeError(f"{text!r}: no such program; {expected}")
+
+    def mend(value: bytes) -> bytes:
+        ran = subprocess.run(words, input=value, capture_output=True, check=False)
+        if ran.returncode:
+            said = ran.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise NotMended(f"the filter ended with {ran.returncode}: {said[-1]}")
+        return ran.stdout
+
+    return mend
+
+
+def _by_function(text: str) -> Filter:
+    file, _, name = text.rpartition(":")
+    if not file.endswith(".py") or not Path(file).is_file():
+        raise ArgumentTypeError(f"{text!r}: no such file; expected FILE.py:NAME")
+    function = _loaded(file, name)
+
+    def mend(value: bytes) -> bytes | None:
+        try:
+            new = function(value)
+        except Exception as error:  # any exception of the user's function concerns only one letter
+            raise NotMended(f"{name} raised {error!r}") from None
+        if not isinstance(new, bytes | None):
+            raise NotMended(f"{name} returned {type(new).__name__}; expected bytes or None")
+        return new
+
+    return mend
+
+
+def _loaded(file: str, name: str) -> Callable[[bytes], object]:
+    module = ModuleType("dead_letters_filter")
+    sys.modules[module.__name__] = module  # a dataclass looks its module up there
+    try:
+        SourceFileLoader(module.__name__, file).exec_module(module)
+    except Exception as error:  # a user's file may raise anything
+        raise ArgumentTypeError(f"{file}: cannot be imported ({error!r}); expected Python") from None
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise ArgumentTypeError(f"{file}: no function {name!r}; expected FILE.py:NAME")
+    return function  # type: ignore[no-any-return]

@@ -1,0 +1,42 @@
+"""The command: everything that is looked at, in the order in which it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from jobs.engine.jar_files import CHECKOUT
+from jobs.laptop.doctor import broker, machine, spark
+from jobs.laptop.doctor.diagnosis import Diagnosis
+from jobs.laptop.doctor.engine import Engine
+from sources.flags import Parser, add_flag
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Run `python -m jobs doctor`: print one line per diagnosis; return 0 if none is a fault, otherwise 1."""
+    parser = Parser(prog="python -m jobs doctor", description=__doc__)
+    add_flag(parser, "--kafka-bootstrap-servers", help="HOST:PORT; else compose's, localhost:KAFKA_PORT")
+    add_flag(parser, "--checkpoint-root", help="folder of all checkpoints", default=".checkpoints")
+    options = parser.parse_args(arguments)
+    faults = 0
+    for diagnosis in _diagnoses(options.kafka_bootstrap_servers, Path(options.checkpoint_root)):
+        print(diagnosis, flush=True)
+        faults += diagnosis.state == "fault"
+    print(f"faults: {faults}")
+    return 1 if faults else 0
+
+
+def _diagnoses(address: str | None, checkpoint_root: Path) -> Iterator[Diagnosis]:
+    settings = machine.settings(CHECKOUT)
+    address = address or f"localhost:{settings.get('KAFKA_PORT', machine.PORTS['KAFKA_PORT'])}"
+    yield from machine.memory()
+    yield from machine.architecture()
+    yield from spark.python()
+    yield from spark.java()
+    yield from spark.jars()
+    engine = Engine()
+    yield from engine.diagnoses()
+    yield from machine.ports(settings, engine.ports())
+    yield from broker.outside(address)
+    yield from broker.inside(engine.broker())
+    yield from broker.checkpoints(checkpoint_root, address)

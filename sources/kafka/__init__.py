@@ -1,0 +1,208 @@
+"""Events from Kafka, read by Spark's own connector; `sources.clients` publishes and records them."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace, _ArgumentGroup
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.readwriter import DataStreamReader
+
+from sources import instants
+from sources.base import Publisher, Record, SourceError
+from sources.catalog import TOPIC_SUFFIX, Stream
+from sources.envelope import conform
+from sources.flags import add_flag
+from sources.kafka import login as kafka_login
+from sources.kafka.connection import COMMITTED, client_properties, oldest_offsets, topic_ids, watched_topics
+from sources.kafka.offsets import gone, next_offsets
+
+BOUNDED = False
+WATCH_SECONDS = 2
+"""Seconds that a look at a running job's topics may take; a caller that gets no answer looks again."""
+
+
+def add_arguments(group: _ArgumentGroup) -> None:
+    """Add the `--kafka-…` flags, including those of the login."""
+    add_flag(group, "--kafka-bootstrap-servers", help="HOST:PORT[,HOST:PORT…]", default="localhost:9092")
+    kafka_login.add_arguments(group)
+    add_flag(
+        group,
+        "--kafka-starting",
+        help="where a fresh checkpoint starts: earliest, latest or a time like 2026-01-01T12:00:00Z",
+        default="earliest",
+        type=_starting,
+        formerly="--starting",
+    )
+    add_flag(
+        group,
+        "--kafka-max-events-per-batch",
+        help="the most events of one micro-batch, over all partitions",
+        default="1000000",
+        type=_positive,
+    )
+
+
+def flag_fault(options: Namespace) -> str | None:
+    """Return which flag of the login is superfluous or missing; None if the flags fit."""
+    return kafka_login.flag_fault(options)
+
+
+def jars(options: Namespace) -> tuple[str, ...]:
+    """Return Spark's connector and, if requested, Google's login."""
+    return kafka_login.jar_sets(options)
+
+
+def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
+    """Return the topics' ids, by stream; a recreated topic has another id.
+
+    Raise SourceError if the broker does not answer within `ANSWER_SECONDS`, refuses this user's login or has
+    no such topic.
+    """
+    ids = topic_ids(spark, [stream.topic for stream in streams], options)
+    return {stream.name: ids[stream.topic] for stream in streams}
+
+
+@contextmanager
+def watch(
+    spark: SparkSession, streams: Sequence[Stream], options: Namespace
+) -> Iterator[Callable[[], Mapping[str, str]]]:
+    """Yield a function that looks up the topics' ids again.
+
+    Raise SourceError if the broker does not answer within `WATCH_SECONDS`.
+    """
+    with watched_topics(spark, [stream.topic for stream in streams], options, WATCH_SECONDS) as ids:
+
+        def identities() -> Mapping[str, str]:
+            now = ids()
+            return {stream.name: now[stream.topic] for stream in streams}
+
+        yield identities
+
+
+def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
+    """Return which messages retention deleted before the checkpoint read them; "" if none."""
+    going_on = next_offsets(positions)
+    return gone(going_on, oldest_offsets(spark, going_on, options))
+
+
+def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
+    """Return the topic's records from `--kafka-starting` on; a batch read ends at the topic's current end.
+
+    Raise SourceError for a batch read from `latest`, which would be empty.
+    """
+    settings = {
+        "subscribe": stream.topic,
+        "includeHeaders": "true",
+        "failOnDataLoss": "true",
+        # By default a fetch waits up to 500 ms for more data if a partition has little: pure latency here.
+        "kafka.fetch.max.wait.ms": "10",
+        **{f"kafka.{name}": value for name, value in {**client_properties(options), **COMMITTED}.items()},
+        **_starting_options(options.kafka_starting),
+    }
+    if isinstance(reader, DataStreamReader):
+        settings["maxOffsetsPerTrigger"] = str(options.kafka_max_events_per_batch)
+    elif options.kafka_starting == "latest":
+        raise SourceError(
+            "--kafka-starting latest leaves a batch nothing; expected earliest or a time; remedy: earliest"
+        )
+    return reader.format("kafka").options(**settings).load()
+
+
+def envelope(raw: DataFrame) -> DataFrame:
+    """Return the connector's columns as the canonical envelope.
+
+    `published_at` is the record's timestamp. If the topic stamps by CreateTime (Kafka's default), that is the
+    producer's own time, and `event_at` equals it; with LogAppendTime, `event_at` is null.
+    """
+    by_producer = F.col("timestampType") == 0
+    return conform(
+        raw.select(
+            F.expr(f"left(topic, length(topic) - {len(TOPIC_SUFFIX)})").alias("stream"),
+            "partition",
+            "offset",
+            "key",
+            "value",
+            _attributes().alias("attributes"),
+            F.col("timestamp").alias("published_at"),
+            F.when(by_producer, F.col("timestamp")).alias("event_at"),
+        )
+    )
+
+
+def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
+    """Create the topics that do not exist yet, and return their names."""
+    _need_client()
+    from sources.kafka import publisher as kafka
+
+    return kafka.create_topics(streams, options)
+
+
+def publisher(options: Namespace) -> Publisher:
+    """Return a publisher to the broker; raise SourceError if it does not answer."""
+    _need_client()
+    from sources.kafka import publisher as kafka
+
+    return kafka.KafkaPublisher(options)
+
+
+def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
+    """Yield the topic's records from `--kafka-starting` on, endlessly; raise SourceError as `check` does."""
+    _need_client()
+    from sources.kafka import records as kafka_records
+
+    return kafka_records.records(stream, options)
+
+
+def _need_client() -> None:
+    try:
+        import confluent_kafka  # noqa: F401 - its absence can be reported here, in one line
+    except ImportError as absent:
+        raise SourceError(
+            f"{absent}; expected the package confluent-kafka for publishing and recording; "
+            "remedy: pip install 'confluent-kafka~=2.16'"
+        ) from None
+
+
+def _attributes() -> Column:
+    names = F.array_distinct("headers.key")
+    grouped = F.map_from_arrays(
+        names,
+        F.transform(
+            names,
+            lambda name: F.transform(
+                F.filter("headers", lambda header: header["key"] == name), lambda header: header["value"]
+            ),
+        ),
+    )
+    none = F.create_map().cast("map<string,array<binary>>")
+    return F.when(F.col("headers").isNull(), none).otherwise(grouped)
+
+
+def _starting(text: str) -> str | datetime:
+    if text in ("earliest", "latest"):
+        return text
+    try:
+        return instants.flag(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected earliest, latest or a time with a zone like 2026-01-01T12:00:00Z, "
+            "of the years 1970 to 9998"
+        ) from None
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number >= 1")
+    return int(text)
+
+
+def _starting_options(starting: str | datetime) -> dict[str, str]:
+    if isinstance(starting, str):
+        return {"startingOffsets": starting}
+    since = str(instants.milliseconds(starting))
+    return {"startingTimestamp": since, "startingOffsetsByTimestampStrategy": "latest"}

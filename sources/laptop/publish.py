@@ -1,0 +1,192 @@
+"""Publish a scenario's events, as fast as the broker takes them or at a given rate."""
+
+from __future__ import annotations
+
+import math
+import time
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+from sources import instants
+from sources.base import Publisher, load, names
+from sources.catalog import PRODUCT
+from sources.flags import Parser, add_flag
+from sources.laptop import scenarios
+from sources.laptop.arrivals import Arrival, Batch
+from sources.laptop.progress import Progress
+from sources.laptop.scenarios import SCENARIOS
+from sources.laptop.signals import stopping
+from sources.source_flags import above_zero, parse, whole
+
+FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
+REAL_TIME = "real-time"
+UNLIMITED = "unlimited"
+PATIENCE = 2
+"""Seconds without a record after which a stream counts as empty."""
+
+
+def command(argv: Sequence[str]) -> int:
+    """Run `python -m sources publish`; return 0 if every message was acknowledged, otherwise 1."""
+    options = parse(_parser(), names(), argv, default="replay")
+    source = load(options.source)
+    publisher = source.publisher(options)
+    progress = Progress("published", options.alive_file)
+    try:
+        with stopping() as stop:
+            pace = _Pace(options.rate, stop)
+            _publish(_batches(options, source.BOUNDED), publisher, progress, pace, source.BOUNDED)
+    finally:
+        publisher.close()
+    progress.finish(progress.acknowledgements())
+    return 1 if progress.failures else 0
+
+
+def _publish(
+    batches: Iterable[Batch],
+    publisher: Publisher,
+    progress: Progress,
+    pace: _Pace,
+    flush_each: bool,
+) -> None:
+    def meanwhile() -> None:
+        publisher.publish([], progress.acknowledge)
+        progress.show()
+
+    for batch in batches:
+        for part in pace.parts(batch, meanwhile):
+            publisher.publish([arrival.message for arrival in part], progress.acknowledge)
+            progress.add(len(part))
+        if flush_each:
+            publisher.flush()
+        if pace.stop():
+            return
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m sources publish", description="\n".join(_about()))
+    add_flag(parser, "--scenario", help="what happens", default="shop", choices=tuple(SCENARIOS))
+    add_flag(
+        parser,
+        "--rate",
+        help=f"events a second, or {REAL_TIME}: each when it happens; else as fast as possible",
+        type=_rate,
+    )
+    add_flag(parser, "--count", help=f"messages, or {UNLIMITED}; else one round of the scenario", type=_count)
+    add_flag(
+        parser,
+        "--history-minutes",
+        help=f"{REAL_TIME} only: where product-stream is empty, begin this long ago, the past at once",
+        type=whole,
+    )
+    add_flag(
+        parser,
+        "--alive-file",
+        help="a file to touch while messages are acknowledged, for a health check",
+        type=Path,
+    )
+    add_flag(parser, "--seed", help="other events", default="1", type=int)
+    add_flag(
+        parser,
+        "--start",
+        help=f"event time of the first; else {instants.text(FIRST)} in files and, on a broker, now for "
+        f"{REAL_TIME} and {UNLIMITED}, or so early that the last is not ahead of the clock",
+        type=instants.flag,
+    )
+    return parser
+
+
+def _about() -> Iterator[str]:
+    yield "Publish a scenario's events. The same seed and start give the same bytes."
+    for name, scenario in SCENARIOS.items():
+        yield f"{name}: {scenario.about}."
+
+
+def _batches(options: Namespace, bounded: bool) -> Iterator[Batch]:
+    """Yield the scenario's batches, cut off after `--count` messages."""
+    scenario = SCENARIOS[options.scenario]
+    start = options.start or _start(options, bounded)
+    if options.count is None:
+        yield from scenarios.one_round(scenario, options.seed, start)
+        return
+    left = math.inf if options.count == UNLIMITED else options.count
+    for batch in scenarios.batches(scenario, options.seed, start):
+        yield batch[: int(min(left, len(batch)))]
+        left -= len(batch)
+        if left <= 0:
+            return
+
+
+def _start(options: Namespace, bounded: bool) -> datetime:
+    """Return the event time at which to start.
+
+    It is fixed for files; on a broker, the last event should not be ahead of the clock.
+    """
+    if bounded:
+        return FIRST
+    scenario, now = SCENARIOS[options.scenario], datetime.now(UTC)
+    if options.rate == REAL_TIME or options.count == UNLIMITED:
+        return now.replace(microsecond=0) - _history(options)
+    round_length = sum(map(len, scenarios.one_round(scenario, options.seed, now)))
+    rounds = math.ceil(1.2 * (options.count or 0) / round_length) or 1
+    return (now - rounds * scenario.span).replace(second=0, microsecond=0)
+
+
+def _history(options: Namespace) -> timedelta:
+    """Return how much of the past to publish first.
+
+    Nothing if the stream already has events, as after a restart: past events would be late.
+    """
+    if not options.history_minutes or options.rate != REAL_TIME:
+        return timedelta(0)
+    first = islice(load(options.source).records(PRODUCT, options), PATIENCE)
+    return timedelta(0) if any(first) else timedelta(minutes=options.history_minutes)
+
+
+class _Pace:
+    """The schedule of the messages, unaffected by what became of earlier ones; after `stop`, none is due."""
+
+    def __init__(self, rate: str | float | None, stop: Callable[[], bool]) -> None:
+        self._rate = rate
+        self.stop = stop
+        self._started = time.monotonic()
+        self._sent = 0
+
+    def parts(self, batch: Batch, meanwhile: Callable[[], None]) -> Iterator[Batch]:
+        """Yield the batch in parts, each when it is due; call `meanwhile` while waiting."""
+        size = 1000 if self._rate is None else 1
+        for part in (batch[at : at + size] for at in range(0, len(batch), size)):
+            while not self.stop() and (wait := self._wait(part[0])) > 0:
+                time.sleep(min(wait, 0.2))
+                meanwhile()
+            if self.stop():
+                return
+            self._sent += 1
+            yield part
+
+    def _wait(self, arrival: Arrival) -> float:
+        if self._rate is None:
+            return 0
+        if isinstance(self._rate, float):
+            return self._started + self._sent / self._rate - time.monotonic()
+        return (arrival.at - datetime.now(UTC)).total_seconds()
+
+
+def _rate(value: str) -> str | float:
+    if value == REAL_TIME:
+        return value
+    try:
+        return above_zero(value)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{value!r}: expected a number above 0 or {REAL_TIME}") from None
+
+
+def _count(value: str) -> str | int:
+    if value == UNLIMITED:
+        return value
+    try:
+        return whole(value)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{value!r}: expected a whole number >= 1 or {UNLIMITED}") from None

@@ -1,0 +1,31 @@
+"""A session's demands on the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.engine import session
+
+
+@pytest.mark.parametrize(
+    ("limit", "memory"),
+    [("1342177280", "640m"), ("max", "1024m"), ("9223372036854771712", "1024m"), (None, "1024m")],
+)
+def test_the_driver_takes_half_of_its_container_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None, memory: str
+) -> None:
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**19}.__getitem__)
+    monkeypatch.setattr(session, "CONTAINER_LIMITS", (tmp_path / "missing", tmp_path / "limit"))
+    if limit:
+        (tmp_path / "limit").write_text(f"{limit}\n")
+    assert session.local_settings(())["spark.driver.memory"] == memory
+
+
+def test_a_class_archive_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TWINSTREAM_CLASS_ARCHIVE", raising=False)
+    assert "SharedArchiveFile" not in session.local_settings(())["spark.driver.extraJavaOptions"]
+    monkeypatch.setenv("TWINSTREAM_CLASS_ARCHIVE", "/somewhere/classes.jsa")
+    options = session.local_settings(())["spark.driver.extraJavaOptions"].split()
+    assert "-XX:SharedArchiveFile=/somewhere/classes.jsa" in options

@@ -1,0 +1,226 @@
+"""The discounts job over a few small batches, killed and restarted until it ends by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from confluent_kafka import Consumer, TopicPartition
+from deltalake import DeltaTable
+
+from jobs.engine.checkpoint import path_of
+from sources.kafka.connection import COMMITTED
+from sources.replay import files as replay_files
+from tests.support import reference
+from tests.support.event_sets import PRODUCT, EventSet
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.kill_steps import SinkStep, Step, Traces, delta_step, parquet_step
+from tests.support.process import JobProcess
+from tests.support.reference import Row
+from tests.support.runs import csv, expected_stream, record
+
+JOB = "streaming_product_discounts"
+TOPIC_PARTITIONS = 2
+TIDY_EVERY = 2
+"""Batches between two compactions of a Delta table: a hundred would take a minute per kill."""
+PROGRAM = f"""
+import sys
+from datetime import timedelta
+from jobs.sinks import delta_rs
+delta_rs.RETENTION = timedelta(0)
+from jobs.sinks import delta
+delta.TIDY_EVERY = {TIDY_EVERY}
+from jobs.laptop.commands import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""`python -m jobs`, but for how often tables are tidied and what tidying may delete."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and how rows are written; `broker`: the one with a Kafka sink's topic."""
+
+    sink: str
+    output_mode: str
+    broker: KafkaBroker | None = None
+
+    def __str__(self) -> str:
+        return f"{self.sink} {self.output_mode}"
+
+
+class KilledRun:
+    """Input, checkpoint and results of one job in a folder; each start continues where the last one ended.
+
+    Leaving the block closes the topic's consumer; the files stay.
+    """
+
+    def __init__(self, folder: Path, events: EventSet, target: Target) -> None:
+        self._folder, self._events, self._target = folder, events, target
+        self._topic = f"killed-{folder.name}"
+        self._write_input()
+        self._open = ExitStack()
+        self.traces = Traces(Path(path_of(str(folder / "checkpoints"), JOB, "replay")), self._sink_step())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def start(self, environment: Mapping[str, str] | None = None) -> JobProcess:
+        """Start the job, always by the same command."""
+        folder = self._folder
+        flags = [
+            f"--replay-dir={folder / 'replay'}",
+            f"--discounts={folder / 'discounts.csv'}",
+            f"--checkpoint-root={folder / 'checkpoints'}",
+            *(f"--sink={self._target.sink}", f"--output-mode={self._target.output_mode}"),
+        ]
+        if self._target.broker:
+            flags += [f"--sink-topic={self._topic}"]
+            flags += [f"--kafka-bootstrap-servers={self._target.broker.bootstrap}"]
+        else:
+            flags += [f"--sink-path={folder / 'rows'}"]
+        environment = {"TMPDIR": str(folder / "staged"), **(environment or {})}
+        return JobProcess(JOB, *flags, environment=environment, program=("-c", PROGRAM))
+
+    def kill_at(self, step: Step, attempts: int = 3) -> None:
+        """Start the job and kill it at that step of the first batch that can be caught there."""
+        for _ in range(attempts):
+            with self.start() as job:
+                self._freeze_at(step, job)
+                job.kill()
+            if self.traces.step(job.pid) == step:
+                return
+        raise AssertionError(f"no kill fell at the step {step.name}: {step}, in {attempts} attempts")
+
+    def _freeze_at(self, step: Step, job: JobProcess, seconds: float = 180) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.traces.step(job.pid) == step:
+                job.freeze()
+                if self.traces.step(job.pid) == step:
+                    return
+                job.thaw()
+            assert not job.has_ended, f"ended before the step {step.name}: {step}\n{job.said}"
+            time.sleep(0.0005)
+        raise AssertionError(f"no step {step.name}: {step}, in {seconds} s\n{job.said}")
+
+    def finish(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start the job and let it end by itself."""
+        with self.start(environment) as job:
+            assert job.wait(900) == 0, job.said
+
+    def expected(self) -> list[Row]:
+        """Return the rows of an undisturbed run, as the reference has them."""
+        streamed = expected_stream(self._events, [PRODUCT])
+        every = reference.product_discounts(
+            streamed.events(PRODUCT), self._events.offers, timedelta(minutes=1)
+        )
+        return sorted(streamed.final(every) if self._target.output_mode == "append" else every)
+
+    def rows(self) -> list[Row]:
+        """Return the rows written; from a topic, the last of each key, whose values never went down."""
+        if self._target.broker:
+            return sorted(self._last_of_each_key())
+        folder = str(self._folder / "rows")
+        found = (
+            DeltaTable(folder).to_pyarrow_table()
+            if self._target.sink == "delta"
+            else ds.dataset(folder, format="parquet").to_table()
+        )
+        return sorted(tuple(row.values()) for row in _in_utc(found).to_pylist())
+
+    def dead_letters(self) -> list[int]:
+        """Return the offsets of the dead letters that were kept."""
+        files = self._folder.glob(f"checkpoints/{JOB}/replay/dead-letters/batch=*/part-*.txt")
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        return sorted(json.loads(line)["offset"] for line in lines)
+
+    def expected_dead_letters(self) -> list[int]:
+        """Return the offsets of the messages that are not events."""
+        return sorted(expected_stream(self._events, [PRODUCT]).counted[PRODUCT].dead)
+
+    def lost_and_twice(self) -> tuple[int, int]:
+        """Return the number of missing rows and dead letters, and of those that should not be there."""
+        expected = Counter[object]([*self.expected(), *self.expected_dead_letters()])
+        found = Counter[object]([*self.rows(), *self.dead_letters()])
+        return (expected - found).total(), (found - expected).total()
+
+    def _last_of_each_key(self) -> Iterator[Row]:
+        by_key: dict[bytes, list[bytes]] = {}
+        for key, value in self._messages():
+            by_key.setdefault(key, []).append(value)
+        for values in by_key.values():
+            rows = [_row(value) for value in dict.fromkeys(values)]
+            assert len(rows) == 1 or self._target.output_mode == "update", f"a key came with values {values}"
+            orders = [_row(value)[3] for value in values]
+            assert orders == sorted(orders), f"a running total went back: {values}"
+            yield rows[-1]
+
+    def _messages(self) -> Iterator[tuple[bytes, bytes]]:
+        with closing(self._consumer()) as consumer:
+            consumer.assign([TopicPartition(self._topic, number, 0) for number in range(TOPIC_PARTITIONS)])
+            ended = 0
+            while ended < TOPIC_PARTITIONS:
+                message = consumer.poll(10)
+                assert message is not None, "the broker does not answer"
+                if message.error():
+                    ended += 1
+                else:
+                    yield message.key() or b"", message.value() or b""
+
+    def _consumer(self) -> Consumer:
+        assert self._target.broker
+        settings = {"bootstrap.servers": self._target.broker.bootstrap, "group.id": "kills"}
+        return Consumer({**COMMITTED, **settings, "enable.partition.eof": True})
+
+    def _sink_step(self) -> SinkStep:
+        if self._target.broker:
+            self._target.broker.create_topic(self._topic, partitions=TOPIC_PARTITIONS)
+            return self._topic_step()
+        return (delta_step if self._target.sink == "delta" else parquet_step)(self._folder / "rows")
+
+    def _topic_step(self) -> SinkStep:
+        """Return the step function of the topic: whether it has a message of the batch."""
+        consumer = self._open.enter_context(closing(self._consumer()))
+
+        def step(batch: int, since: int) -> Step | None:
+            at = since // 1_000_000 + 1
+            asked = [TopicPartition(self._topic, number, at) for number in range(TOPIC_PARTITIONS)]
+            found = consumer.offsets_for_times(asked, timeout=10)
+            return Step.SENT if any(partition.offset >= 0 for partition in found) else None
+
+        return step
+
+    def _write_input(self) -> None:
+        for number, batch in enumerate(self._events.batches[PRODUCT], 1):
+            file = self._folder / "replay" / PRODUCT / f"{number:04}.jsonl"
+            replay_files.write(file, (record(PRODUCT, message) for message in batch))
+        (self._folder / "discounts.csv").write_text(csv(self._events.offers))
+        (self._folder / "staged").mkdir()
+
+
+def _in_utc(table: pa.Table) -> pa.Table:
+    """Return the table with times in UTC: Spark writes them to Parquet without a zone."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            utc = table.column(at).cast(pa.timestamp("us", field.type.tz)).cast(pa.timestamp("us", "UTC"))
+            table = table.set_column(at, field.name, utc)
+    return table
+
+
+def _row(value: bytes) -> Row:
+    read: dict[str, object] = json.loads(value, parse_float=Decimal)
+    times = [datetime.fromisoformat(str(read.pop(name))) for name in ("window_start", "window_end")]
+    return (*times, *read.values())

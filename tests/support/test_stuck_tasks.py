@@ -1,0 +1,31 @@
+"""The report of a test that Spark keeps waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Thread
+
+from pyspark.sql import SparkSession
+
+from tests.dataproc.gcloud import eventually
+from tests.support import stuck_tasks
+
+
+def test_a_task_that_waits_is_shown_with_what_it_waits_for(spark: SparkSession, tmp_path: Path) -> None:
+    shown = tmp_path / "shown"
+
+    def wait(rows: Iterable[int]) -> Iterable[int]:
+        eventually(shown.exists, 60)
+        return rows
+
+    waiting = Thread(target=spark.sparkContext.parallelize([1], 1).mapPartitions(wait).collect)
+    waiting.start()
+    try:
+        eventually(lambda: any("PythonRunner" in line for line in stuck_tasks.stacks(spark)), 50)
+        thread, *frames = stuck_tasks.in_time(spark)
+        assert thread.startswith("Executor task launch worker for task 0")
+        assert any("PythonRunner" in frame for frame in frames)
+    finally:
+        shown.touch()
+        waiting.join()
