@@ -17,9 +17,7 @@ def test_every_consumer_of_kafka_is_told_the_isolation_level() -> None:
     } == {}
     assert {file for file, of in made.items() if of} >= {
         "sources/kafka/__init__.py",
-        "sources/kafka/reach.py",
-        "sources/kafka/records.py",
-        "jobs/laptop/doctor/broker.py",
+        "sources/kafka/client.py",
         "docker/pubsublite/pubsublite_emulator/kafka_reader.py",
     }
 
@@ -52,7 +50,9 @@ def _makes_a_consumer(call: ast.Call) -> bool:
     names = [getattr(one, "id", getattr(one, "attr", "")) for one in (call.func, *call.args)]
     if "TypeVar" in names:
         return False
-    return "Consumer" in names or (names[0] == "load" and "'kafka'" in ast.dump(call.func))
+    return bool({"Consumer", "KafkaConsumer"} & set(names)) or (
+        names[0] == "load" and "'kafka'" in ast.dump(call.func)
+    )
 
 
 def test_a_consumer_is_found_however_it_is_made() -> None:
@@ -61,7 +61,7 @@ def test_a_consumer_is_found_however_it_is_made() -> None:
         "T = TypeVar('T', Producer, Consumer)\n"
         "def told():\n    Consumer({**LEVEL})\n    connected(Consumer, options, COMMITTED)\n"
         "    settings = {**COMMITTED}\n    reader.format('kafka').options(**settings).load()\n"
-        "def forgotten():\n    settings = {}\n    Consumer(settings)\n    confluent_kafka.Consumer({})\n"
+        "def forgotten():\n    settings = {}\n    Consumer(settings)\n    kafka.KafkaConsumer()\n"
         "    connected(Consumer, options)\n    spark.readStream.format('kafka').options(**settings).load()\n"
         "    rows.write.format('kafka').save()\n"
     )

@@ -93,25 +93,71 @@ def test_docker_is_not_a_package() -> None:
     assert not (ROOT / "docker" / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("folder", ["jobs", "sources"])
-def test_modules_import_the_standard_library_and_pyspark_only(folder: str) -> None:
-    allowed = {*sys.stdlib_module_names, "pyspark", "py4j", "jobs", "sources"}  # py4j is pyspark's own
-    wrong = [
-        (str(file), name)
-        for file in python_files(folder)
-        if not _is_client(file)
-        for name in imported_on_import(file)
-        if name.partition(".")[0] not in allowed or name.startswith("sources.clients")
-    ]
+LAYERS = ("sources", "jobs.engine", "jobs.sinks", "jobs", "laptop")
+"""From below: a module imports only from its own layer and those below it."""
+
+
+def layer(module: str) -> int | None:
+    """Return the place of a module of ours in `LAYERS`, None for a foreign one."""
+    top, *rest = module.split(".")
+    if top not in ("jobs", "sources"):
+        return None
+    if rest[:1] == ["laptop"]:
+        return LAYERS.index("laptop")
+    within = f"{top}.{rest[0]}" if rest else top
+    return LAYERS.index(within if within in LAYERS else top)
+
+
+def test_nothing_imports_from_a_layer_above_its_own() -> None:
+    wrong = []
+    for file in python_files("jobs", "sources"):
+        own = layer(".".join(file.with_suffix("").parts))
+        for name in imported(file):
+            above = layer(name)
+            if own is not None and above is not None and above > own:
+                wrong.append((str(file), name))
     assert wrong == []
 
 
-def _is_client(file: Path) -> bool:
-    """Return whether a file is in sources/clients, which is for the brokers' own libraries.
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [
+        ("sources.kafka.login", "sources"),
+        ("jobs.engine.run", "jobs.engine"),
+        ("jobs.sinks.delta", "jobs.sinks"),
+        ("jobs.tables.discounts", "jobs"),
+        ("jobs.streaming_product_discounts", "jobs"),
+        ("sources.laptop.shop", "laptop"),
+        ("jobs.laptop.doctor.command", "laptop"),
+    ],
+)
+def test_a_module_knows_its_layer(module: str, place: str) -> None:
+    assert LAYERS[layer(module) or 0] == place
 
-    The test above checks that nothing else imports it.
-    """
-    return file.is_relative_to("sources/clients")
+
+def test_a_foreign_module_has_no_layer() -> None:
+    assert layer("pyspark.sql") is None
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Yield every module that the file imports, at once or later."""
+    for node in ast.walk(ast.parse(text_of(file))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_modules_import_the_standard_library_and_pyspark_only() -> None:
+    allowed = {*sys.stdlib_module_names, "pyspark", "py4j", "jobs", "sources"}  # py4j is pyspark's own
+    wrong = [
+        (str(file), name)
+        for file in python_files("jobs", "sources")
+        if file.parts[1] != "laptop"
+        for name in imported_on_import(file)
+        if name.partition(".")[0] not in allowed
+    ]
+    assert wrong == []
 
 
 def imported_on_import(file: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Events from Kafka, read by Spark's own connector; `sources.clients` publishes and records them."""
+"""Events from Kafka, read by Spark's own connector; kafka-python publishes and records them."""
 
 from __future__ import annotations
 
@@ -136,36 +136,23 @@ def envelope(raw: DataFrame) -> DataFrame:
 
 def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
     """Create the topics that do not exist yet, and return their names."""
-    _need_client()
-    from sources.kafka import publisher as kafka
+    from sources.kafka.publishing import create_topics
 
-    return kafka.create_topics(streams, options)
+    return create_topics(streams, options)
 
 
 def publisher(options: Namespace) -> Publisher:
     """Return a publisher to the broker; raise SourceError if it does not answer."""
-    _need_client()
-    from sources.kafka import publisher as kafka
+    from sources.kafka.publishing import KafkaPublisher
 
-    return kafka.KafkaPublisher(options)
+    return KafkaPublisher(options)
 
 
 def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
     """Yield the topic's records from `--kafka-starting` on, endlessly; raise SourceError as `check` does."""
-    _need_client()
-    from sources.kafka import records as kafka_records
+    from sources.kafka import recording
 
-    return kafka_records.records(stream, options)
-
-
-def _need_client() -> None:
-    try:
-        import confluent_kafka  # noqa: F401 - its absence can be reported here, in one line
-    except ImportError as absent:
-        raise SourceError(
-            f"{absent}; expected the package confluent-kafka for publishing and recording; "
-            "remedy: pip install 'confluent-kafka~=2.16'"
-        ) from None
+    return recording.records(stream, options)
 
 
 def _attributes() -> Column:

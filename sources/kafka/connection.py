@@ -11,8 +11,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from sources.base import SourceError
+from sources.kafka import addresses, tls
 from sources.kafka import login as kafka_login
-from sources.kafka import tls
 
 ANSWER_SECONDS = 10
 """Seconds without an answer after which a broker counts as unreachable."""
@@ -99,12 +99,19 @@ def led_away(options: Namespace, fault: str) -> SourceError:
 
 
 def _dead_end(options: Namespace) -> str | None:
-    """Return where the broker leads its clients in vain, which only librdkafka tells, not Java's clients."""
-    try:
-        from sources.kafka import addresses
-    except ImportError:
+    """Return where the broker leads its clients in vain, which Java's clients do not tell; None if nowhere.
+
+    None also if the broker does not answer, or without kafka-python, as on a cluster.
+    """
+    from sources.kafka import client
+
+    if not any(map(addresses.listens, str(options.kafka_bootstrap_servers).split(","))):
         return None
-    return addresses.looked_up(options)
+    try:
+        brokers = client.advertised(options, addresses.SECONDS)
+    except SourceError:
+        return None
+    return addresses.dead_end(brokers) if brokers else None
 
 
 def missing(topic: str, options: Namespace) -> NoTopic:

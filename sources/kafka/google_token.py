@@ -18,18 +18,34 @@ from sources.kafka.login import SCOPE, no_credentials
 _HEADER = {"typ": "JWT", "alg": "GOOG_OAUTH2_TOKEN"}
 
 
+def token_provider() -> Any:
+    """Return what gives kafka-python a token of the application default credentials for each connection.
+
+    Raise SourceError if there are no such credentials or if they give no token.
+    """
+    from kafka.net.sasl.oauth import AbstractTokenProvider
+
+    credentials = GoogleToken()
+
+    class Provider(AbstractTokenProvider):  # type: ignore[misc]
+        def token(self) -> str:
+            return credentials.token()
+
+    return Provider()
+
+
 class GoogleToken:
-    """A callback that gives librdkafka a token of the application default credentials whenever it asks.
+    """A token of the application default credentials, renewed when it has expired.
 
     The constructor raises SourceError if there are no such credentials or if they give no token.
     """
 
     def __init__(self) -> None:
         self._credentials, self._request = _default_credentials()
-        self("")
+        self.token()
 
-    def __call__(self, _: str) -> tuple[str, float, str, dict[str, str]]:
-        """Return the token, its expiry in seconds since 1970, its account, and no extensions."""
+    def token(self) -> str:
+        """Return the token; raise SourceError if there is none."""
         credentials = self._credentials
         if not credentials.valid:
             _refresh(credentials, self._request)
@@ -38,8 +54,7 @@ class GoogleToken:
             raise no_credentials(f"{type(credentials).__name__} name no service account")
         ends = credentials.expiry.replace(tzinfo=UTC).timestamp()
         claims = {"exp": int(ends), "iat": int(time.time()), "scope": "kafka", "sub": account}
-        parts = (json.dumps(_HEADER), json.dumps(claims), credentials.token)
-        return ".".join(map(_base64, parts)), ends, account, {}
+        return ".".join(map(_base64, (json.dumps(_HEADER), json.dumps(claims), credentials.token)))
 
 
 def _default_credentials() -> tuple[Any, Any]:

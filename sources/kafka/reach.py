@@ -6,12 +6,13 @@ from argparse import Namespace
 from dataclasses import dataclass
 from datetime import datetime
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-
 from sources import instants
 from sources.catalog import Stream
-from sources.kafka.client import connected, partitions
-from sources.kafka.connection import ANSWER_SECONDS, COMMITTED, missing, unreachable
+from sources.kafka.client import consumer, partitions, told
+from sources.kafka.connection import ANSWER_SECONDS, missing
+from sources.kafka.offsets import Offsets
+
+WAIT_MS = ANSWER_SECONDS * 1000
 
 
 @dataclass(frozen=True)
@@ -26,21 +27,24 @@ class PartitionReach:
 
 def reach(stream: Stream, since: datetime, options: Namespace) -> list[PartitionReach]:
     """Return the reach of each partition of the topic; raise SourceError as `sources.kafka.check` does."""
-    group = {"group.id": "twinstream-reach", "enable.auto.commit": False}
-    consumer = connected(Consumer, options, {**group, **COMMITTED})
-    try:
-        count = partitions(consumer, options).get(stream.topic)
-        if count is None:
-            raise missing(stream.topic, options)
-        return [_of_partition(consumer, stream.topic, number, since) for number in range(count)]
-    except KafkaException as failure:
-        raise unreachable(options, failure.args[0].str()) from None
-    finally:
-        consumer.close()
+    count = partitions(options, [stream.topic]).get(stream.topic)
+    if count is None:
+        raise missing(stream.topic, options)
+    with consumer(options, {stream.topic: range(count)}) as reader, told(options):
+        places = sorted(reader.assignment())
+        oldest = reader.beginning_offsets(places, timeout_ms=WAIT_MS)
+        ends = reader.end_offsets(places, timeout_ms=WAIT_MS)
+        wanted = dict.fromkeys(places, instants.milliseconds(since))
+        found = reader.offsets_for_times(wanted, timeout_ms=WAIT_MS)
+    firsts = {place: answer.offset if (answer := found[place]) else ends[place] for place in places}
+    return [PartitionReach(one.partition, oldest[one], firsts[one], ends[one]) for one in places]
 
 
-def _of_partition(consumer: Consumer, topic: str, number: int, since: datetime) -> PartitionReach:
-    oldest, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_SECONDS)
-    asked = [TopicPartition(topic, number, instants.milliseconds(since))]
-    (found,) = consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS)
-    return PartitionReach(number, oldest, end if found.offset < 0 else found.offset, end)
+def oldest_offsets(topics: Offsets, options: Namespace) -> dict[str, dict[int, int]]:
+    """Return the oldest retained offsets of these partitions; raise SourceError if it does not answer."""
+    with consumer(options, topics) as reader, told(options):
+        found = reader.beginning_offsets(sorted(reader.assignment()), timeout_ms=WAIT_MS)
+    oldest: dict[str, dict[int, int]] = {topic: {} for topic in topics}
+    for place, offset in found.items():
+        oldest[place.topic][place.partition] = offset
+    return oldest

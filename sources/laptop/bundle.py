@@ -14,7 +14,7 @@ from sources.laptop import shop
 from sources.laptop.assortment import discounts_csv
 from sources.laptop.progress import Progress
 from sources.replay.files import SUFFIX
-from sources.replay.publisher import ReplayPublisher
+from sources.replay.publishing import ReplayPublisher
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SEED = 6

@@ -24,6 +24,7 @@ class Progress:
         self.count = 0
         self.acknowledged = 0
         self.failures: Counter[str] = Counter()
+        self._examples: dict[str, Exception] = {}
 
     def add(self, number: int) -> None:
         """Count `number` messages, and show the progress if it is due."""
@@ -35,7 +36,9 @@ class Progress:
         if failure is None:
             self.acknowledged += 1
         else:
-            self.failures[f"{message.stream}: {failure}"] += 1
+            kind = f"{message.stream}: {type(failure).__name__}"
+            self.failures[kind] += 1
+            self._examples.setdefault(kind, failure)
 
     def show(self) -> None:
         """Show the progress, no more often than a reader or a log needs it."""
@@ -51,12 +54,12 @@ class Progress:
         print(start, line, sep="", end=end, file=sys.stderr, flush=True)
 
     def finish(self, *more: str) -> None:
-        """Print the final counts on standard output, and each reason for failures on standard error."""
+        """Print the final counts on standard output, and each kind of failure on standard error."""
         if self._terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
         print(", ".join([self._counted(), *more]))
-        for reason, times in self.failures.most_common():
-            print(f"failed {times:,} times: {reason}", file=sys.stderr)
+        for kind, times in self.failures.most_common():
+            print(f"failed {times:,} times: {kind}, such as: {self._examples[kind]}", file=sys.stderr)
 
     def acknowledgements(self) -> str:
         """Return how many messages were stored for good, and how many failed."""

@@ -1,4 +1,4 @@
-"""Events from Pub/Sub Lite, read by Google's Spark connector; `sources.pubsublite.publisher` publishes them.
+"""Events from Pub/Sub Lite, read by Google's Spark connector; `sources.pubsublite.publishing` publishes them.
 
 The connector is `com.google.cloud:pubsublite-spark-sql-streaming:1.0.0`; what this module says about it was
 read in that jar (github.com/googleapis/java-pubsublite-spark, tag v1.0.0) and is verified by the tests.
@@ -135,7 +135,7 @@ def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
 
 def publisher(options: Namespace) -> Publisher:
     """Return a publisher; raise SourceError if the service does not answer."""
-    from sources.pubsublite import publisher as pubsublite
+    from sources.pubsublite import publishing as pubsublite
 
     return pubsublite.LitePublisher(options)
 
@@ -146,7 +146,7 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
     They come from a subscription created for this and deleted afterwards; the stream's own subscription is
     neither read nor committed to.
     """
-    from sources.pubsublite import records as pubsublite_records
+    from sources.pubsublite import recording as pubsublite_records
 
     return pubsublite_records.records(stream, options)
 

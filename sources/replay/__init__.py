@@ -17,11 +17,11 @@ from sources.catalog import Stream
 from sources.envelope import conform
 from sources.flags import add_flag
 from sources.replay import files as replay_files
-from sources.replay.publisher import ReplayPublisher
+from sources.replay.publishing import ReplayPublisher
 from sources.replay.staging import release, stage
 
 BOUNDED = True
-BUNDLED = Path(__file__).parents[1] / "data" / "replay"
+BUNDLED = Path(__file__).parents[2] / "data" / "replay"
 
 _TEXTS = MapType(StringType(), ArrayType(StringType()))
 _LINE = StructType(

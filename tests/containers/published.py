@@ -8,11 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from confluent_kafka import Consumer, TopicPartition
-
 from sources import kafka
 from sources.flags import Parser
-from sources.kafka.connection import COMMITTED
 from tests.containers.stack import CHECKOUT
 from tests.support.reference import (
     EPOCH,
@@ -27,26 +24,15 @@ from tests.support.reference import (
     product_discounts,
     read,
 )
+from tests.support.topic import stored
 
 
 def messages(bootstrap: str, topic: str) -> list[Message]:
     """Return everything in a topic up to its current end."""
-    settings = {**COMMITTED, "bootstrap.servers": bootstrap, "group.id": "tests"}
-    consumer = Consumer({**settings, "enable.auto.commit": False})
-    partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
-    found = []
-    for partition in partitions:
-        at = TopicPartition(topic, partition, 0)
-        _, end = consumer.get_watermark_offsets(at, timeout=20)
-        consumer.assign([at])
-        while end and consumer.position([at])[0].offset < end:
-            for message in consumer.consume(1000, timeout=1):
-                assert message.error() is None
-                offset, stamp = message.offset(), message.timestamp()[1]
-                assert offset is not None
-                found.append(Message(offset, message.value(), EPOCH + timedelta(milliseconds=stamp)))
-    consumer.close()
-    return found
+    return [
+        Message(record.offset, record.value, EPOCH + timedelta(milliseconds=record.timestamp))
+        for record in stored(bootstrap, topic)
+    ]
 
 
 def events(bootstrap: str, stream: str, skew: timedelta) -> list[Event]:

@@ -9,8 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from kafka import KafkaProducer
 from pyspark.sql import SparkSession
 
 from jobs.engine.run import run
@@ -24,6 +23,7 @@ from tests.sources.test_contract import options_of
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.process import JobProcess
 from tests.support.publishing import publish_all
+from tests.support.topic import delete_before
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -65,13 +65,14 @@ def flags(broker: KafkaBroker, folder: Path, *more: str) -> list[str]:
 def test_an_aborted_transaction_holds_no_orders(
     spark: SparkSession, topics: KafkaBroker, tmp_path: Path
 ) -> None:
-    producer = Producer({"bootstrap.servers": topics.bootstrap, "transactional.id": "orders"})
-    producer.init_transactions(30)
+    producer = KafkaProducer(bootstrap_servers=topics.bootstrap, transactional_id="orders")
+    producer.init_transactions()
     for commits, value in ((True, order("a", 0)), (False, order("b", 0.1, 100)), (True, order("c", 0.2))):
         producer.begin_transaction()
-        producer.produce(PRODUCT.topic, value, partition=0, timestamp=int(NOON.timestamp() * 1000))
+        producer.send(PRODUCT.topic, value, partition=0, timestamp_ms=int(NOON.timestamp() * 1000))
         producer.flush()
-        producer.commit_transaction(30) if commits else producer.abort_transaction(30)
+        producer.commit_transaction() if commits else producer.abort_transaction()
+    producer.close()
     read = options_of(kafka, f"--kafka-bootstrap-servers={topics.bootstrap}")
     records = kafka.records(PRODUCT, read)
     found = [record and record.value for record in islice(records, 3)]
@@ -97,13 +98,14 @@ def test_a_limit_that_makes_events_late_in_a_catch_up_is_named(
     In batches of fifty, the third and the fourth have 25 of the first partition's, behind the second's.
     """
     kafka_broker.create_topic(BROWSING.topic, partitions=2)
-    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})
+    producer = KafkaProducer(bootstrap_servers=kafka_broker.bootstrap)
     at = int(NOON.timestamp() * 1000)
     for partition, seconds in ((0, 1), (1, 10)):
         for number in range(100):
             value = event(f"{partition}-{number}", number * seconds / 60)
-            producer.produce(BROWSING.topic, value, b"ann", partition, timestamp=at + number * seconds * 1000)
-    assert producer.flush(30) == 0
+            stamp = at + number * seconds * 1000
+            producer.send(BROWSING.topic, value, b"ann", partition=partition, timestamp_ms=stamp)
+    producer.close()
     flag = f"--kafka-max-events-per-batch={limit}"
     try:
         assert run(ACTIVITY, flags(kafka_broker, tmp_path, "--trigger=available-now", flag)) == 0
@@ -135,9 +137,7 @@ def test_retention_that_overtakes_a_stopped_job_is_told_by_the_run_and_the_docto
     publish(topics, BROWSING, event("a", 0), event("b", 1))
     assert run(ACTIVITY, command) == 0
     publish(topics, BROWSING, *(event(name, 2) for name in "cdefg"))
-    admin = AdminClient({"bootstrap.servers": topics.bootstrap})
-    (gone,) = admin.delete_records([TopicPartition(BROWSING.topic, 0, 6)]).values()
-    assert gone.result(30).low_watermark == 6
+    delete_before(topics.bootstrap, BROWSING.topic, {0: 6})
     capsys.readouterr()
     assert run(ACTIVITY, command) == 1
     (said,) = capsys.readouterr().err.splitlines()

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
 
 from pubsublite_emulator import Emulator
 from tests.pubsublite.test_python_clients import publish, subscribed
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.topic import send
 
 
 @pytest.mark.parametrize("storage", ["kafka"], indirect=True)
@@ -18,12 +18,10 @@ def test_a_live_subscriber_reads_an_added_partition(
     topic = make.topic()
     subscription = make.subscription(topic)
     publish(topic, [b"before"])
-    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})
     with subscribed(subscription) as (received, streaming):
         eventually(lambda: received.data == [b"before"])
         make.grow(topic, 2)
         # Past the emulator: a message published through it made it ask Kafka about the topic again.
-        producer.produce(topic.name, b"after", partition=1)
-        assert producer.flush(30) == 0
+        send(kafka_broker.bootstrap, topic.name, b"after", partition=1)
         eventually(lambda: received.data == [b"before", b"after"])
         assert streaming.running()

@@ -14,15 +14,14 @@ from typing import Any
 
 import grpc
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from pubsublite_emulator import Emulator
 from pubsublite_emulator.exports import environment
 from pubsublite_emulator.files import Files
 from pubsublite_emulator.schema import message
-from sources.kafka.connection import COMMITTED
 from tests.pubsublite.raw import Channel
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.topic import stored
 
 SOURCE = Path(__file__).parents[2] / "docker" / "pubsublite"
 MESSAGES = 50_000
@@ -123,21 +122,7 @@ def served(kafka_broker: KafkaBroker, tmp_path: Path) -> Iterator[Served]:
 
 def records(broker: KafkaBroker, topic: str) -> dict[str, bytes]:
     """Return every record of the two partitions by its Lite message id."""
-    consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": "check"})
-    found: dict[str, bytes] = {}
-    try:
-        for partition in (0, 1):
-            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), 10)
-            consumer.assign([TopicPartition(topic, partition, 0)])
-            position = 0
-            while position < end:
-                for record in consumer.consume(5000, 1.0):
-                    assert record.error() is None
-                    position = (record.offset() or 0) + 1
-                    found[f"{partition},{record.offset()}"] = record.value() or b""
-    finally:
-        consumer.close()
-    return found
+    return {f"{record.partition},{record.offset}": record.value for record in stored(broker.bootstrap, topic)}
 
 
 class Publisher:

@@ -13,10 +13,11 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from pubsublite_emulator import Emulator
 from sources.base import Message, Source, SourceError, load
-from sources.catalog import Stream
+from sources.catalog import Stream, partition_of
 from sources.envelope import ENVELOPE
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.lite import led
+from tests.support.topic import put
 
 STREAM = Stream("contract")
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -127,7 +128,14 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     acknowledged: list[tuple[Message, Exception | None]] = []
     publisher = backend.source.publisher(backend.options)
     messages = [replace(message, stream=backend.stream.name) for message in MESSAGES]
-    publisher.publish(messages, lambda message, failure: acknowledged.append((message, failure)))
+    for message in messages:
+        publisher.publish([message], lambda message, failure: acknowledged.append((message, failure)))
+        if request.param == "kafka" and any(None in values for values in message.attributes.values()):
+            publisher.flush()
+            (refused,) = [one for one in acknowledged if one[0] is message]
+            assert "without a value; expected one" in str(refused[1])
+            put(backend.options.kafka_bootstrap_servers, message, partition_of(message.key or b"", 2))
+            acknowledged[acknowledged.index(refused)] = (message, None)
     publisher.close()
     assert sorted(messages.index(message) for message, failure in acknowledged if failure is None) == list(
         range(len(messages))

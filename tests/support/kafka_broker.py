@@ -1,6 +1,7 @@
 """One real Kafka node for the tests: KRaft, a plain java process, its jars the set `broker` of ivy.xml."""
 
 import base64
+import logging
 import os
 import signal
 import socket
@@ -13,15 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._metadata import ClusterMetadata
-from confluent_kafka.cimpl import NewTopic
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 
 from jobs.engine import jar_files
 from jobs.engine.java import java_home
 from tests.support.kafka_listeners import Listener, secured
 
+_LOGGER, _QUIET = logging.getLogger("kafka"), logging.NullHandler()
 START_SECONDS = 60
 STOP_SECONDS = 30
 ATTEMPTS = 3  # each on other ports: another process may take a port first, but only if ports cannot be held
@@ -86,7 +86,7 @@ class KafkaBroker:
                 self._java("kafka.Kafka", str(self._directory / "server.properties")),
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
-        self._wait("answer", lambda: self._is_ours(self._metadata()), START_SECONDS)
+        self._wait("answer", self._is_up, START_SECONDS)
 
     def create_topic(self, name: str, partitions: int = 1, **configs: str | int) -> None:
         """Create a topic, and return when every partition has a leader.
@@ -94,16 +94,21 @@ class KafkaBroker:
         Configs are Kafka's, with `_` for `.`: `retention_ms=1`.
         """
         settings = {key.replace("_", "."): str(value) for key, value in configs.items()}
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
-        admin = self._admin()  # a future lives no longer than its client
-        admin.create_topics([topic])[name].result(timeout=START_SECONDS)
+        topic = {"num_partitions": partitions, "replication_factor": 1, "configs": settings}
+        with self._admin() as admin:
+            admin.create_topics({name: topic}, timeout_ms=START_SECONDS * 1000)
         self._wait(f"show topic {name}", lambda: self._leaders(name) == partitions, START_SECONDS)
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic, and return when it is gone from the broker's metadata."""
-        admin = self._admin()
-        admin.delete_topics([name])[name].result(timeout=START_SECONDS)
-        self._wait(f"forget topic {name}", lambda: name not in self._metadata().topics, START_SECONDS)
+        with self._admin() as admin:
+            admin.delete_topics([name], timeout_ms=START_SECONDS * 1000)
+        self._wait(f"forget topic {name}", lambda: name not in self.topics(), START_SECONDS)
+
+    def topics(self) -> list[str]:
+        """Return the names of the broker's topics."""
+        with self._admin() as admin:
+            return list(admin.list_topics())
 
     def _start_anew(self) -> Self:
         try:
@@ -169,19 +174,23 @@ class KafkaBroker:
             raise BrokerFailed("the broker was never started; expected `with KafkaBroker() as broker:`")
         return Path(self._home.name)
 
-    def _admin(self) -> AdminClient:
-        quiet = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100}
-        return AdminClient({"bootstrap.servers": self.bootstrap, **quiet})
+    def _admin(self) -> KafkaAdminClient:
+        _LOGGER.addHandler(_QUIET)  # otherwise Python prints each of its warnings on standard error
+        return KafkaAdminClient(
+            bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2000, reconnect_backoff_max_ms=100
+        )
 
-    def _metadata(self) -> ClusterMetadata:
-        return self._admin().list_topics(timeout=2)
-
-    def _is_ours(self, metadata: ClusterMetadata) -> bool:
-        return metadata.cluster_id == self._cluster_id and bool(metadata.brokers)
+    def _is_up(self) -> bool:
+        if self._advertised:  # there, no client finds it
+            return _listens(self._ports[0].getsockname())
+        with self._admin() as admin:
+            cluster = admin.describe_cluster()
+        return cluster["cluster_id"] == self._cluster_id and bool(cluster["brokers"])
 
     def _leaders(self, topic: str) -> int:
-        known = self._metadata().topics.get(topic)
-        return sum(partition.leader == 1 for partition in known.partitions.values()) if known else 0
+        with self._admin() as admin:
+            (known,) = admin.describe_topics([topic])
+        return sum(partition["leader_id"] == 1 for partition in known["partitions"])
 
     def _wait(self, aim: str, reached: Callable[[], bool], seconds: float) -> None:
         """Poll until the aim is reached; raise BrokerFailed if the process ends or the time is over."""
@@ -192,7 +201,7 @@ class KafkaBroker:
             try:
                 if reached():
                     return
-            except KafkaException:
+            except KafkaError:
                 pass  # not up yet
             time.sleep(0.05)
         raise BrokerFailed(
@@ -201,6 +210,11 @@ class KafkaBroker:
 
     def _last_lines(self) -> str:
         return "\n".join((self._directory / "broker.log").read_text().splitlines()[-20:])
+
+
+def _listens(address: tuple[str, int]) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(address) == 0
 
 
 def _hold_port() -> socket.socket:

@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,13 +15,11 @@ from typing import Self
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from confluent_kafka import Consumer, TopicPartition
 from deltalake import DeltaTable
 
 from jobs.engine.checkpoint import path_of
-from sources.kafka.connection import COMMITTED
 from sources.replay import files as replay_files
-from tests.support import reference
+from tests.support import reference, topic
 from tests.support.event_sets import PRODUCT, EventSet
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.kill_steps import SinkStep, Step, Traces, delta_step, parquet_step
@@ -169,21 +167,9 @@ class KilledRun:
             yield rows[-1]
 
     def _messages(self) -> Iterator[tuple[bytes, bytes]]:
-        with closing(self._consumer()) as consumer:
-            consumer.assign([TopicPartition(self._topic, number, 0) for number in range(TOPIC_PARTITIONS)])
-            ended = 0
-            while ended < TOPIC_PARTITIONS:
-                message = consumer.poll(10)
-                assert message is not None, "the broker does not answer"
-                if message.error():
-                    ended += 1
-                else:
-                    yield message.key() or b"", message.value() or b""
-
-    def _consumer(self) -> Consumer:
         assert self._target.broker
-        settings = {"bootstrap.servers": self._target.broker.bootstrap, "group.id": "kills"}
-        return Consumer({**COMMITTED, **settings, "enable.partition.eof": True})
+        for one in topic.stored(self._target.broker.bootstrap, self._topic):
+            yield one.key or b"", one.value or b""
 
     def _sink_step(self) -> SinkStep:
         if self._target.broker:
@@ -193,13 +179,13 @@ class KilledRun:
 
     def _topic_step(self) -> SinkStep:
         """Return the step function of the topic: whether it has a message of the batch."""
-        consumer = self._open.enter_context(closing(self._consumer()))
+        assert self._target.broker
+        consumer = self._open.enter_context(topic.consumer(self._target.broker.bootstrap, self._topic))
 
         def step(batch: int, since: int) -> Step | None:
-            at = since // 1_000_000 + 1
-            asked = [TopicPartition(self._topic, number, at) for number in range(TOPIC_PARTITIONS)]
-            found = consumer.offsets_for_times(asked, timeout=10)
-            return Step.SENT if any(partition.offset >= 0 for partition in found) else None
+            wanted = dict.fromkeys(consumer.assignment(), since // 1_000_000 + 1)
+            found = consumer.offsets_for_times(wanted, timeout_ms=topic.WAIT_MS)
+            return Step.SENT if any(found.values()) else None
 
         return step
 

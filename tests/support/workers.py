@@ -22,8 +22,7 @@ LONGEST = (
     "tests/test_laptop_to_dataproc.py",
     "tests/dashboard/test_page.py",
     "tests/notebooks/",
-    "tests/jobs/promotion/",
-    "tests/jobs/cutover/",
+    "tests/jobs/laptop/",
     "tests/jobs/",
 )
 

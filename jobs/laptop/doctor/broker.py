@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,14 @@ from jobs.engine.checkpoint import CONTRACT, reset_command
 from jobs.engine.positions import positions
 from jobs.engine.stream_guard import overtaken
 from jobs.laptop.doctor.diagnosis import Diagnosis, fault, ok, unknown
+from sources import kafka
+from sources.base import SourceError
 from sources.catalog import Stream
-from sources.kafka.connection import COMMITTED
+from sources.flags import Parser
+from sources.kafka import client
+from sources.kafka.addresses import REMEDY, leads
 from sources.kafka.offsets import gone, next_offsets
+from sources.kafka.reach import oldest_offsets
 
 SECONDS = 5
 INSIDE = "kafka:29092"
@@ -23,23 +29,18 @@ def outside(address: str) -> Iterator[Diagnosis]:
     """Check that the broker answers at `address` and directs its clients back to that address."""
     seen = f"broker at {address}"
     try:
-        from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient
-
-        from sources.kafka import addresses as kafka_addresses
-    except ImportError:
-        yield unknown(f"{seen}: not asked", "pip install 'confluent-kafka~=2.16'")
+        client.library()
+    except SourceError as absent:
+        text, _, remedy = str(absent).partition("; remedy: ")
+        yield unknown(f"{seen}: not asked, {text}", remedy)
         return
-    try:
-        admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
-        advertised = kafka_addresses.advertised(admin.list_topics(timeout=SECONDS))
-    except KafkaException as error:
-        yield unknown(f"{seen}: {error.args[0].str()}", "docker compose up --wait kafka, if it should run")
-        return
-    if address in advertised:
+    advertised = client.advertised(_options(address), SECONDS)
+    if not advertised:
+        yield unknown(f"{seen}: does not answer", "docker compose up --wait kafka, if it should run")
+    elif address in advertised:
         yield ok(f"{seen}: answers, and leads clients back there")
     else:
-        yield fault(f"{seen}: {kafka_addresses.leads(advertised)}", kafka_addresses.REMEDY)
+        yield fault(f"{seen}: {leads(advertised)}", REMEDY)
 
 
 def inside(container: Any | None) -> Iterator[Diagnosis]:
@@ -86,48 +87,30 @@ def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
             yield ok(f"checkpoint {file.parent}: its topics are there")
 
 
-def _lost(checkpoint: Path, address: str) -> str:
-    """Return what retention deleted before the checkpoint read it."""
-    from confluent_kafka import Consumer, KafkaException, TopicPartition
+def _options(address: str) -> Namespace:
+    """Return the flags of a broker at that address which wants no login."""
+    parser = Parser()
+    kafka.add_arguments(parser.add_argument_group())
+    return parser.parse_args([f"--kafka-bootstrap-servers={address}"])
 
+
+def _lost(checkpoint: Path, address: str) -> str:
+    """Return what retention deleted before the checkpoint read it; "" if the broker does not tell."""
     going_on = next_offsets(
         positions(
             lambda folder: [file.name for file in (checkpoint / folder).glob("*")],
             lambda file: (checkpoint / file).read_text(errors="replace"),
         )
     )
-    settings = {"bootstrap.servers": address, "group.id": "twinstream-doctor", "log_level": 0, **COMMITTED}
-    consumer = Consumer(settings)
     try:
-        oldest = {
-            topic: {
-                number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=SECONDS)[0]
-                for number in partitions
-            }
-            for topic, partitions in going_on.items()
-        }
-    except KafkaException:
+        return gone(going_on, oldest_offsets(going_on, _options(address)))
+    except SourceError:
         return ""
-    finally:
-        consumer.close()
-    return gone(going_on, oldest)
 
 
 def _topic_ids(address: str) -> dict[str, str] | None:
     """Return the topics' ids by name in Java's notation; None if the broker does not answer."""
     try:
-        from confluent_kafka import KafkaException, TopicCollection
-        from confluent_kafka.admin import AdminClient
-    except ImportError:
+        return client.topic_ids(_options(address))
+    except SourceError:
         return None
-    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
-    try:
-        names = list(admin.list_topics(timeout=SECONDS).topics)
-        answers = admin.describe_topics(TopicCollection(names), request_timeout=SECONDS)
-        return {name: _java_uuid(str(answer.result().topic_id)) for name, answer in answers.items()}
-    except KafkaException:
-        return None
-
-
-def _java_uuid(text: str) -> str:
-    return text.rstrip("=").replace("+", "-").replace("/", "_")

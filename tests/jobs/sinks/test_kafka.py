@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.run import run
@@ -19,10 +18,10 @@ from jobs.sinks import kafka
 from sources import kafka as source
 from sources.base import SourceError
 from sources.catalog import BROWSING
-from sources.kafka.connection import COMMITTED
 from tests.jobs.engine.test_run import event, replay
 from tests.sources.test_contract import options_of
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.topic import stored
 
 RESULTS = Results("job", "application", ("window_start", "product_id"), (), False, True)
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,11 +42,7 @@ def frame(spark: SparkSession, *rows: tuple[int, str, str]) -> DataFrame:
 
 def sent(broker: KafkaBroker, topic: str, count: int) -> list[tuple[str, dict[str, str]]]:
     """Return keys and values on the topic's one partition, in order."""
-    consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": topic})
-    consumer.assign([TopicPartition(topic, 0, 0)])
-    messages = consumer.consume(count, 30)
-    consumer.close()
-    return [((one.key() or b"").decode(), json.loads(one.value() or b"")) for one in messages]
+    return [((one.key or b"").decode(), json.loads(one.value)) for one in stored(broker.bootstrap, topic)]
 
 
 def test_the_key_is_window_and_product_and_a_batch_that_comes_again_has_the_same(

@@ -2,13 +2,13 @@ import asyncio
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from kafka import KafkaProducer
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -22,6 +22,7 @@ from sources.base import Message, Record, SourceError
 from sources.catalog import Stream
 from sources.kafka.reach import reach
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.topic import delete_before
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 _names = (f"kafka-{number}" for number in count())
@@ -213,9 +214,7 @@ def test_events_that_are_gone_before_they_were_read_fail_the_query(
     publish(options, message(stream, "a"))
     assert read_on().awaitTermination(60)
     publish(options, *(message(stream, value) for value in "bcd"))
-    admin = AdminClient({"bootstrap.servers": kafka_broker.bootstrap})
-    (gone,) = admin.delete_records([TopicPartition(stream.topic, 1, 3)]).values()
-    gone.result(30)
+    delete_before(kafka_broker.bootstrap, stream.topic, {1: 3})
     with pytest.raises(StreamingQueryException, match="failOnDataLoss"):
         read_on().awaitTermination(60)
 
@@ -242,9 +241,8 @@ def test_a_timestamp_beyond_the_year_9999_is_named_with_its_place(
     """Publish microseconds instead of milliseconds; Kafka 4 accepts them if the topic's limit is lifted."""
     far = Stream(next(_names))
     kafka_broker.create_topic(far.topic, 1, message_timestamp_after_max_ms=2**63 - 1)
-    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})
-    producer.produce(far.topic, b"x", timestamp=1_767_268_800_000_000)
-    producer.flush()
+    with closing(KafkaProducer(bootstrap_servers=kafka_broker.bootstrap)) as producer:
+        producer.send(far.topic, b"x", timestamp_ms=1_767_268_800_000_000).get(30)
     said = f"{far.topic}, partition 0, offset 0: its timestamp, 1767268800000000 ms after 1970 is outside of"
     with pytest.raises(SourceError, match=f"^{said} the years 1 to 9999 in UTC; expected .*; remedy: "):
         next(kafka.records(far, options))
@@ -259,8 +257,8 @@ def test_one_message_that_the_broker_refuses_takes_no_other_with_it(
     messages[30] = message(stream, "x" * 2_000_000)
     told = publish(options, *messages)
     assert [number for number, failure in enumerate(told) if failure] == [20, 30]
-    assert "INVALID_TIMESTAMP" in str(told[20])
-    assert "MSG_SIZE_TOO_LARGE" in str(told[30])
+    assert "InvalidTimestampError" in str(told[20])
+    assert "MessageSizeTooLargeError" in str(told[30])
     assert read(spark, stream, options) == sorted(str(n) for n in range(50) if n not in (20, 30))
 
 
@@ -277,7 +275,7 @@ def test_more_messages_than_the_client_holds_are_all_stored(
 
 
 def test_every_message_is_accounted_for_when_the_broker_dies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sources.kafka.publisher.ANSWER_SECONDS", 3)
+    monkeypatch.setattr("sources.kafka.publishing.ANSWER_SECONDS", 3)
     with KafkaBroker() as broker:
         stream = Stream("dies")
         broker.create_topic(stream.topic, 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from kafka import KafkaProducer
 from pyspark.sql import SparkSession
 
 from jobs.engine.sink import Results
@@ -91,31 +91,31 @@ def test_a_wrong_password_is_said_and_never_shown(
     (tmp_path / "wrong").write_text("hunter2\n")
     flags = [*sasl.plain(), f"--kafka-password-file={tmp_path / 'wrong'}"]
     head = f"SASL login refused by {sasl.server('PLAIN')}: "
+    why = "Authentication failed: Invalid username or password"
     tail = (
-        "Authentication failed: Invalid username or password; expected an account that the broker knows; "
+        "; expected an account that the broker knows; "
         f"remedy: look at --kafka-username ann and at {tmp_path}/wrong"
     )
     by_spark, by_sink, by_publisher = refusals(spark, flags)
-    assert by_spark == by_sink == head + tail
-    assert by_publisher.startswith(
-        head + f"sasl_ssl://{sasl.server('PLAIN')}/bootstrap: SASL authentication "
+    assert by_spark == by_sink == head + why + tail
+    # kafka-python drops an answer that arrives together with the end of the connection.
+    assert by_publisher in (
+        head + why + tail,
+        head + "the broker closed the connection during the login" + tail,
     )
-    assert by_publisher.endswith("; expected" + tail.partition("; expected")[2])
-    assert not any("hunter2" in said for said in (by_spark, by_sink, by_publisher))
 
 
 def test_a_refused_login_is_not_tried_until_the_deadline(sasl: SaslBroker, tmp_path: Path) -> None:
     (tmp_path / "wrong").write_text("hunter2")
     tries: list[str] = []
 
-    class Counted(Producer):
-        def list_topics(self, *of: Any, **by: Any) -> Any:
-            tries.append("once more")
-            return super().list_topics(*of, **by)
+    def counted(**settings: Any) -> KafkaProducer:
+        tries.append("once more")
+        return KafkaProducer(**settings)
 
     with pytest.raises(SourceError, match="SASL login refused"):
-        connected(Counted, options(*sasl.plain(), f"--kafka-password-file={tmp_path / 'wrong'}"))
-    assert len(tries) <= 3  # until the deadline it would be five or more
+        connected(counted, options(*sasl.plain(), f"--kafka-password-file={tmp_path / 'wrong'}"))
+    assert tries == ["once more"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sources.laptop.scenarios import SCENARIOS, batches, one_round
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 ORDER = {"event_id", "user_id", "product_id", "event_time", "quantity", "unit_price"}
 VIEW = ORDER - {"quantity", "unit_price"}
 SAME_TWICE = {"key", "value", "value_base64", "event_at"}

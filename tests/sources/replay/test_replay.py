@@ -19,7 +19,7 @@ from sources.replay import files as replay_files
 from sources.replay.staging import release, stage
 from tests.support.full_disk import room_for
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -323,7 +323,7 @@ def test_publishing_goes_on_where_the_files_end(tmp_path: Path) -> None:
 def test_a_file_ends_after_so_many_messages_and_keyless_ones_take_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sources.replay.publisher.MESSAGES_PER_FILE", 2)
+    monkeypatch.setattr("sources.replay.publishing.MESSAGES_PER_FILE", 2)
     options = Namespace(replay_dir=tmp_path / "in")
     publisher = replay.publisher(options)
     publisher.publish([Message(PRODUCT.name, None, b"%d" % n, NOON) for n in range(5)], lambda *_: None)

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -35,6 +33,7 @@ from tests.jobs.laptop.cutover.moved import KAFKA_PARTITIONS, Moved, publish, to
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.lite import led
 from tests.support.publishing import publish_all
+from tests.support.topic import delete_before
 
 AT = "2026-01-01T12:00:"
 ORDERS = list(islice(orders(77), 6000))
@@ -212,7 +211,6 @@ def test_the_proof_finds_what_is_lost_and_what_is_twice(spark: SparkSession, mov
 def test_a_topic_that_lacks_events_is_refused(moved: Moved) -> None:
     """Plan as before the run on Kafka, with topics that are not the mirror's."""
     shutil.rmtree(moved.folder / "checkpoints" / DISCOUNTS.name / "kafka")
-    admin = AdminClient({"bootstrap.servers": moved.kafka.kafka_bootstrap_servers})
 
     def anew(*messages: Message) -> None:
         moved.topic_anew()
@@ -225,9 +223,9 @@ def test_a_topic_that_lacks_events_is_refused(moved: Moved) -> None:
     (why,) = refusals(moved)
     assert "Pub/Sub Lite's oldest event is not there: it began too late" in why
     anew(*sent)
-    cut = [TopicPartition(PRODUCT.topic, partition, 50) for partition in range(KAFKA_PARTITIONS)]
-    for deleted in admin.delete_records(cut).values():
-        deleted.result(120)
+    delete_before(
+        moved.kafka.kafka_bootstrap_servers, PRODUCT.topic, dict.fromkeys(range(KAFKA_PARTITIONS), 50)
+    )
     (why,) = refusals(moved)
     assert why.startswith(
         "topic product-stream-topic, partition 0, 1, 2: retention has taken events; expected"
