@@ -33,5 +33,5 @@ clean: ## remove what runs leave; .venv and .jars stay
 	@rm -rf .checkpoints .pubsublite .results .progress .dead-letters .dataproc artifacts dist spark-warehouse metastore_db derby.log .*_cache .hypothesis
 	@find jobs sources docker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/in-step: requirements.lock .ci/environment
+.venv/in-step: requirements.lock pyproject.toml .ci/environment
 	@.ci/environment && touch $@

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 PREFIX = "TWINSTREAM_"
@@ -17,9 +18,25 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **keywords: Any) -> None:
         super().__init__(allow_abbrev=False, **keywords)
 
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """Return the options; for an unknown argument, exit with code 2 and name the flag most like it."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            like = nearest(unknown[0].partition("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{like}")
+        return options
+
     def error(self, message: str) -> NoReturn:
         """Print the message in one line and exit with code 2."""
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean X?` for the known word that is most like this one; "" if none is."""
+    like = get_close_matches(word, list(known), 1)
+    return f"; did you mean {like[0]}?" if like else ""
 
 
 def variable(flag: str) -> str:

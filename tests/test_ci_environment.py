@@ -26,6 +26,9 @@ exit 9
 """
 QUIETLY = "--quiet --disable-pip-version-check"
 SYNC = "uv pip sync --quiet --require-hashes --python .venv/bin/python requirements.lock"
+EDITABLE = (
+    "uv pip install --quiet --no-deps --no-build-isolation --offline --python .venv/bin/python --editable ."
+)
 
 
 class Machine:
@@ -82,14 +85,19 @@ def test_uv_makes_it_of_the_python_that_is_wanted_and_asks_no_other(machine: Mac
     (machine.bin / "python3.11").symlink_to(sys.executable)
     done = machine.make()
     assert (done.returncode, done.stderr) == (0, "")
-    assert machine.asked == ["uv --version", f"uv venv --quiet --python {machine.bin}/python3.11 .venv", SYNC]
+    assert machine.asked == [
+        "uv --version",
+        f"uv venv --quiet --python {machine.bin}/python3.11 .venv",
+        SYNC,
+        EDITABLE,
+    ]
     assert machine.called == []
 
 
 def test_without_that_python_uv_finds_or_fetches_one(machine: Machine) -> None:
     machine.has("uv", GOOD)
     assert machine.make().returncode == 0
-    assert machine.asked == ["uv --version", "uv venv --quiet --python 3.11 .venv", SYNC]
+    assert machine.asked == ["uv --version", "uv venv --quiet --python 3.11 .venv", SYNC, EDITABLE]
     assert machine.called == []
 
 
@@ -108,6 +116,7 @@ def test_without_a_uv_that_runs_it_is_installed_by_the_python_that_is_wanted(mac
         "python3.11 -c ",
         f"uv venv --quiet --python {machine.bin}/python3.11 .venv",
         SYNC,
+        EDITABLE,
     ]
     assert machine.called == [
         "uv --version",
@@ -123,7 +132,7 @@ def test_any_python_with_venv_will_do_to_install_uv(machine: Machine) -> None:
     machine.has("python3", GOOD)
     assert machine.make().returncode == 0
     assert machine.asked[:2] == ["python3 -c import ensurepip, venv", "python3 -m venv --clear .cache/uv"]
-    assert machine.asked[-2:] == ["uv venv --quiet --python 3.11 .venv", SYNC]
+    assert machine.asked[-3:] == ["uv venv --quiet --python 3.11 .venv", SYNC, EDITABLE]
 
 
 def test_without_any_of_them_it_says_what_to_install(machine: Machine) -> None:

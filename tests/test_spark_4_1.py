@@ -30,6 +30,7 @@ def test_the_jobs_suite_passes_on_spark_4_1(tmp_path: Path) -> None:
     python = str(tmp_path / "venv" / "bin" / "python")
     uv("venv", "--python", "3.12", str(tmp_path / "venv"))
     uv("pip", "sync", "--require-hashes", "--python", python, str(LOCK))
+    uv("pip", "install", "--no-deps", "--no-build-isolation", "--python", python, "--editable", str(CHECKOUT))
 
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},

@@ -1,4 +1,4 @@
-"""The jobs' front door: `python -m jobs COMMAND`; USAGE lists the commands."""
+"""The jobs' commands: `python -m jobs COMMAND`, and `twinstream COMMAND`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pkgutil
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NoReturn, cast
 
 import jobs
@@ -17,20 +18,6 @@ from jobs.engine.job import Job
 from jobs.laptop import jars
 from sources import base as sources
 from sources.flags import Parser, add_flag
-
-USAGE = """usage: python -m jobs COMMAND ...
-
-  list                 the jobs, a line each
-  run JOB [FLAG ...]   run a job; `run JOB --help` lists its flags
-  demo                 run both main jobs over the bundled events
-  reset JOB [FLAG ...] delete a job's checkpoint, so that its next run begins anew
-  jars [SET ...]       fetch the connector jars that Spark lacks
-  package [FLAG ...]   what is shipped to a cluster, in a folder
-  plan JOB [FLAG ...]  the way to Dataproc: reasons not to go, or every command
-  submit JOB [FLAG ...] go that way, by gcloud
-  cutover JOB [FLAG ...] from Pub/Sub Lite to Kafka: where the job stands and goes on
-  dead-letters ...     what could not be counted: list, show, export, send again, mended
-  doctor               what keeps the product from running here, and the remedies"""
 
 DEMO = ("streaming_product_discounts", "popular_products_recommendation")
 
@@ -138,29 +125,44 @@ def doctor(arguments: list[str]) -> int:
     return command(arguments)
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "list": list_jobs,
-    "run": run_job,
-    "demo": demo,
-    "reset": reset,
-    "jars": jars.command,
-    "package": package,
-    "plan": plan,
-    "submit": submit,
-    "cutover": cutover,
-    "dead-letters": dead_letters,
-    "doctor": doctor,
+@dataclass(frozen=True)
+class Command:
+    """A command: what runs it, the arguments that its usage shows, and what it does."""
+
+    run: Callable[[list[str]], int]
+    arguments: str
+    about: str
+
+
+COMMANDS: dict[str, Command] = {
+    "list": Command(list_jobs, "", "list the jobs, one line each"),
+    "run": Command(run_job, "JOB [FLAG ...]", "run a job; `run JOB --help` lists its flags"),
+    "demo": Command(demo, "", "run both main jobs over the bundled events"),
+    "reset": Command(reset, "JOB [FLAG ...]", "delete a job's checkpoint, so that its next run starts over"),
+    "jars": Command(jars.command, "[SET ...]", "fetch the connector jars that Spark lacks"),
+    "package": Command(package, "[FLAG ...]", "build the package that a cluster runs"),
+    "plan": Command(plan, "JOB [FLAG ...]", "check a job against Dataproc and print the gcloud commands"),
+    "submit": Command(submit, "JOB [FLAG ...]", "run those commands"),
+    "cutover": Command(cutover, "JOB [FLAG ...]", "move a job from Pub/Sub Lite to Kafka, and prove it"),
+    "dead-letters": Command(dead_letters, "...", "list, show, export or resend rejected messages"),
+    "doctor": Command(doctor, "", "report what keeps the product from running here, with remedies"),
 }
 
 
 def main(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(USAGE)
+        print(usage())
         return 0 if arguments else 2
     if arguments[0] not in COMMANDS:
         _fail(f"no command {arguments[0]!r}; known: {', '.join(COMMANDS)}")
-    return COMMANDS[arguments[0]](arguments[1:])
+    return COMMANDS[arguments[0]].run(arguments[1:])
+
+
+def usage() -> str:
+    """Return the usage text, with a line about each command."""
+    lines = [f"  {f'{name} {one.arguments}':<22} {one.about}" for name, one in COMMANDS.items()]
+    return "\n".join(["usage: python -m jobs COMMAND ...", "", *lines])
 
 
 def _named(command: str, arguments: list[str]) -> Job:

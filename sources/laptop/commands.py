@@ -1,4 +1,4 @@
-"""python -m sources COMMAND: publish, record, create, bundle; each has --help."""
+"""The sources' commands: `python -m sources COMMAND`, and `twinstream COMMAND`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sources.base import SourceError
 COMMANDS = {
     "publish": ("sources.laptop.publish", "publish a scenario's events"),
     "record": ("sources.laptop.record", "record a live stream as replay files"),
-    "create": ("sources.laptop.create", "make the streams' topics"),
-    "bundle": ("sources.laptop.bundle", "make the bundled events anew"),
+    "create": ("sources.laptop.create", "create the streams' topics and subscriptions"),
+    "bundle": ("sources.laptop.bundle", "regenerate the bundled events"),
 }
 
 

@@ -1,6 +1,6 @@
 """Time from `docker compose up`, with images built, to orders on the page.
 
-`PYTHONPATH=docker/dashboard:. python -m tests.benchmarks.first_insight`
+`python -m tests.benchmarks.first_insight`
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A job with a week behind it, beside one on a fresh table: as quick, as small, and no hungrier at the end.
 
-    PYTHONPATH=docker/pubsublite:docker/dashboard:. python -m tests.benchmarks.soak [--real-minutes 60]
-    PYTHONPATH=docker/dashboard:. python -m tests.benchmarks.soak --compose [--real-minutes 60]
+    python -m tests.benchmarks.soak [--real-minutes 60]
+    python -m tests.benchmarks.soak --compose [--real-minutes 60]
 
 The traces of `--batches` batches (a week's worth at one every five seconds) are created quickly. Then both
 jobs run on one broker with compose's settings, fed through the emulator, with the page open on the old one.

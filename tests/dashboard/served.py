@@ -35,7 +35,6 @@ def serving(folder: Path) -> Iterator[tuple[str, int]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {
-        "PYTHONPATH": str(PACKAGE.parents[2]),
         "TWINSTREAM_RESULTS": str(folder / "results"),
         "TWINSTREAM_PROGRESS_DIR": str(folder / "progress"),
         "TWINSTREAM_DEAD_LETTER_DIR": str(folder / "dead-letters"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,10 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from dataproc_emulator.files import Files
-from jobs.engine.jar_files import CHECKOUT
 
 COMMAND = [sys.executable, "-m", "dataproc_emulator"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT / "docker" / "dataproc")}
 
 
 class Served:
@@ -24,7 +21,6 @@ class Served:
         self.directory = directory
         self.process = subprocess.Popen(
             [*COMMAND, "serve", "--directory", str(directory), "--log-level", "WARNING"],
-            env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             text=True,
         )

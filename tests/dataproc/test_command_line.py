@@ -12,7 +12,7 @@ import pytest
 
 from tests.dataproc.calls import call
 from tests.dataproc.gcloud import Gcloud, eventually
-from tests.dataproc.served import COMMAND, ENVIRONMENT, Served
+from tests.dataproc.served import COMMAND, Served
 from tests.support.listeners import listening
 
 pytestmark = pytest.mark.timeout(600)
@@ -28,7 +28,7 @@ spark.sparkContext.parallelize([1], 1).foreach(lambda _: time.sleep(300))
 def run(command: str, directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, command, "--directory", str(directory)],
-        env={**ENVIRONMENT, **variables},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,

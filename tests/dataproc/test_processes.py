@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from tests.dataproc.gcloud import eventually
-from tests.dataproc.served import ENVIRONMENT
 
 STARTS_ONE_AND_IS_KILLED = """
 import os, signal, subprocess, sys
@@ -29,7 +28,7 @@ processes.start(["sleep", "60"], os.environ, Path(sys.argv[1]), 1)
 
 def test_a_kill_while_a_process_is_started_ends_it_too(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STARTS_ONE_AND_IS_KILLED, str(tmp_path)]
-    killed = subprocess.run(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=False)
+    killed = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     assert killed.returncode == -signal.SIGKILL
     started = Path("/proc", (tmp_path / "group").read_text())
     eventually(lambda: not runs(started), 30)

@@ -21,8 +21,6 @@ from pubsublite_emulator import Emulator
 from pubsublite_emulator.__main__ import main
 from tests.support.listeners import listening
 
-SOURCE = Path(__file__).parents[2] / "docker" / "pubsublite"
-
 PROGRAM = """
 from google.cloud.pubsublite import AdminClient
 from google.cloud.pubsublite.cloudpubsub import PublisherClient
@@ -40,7 +38,7 @@ with PublisherClient() as publisher:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONWARNINGS": "error"}
+    return {**os.environ, "PYTHONWARNINGS": "error"}
 
 
 @contextmanager

@@ -23,7 +23,6 @@ from tests.pubsublite.raw import Channel
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.topic import stored
 
-SOURCE = Path(__file__).parents[2] / "docker" / "pubsublite"
 MESSAGES = 50_000
 
 PREPARE = """
@@ -86,7 +85,6 @@ class Served:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(SOURCE)},
         )
         assert self._process.stdout is not None
         assert json.loads(self._process.stdout.readline())["address"] == f"127.0.0.1:{self.port}"

@@ -22,14 +22,14 @@ WRONG = {
         " like '5 seconds'"
     ),
     "--top=0": "argument --top: '0': expected a whole number of at least 1",
-    "--sorce=kafka": "unrecognized arguments: --sorce=kafka",
+    "--sorce=kafka": "unrecognized arguments: --sorce=kafka; did you mean --source?",
     "--source=kinesis": (
         "argument --source: invalid choice: 'kinesis' (choose from 'kafka', 'pubsublite', 'replay')"
     ),
     "--kafka-starting=latest": "--kafka-starting: a flag of --source kafka; the source is replay",
     "--sink-topic=t": "--sink-topic: a flag of --sink kafka; the sink is console",
     "--output-mode=update": "--output-mode update: two streams joined give final rows only; expected append",
-    "--wind=1 minute": "unrecognized arguments: --wind=1 minute",
+    "--wind=1 minute": "unrecognized arguments: --wind=1 minute; did you mean --window?",
 }
 
 

@@ -60,7 +60,7 @@ def test_parquet_goes_on_in_a_folder_of_its_own() -> None:
         ("--windows-after=2026-01-01T12:00:00Z", "is what this finds out"),
         ("--source=kafka", "--source=kafka: expected pubsublite, or nothing"),
         ("rows", "'rows': expected a flag, like --sink-path=FOLDER"),
-        ("--sink-pth=rows", "unrecognized arguments: --sink-pth=rows"),
+        ("--sink-pth=rows", "unrecognized arguments: --sink-pth=rows; did you mean --sink-path?"),
     ],
 )
 def test_what_is_no_running_jobs_flag_is_code_2(

@@ -205,7 +205,7 @@ def test_flags_may_come_mixed_or_behind_two_dashes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     {
-        "--sorce=kafka": "streaming_product_discounts: unrecognized arguments: --sorce=kafka (see --help)\n",
+        "--sorce=kafka": "streaming_product_discounts: unrecognized arguments: --sorce=kafka; did you mean --source? (see --help)\n",
         "--window=5": (
             "streaming_product_discounts: argument --window: '5': expected a number and a unit, like '30"
             " seconds' or '10 minutes' (see --help)\n"
