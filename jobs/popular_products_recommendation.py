@@ -99,8 +99,8 @@ JOB = Job(
     emission=lambda options: Emission(options.window, after=options.join_within),
     flags=(
         Flag.window("10 minutes"),
-        Flag.duration("--join-within", "30 minutes", "a purchase counts so long after a view"),
-        Flag.count("--top", "10", "products recommended for a window"),
+        Flag.duration("--join-within", "30 minutes", "longest time from view to purchase"),
+        Flag.count("--top", "10", "number of products to recommend per window"),
     ),
     order=("window_start", "rank"),
     counted=lambda of: followed_a_view(of.events(PURCHASE), of.events(BROWSING), of.options.join_within),

@@ -15,7 +15,7 @@ def parse(parser: Parser, names: Sequence[str], argv: Sequence[str], default: st
     Exit with code 2 and one line if a flag is unknown, if it belongs to a source that was not chosen, or if
     flags do not go together.
     """
-    add_flag(parser, "--source", help="the broker", default=default, choices=tuple(names))
+    add_flag(parser, "--source", help="source or broker", default=default, choices=tuple(names))
     flags = add_flags(parser, names)
     options = parser.parse_args(argv)
     if wrong := fault(flags, options, given(argv)):

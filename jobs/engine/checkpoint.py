@@ -46,14 +46,16 @@ class Contract:
 
     def differences(self, old: Contract) -> list[str]:
         """Return what has changed since `old`, as human-readable phrases."""
-        found = [f"it is of job {old.job}"] if old.job != self.job else []
-        found += [f"it is of --source {old.source}"] if old.source != self.source else []
-        for name in sorted({*old.streams, *self.streams}):
-            before, now = old.streams.get(name, "not read"), self.streams.get(name, "not read")
-            found += [f"{name} is another one (was {before}, is {now})"] if before != now else []
+        found = [f"it belongs to job {old.job}"] if old.job != self.job else []
+        found += [f"it belongs to --source {old.source}"] if old.source != self.source else []
+        found += [f"{name} was not read before" for name in sorted(self.streams.keys() - old.streams.keys())]
+        found += [f"{name} is no longer read" for name in sorted(old.streams.keys() - self.streams.keys())]
+        for name in sorted(old.streams.keys() & self.streams.keys()):
+            before, now = old.streams[name], self.streams[name]
+            found += [f"{name} was recreated (id was {before}, now {now})"] if before != now else []
         for flag in sorted({*old.settings, *self.settings}):
-            before, now = old.settings.get(flag, "not there"), self.settings.get(flag, "not there")
-            found += [f"{flag} was {before}, is {now}"] if before != now else []
+            before, now = old.settings.get(flag, "not set"), self.settings.get(flag, "not set")
+            found += [f"{flag} was {before}, now {now}"] if before != now else []
         return found or (["the job's query has changed"] if old.query != self.query else [])
 
 
@@ -117,7 +119,7 @@ def refuse_differences(path: str, remedy: str, old: Contract, new: Contract) -> 
     if differences := new.differences(old):
         raise CheckpointError(
             f"{path}: this run cannot continue the checkpoint: {'; '.join(differences)}; "
-            f"undo that, give another --checkpoint-root, or begin again: {remedy}"
+            f"undo that, give another --checkpoint-root, or start over: {remedy}"
         )
 
 

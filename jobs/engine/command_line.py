@@ -28,52 +28,55 @@ def trigger(text: str) -> str:
         raise ArgumentTypeError(f"{text!r}: expected {expected}") from None
 
 
-WATERMARK = Flag.duration("--watermark", "10 seconds", "how far behind the newest event a late one may be")
+WATERMARK = Flag.duration(
+    "--watermark", "10 seconds", "how late an event may arrive, relative to the newest one seen"
+)
 OUTPUT_MODE = Flag.choice(
     "--output-mode",
     "append",
     ("append", "update"),
-    "append: final windows; update: running totals, upserted by key",
+    "append: write final windows; update: write running totals, which replace earlier ones",
 )
 WINDOWS_AFTER = Flag(
     "--windows-after",
     None,
-    "write only windows that end after this time, like 2026-01-01T12:00:00Z: a run on another source has"
-    " written the others; python -m jobs cutover says which",
+    "write only windows that end after this time, such as 2026-01-01T12:00:00Z, if a run on another source"
+    " has written the earlier ones (see `cutover`)",
     instants.flag,
 )
 RUNTIME_FLAGS = (
     WATERMARK,
     OUTPUT_MODE,
-    Flag("--checkpoint-root", ".checkpoints", "folder of all checkpoints"),
+    Flag("--checkpoint-root", ".checkpoints", "directory of all checkpoints"),
     Flag(
         "--dead-letter-dir",
         None,
-        "folder for what is no event: replay records with a reason; default: in the checkpoint's folder",
+        "directory for dead letters (default: inside the checkpoint)",
     ),
     Flag(
         "--dead-letter-retention",
         "30 days",
-        f"how long dead letters are kept; older ones are removed while the job runs; {UNLIMITED} keeps all",
+        f"how long to keep dead letters, or {UNLIMITED}",
         retention,
     ),
     Flag(
         "--progress-dir",
         None,
-        "folder for JOB.jsonl: every batch's figures as a line of JSON, for pages and health checks",
+        "directory for JOB.jsonl, one line of JSON per batch, for dashboards and health checks",
     ),
     Flag(
         "--trigger",
         None,
-        f"when a batch runs: {AVAILABLE_NOW} (what is there, then end; replay's default), {CONTINUOUS} (as"
-        " soon as there is input; any other source's default) or the time between two batches",
+        f"when to run a batch: {AVAILABLE_NOW} (read what is there, then exit), {CONTINUOUS} (as soon as"
+        f" there is input) or an interval such as '5 seconds' (default: {AVAILABLE_NOW} for replay, otherwise"
+        f" {CONTINUOUS})",
         trigger,
     ),
     WINDOWS_AFTER,
     Flag.duration(
         "--max-future-skew",
         "10 minutes",
-        "an event further ahead of its publishing is a dead letter, before the watermark sees it",
+        "reject events stamped more than this far ahead of their publish time",
     ),
 )
 
@@ -127,8 +130,8 @@ def _add_runtime_flags(group: _ArgumentGroup) -> None:
     for flag in RUNTIME_FLAGS:
         flag.add_to(group)
     for name, default, known, help in (
-        ("--source", "replay", sources.names(), "where events come from"),
-        ("--sink", "console", sinks.names(), "where results go"),
+        ("--source", "replay", sources.names(), "source of the events"),
+        ("--sink", "console", sinks.names(), "destination of the results"),
     ):
         add_flag(group, name, help=help, default=default, choices=tuple(known))
 

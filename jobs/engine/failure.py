@@ -67,13 +67,13 @@ def _advice(text: str, error: BaseException, reset: str) -> str:
         return f"; expected enough memory for Java; remedy: {MORE_MEMORY}"
     if re.search(RETENTION, text):
         return (
-            "; expected events to be kept until they are read; remedy: begin again at the oldest event kept, "
+            "; expected events to be kept until they are read; remedy: start over at the oldest event kept, "
             f"with an empty sink: {reset}; and raise the topic's retention.ms"
         )
     if re.search(TORN, text) and re.search(CHECKPOINT, text):
         return (
             "; expected a whole file in the checkpoint: a power cut or a full disk tears them; "
-            f"remedy: begin again, with an empty sink: {reset}"
+            f"remedy: start over with an empty sink: {reset}"
         )
     if isinstance(error, Py4JError | ConnectionError) and not isinstance(error, Py4JJavaError):
         return (

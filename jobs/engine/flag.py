@@ -54,7 +54,7 @@ class Flag:
     @staticmethod
     def window(default: str) -> Flag:
         """Return `--window`, the length of a window."""
-        return Flag.duration("--window", default, "length of a window")
+        return Flag.duration("--window", default, "length of each window")
 
     @staticmethod
     def duration(name: str, default: str, help: str) -> Flag:

@@ -164,6 +164,6 @@ def _dead_letter_folder(spark: SparkSession, job: Job, options: Namespace, check
     except OSError as error:
         raise SinkError(
             f"--dead-letter-dir {options.dead_letter_dir}: cannot be written ({error}); expected a writable "
-            "folder; remedy: another one, or leave it out: dead letters then lie in the checkpoint"
+            "folder; remedy: give another one, or omit it to keep dead letters in the checkpoint"
         ) from None
     return folder

@@ -20,7 +20,7 @@ from jobs.engine import files
 from jobs.engine.flag import Flag
 from sources import instants
 
-PATH = Flag("--sink-path", None, "folder of the result table (delta, parquet)", shapes_state=False)
+PATH = Flag("--sink-path", None, "directory of the result table (delta, parquet)", shapes_state=False)
 
 
 SINKS = "jobs.sinks"

@@ -40,7 +40,7 @@ def overtaken(path: str, lost: str, reset: str) -> str:
     """Return a message that says which messages are gone and what to do about it."""
     return (
         f"{path}: retention has taken what this run would read next: {lost}; expected them to be "
-        f"there still; remedy: begin again at the oldest event kept, with an empty sink: {reset}; "
+        f"there still; remedy: start over at the oldest event kept, with an empty sink: {reset}; "
         "and raise the topic's retention.ms above the longest stop of the job"
     )
 

@@ -69,8 +69,10 @@ def reset(arguments: list[str]) -> int:
 
     parser = Parser(prog="python -m jobs reset")
     parser.add_argument("job", choices=modules())
-    add_flag(parser, "--source", help="the source it read", default="replay", choices=tuple(sources.names()))
-    Flag("--checkpoint-root", ".checkpoints", "folder of all checkpoints").add_to(parser)
+    add_flag(
+        parser, "--source", help="source that the job read", default="replay", choices=tuple(sources.names())
+    )
+    Flag("--checkpoint-root", ".checkpoints", "directory of all checkpoints").add_to(parser)
     options = parser.parse_args(arguments)
     path = path_of(options.checkpoint_root, options.job, options.source)
     try:

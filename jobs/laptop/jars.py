@@ -74,12 +74,20 @@ def command(argv: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m jobs jars", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "sets", nargs="*", metavar="SET", default=FOR_JOBS, help=f"default: {' '.join(FOR_JOBS)}"
+        "sets",
+        nargs="*",
+        metavar="SET",
+        default=FOR_JOBS,
+        help=f"set to fetch (default: {' '.join(FOR_JOBS)})",
     )
-    parser.add_argument("--all", action="store_true", help="every set, those that only tests use too")
-    parser.add_argument("--directory", help="where the sets lie [env TWINSTREAM_JARS, default .jars]")
     parser.add_argument(
-        "--lock", action="store_true", help="after a change of ivy.xml: fetch all, renew jars.sha256"
+        "--all", action="store_true", help="fetch every set, including those that only tests use"
+    )
+    parser.add_argument("--directory", help="directory of the sets (default: .jars; env TWINSTREAM_JARS)")
+    parser.add_argument(
+        "--lock",
+        action="store_true",
+        help="after a change of ivy.xml: fetch every set and rewrite jars.sha256",
     )
     options = parser.parse_args(argv)
     try:

@@ -16,7 +16,7 @@ from jobs.sinks.bigquery_table import BigQueryTable, table_name
 TABLE = Flag(
     "--sink-table",
     None,
-    "table of the results (bigquery): DATASET.TABLE or PROJECT.DATASET.TABLE, made at the first rows",
+    "table for the results (bigquery): [PROJECT.]DATASET.TABLE, created with the first rows",
     table_name,
     shapes_state=False,
 )

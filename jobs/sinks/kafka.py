@@ -16,7 +16,7 @@ from jobs.engine.sink import Results, SinkError, Write, required
 from sources.kafka import connection as broker
 from sources.kafka import login as kafka_login
 
-TOPIC = Flag("--sink-topic", None, "topic of the results (kafka)", shapes_state=False)
+TOPIC = Flag("--sink-topic", None, "topic for the results (kafka)", shapes_state=False)
 FLAGS = (TOPIC,)
 SETTINGS: dict[str, str] = {}
 UPSERTS = True

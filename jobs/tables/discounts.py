@@ -43,7 +43,7 @@ DISCOUNTS = DiscountTable(
     Flag(
         "--discounts",
         "data/user_product_discounts.csv",
-        "CSV file of the users' product discounts; a change is picked up while the job runs",
+        "CSV file of discounts by user and product, reloaded when it changes",
         shapes_state=False,
     )
 )

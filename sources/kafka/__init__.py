@@ -28,12 +28,17 @@ WATCH_SECONDS = 2
 
 def add_arguments(group: _ArgumentGroup) -> None:
     """Add the `--kafka-…` flags, including those of the login."""
-    add_flag(group, "--kafka-bootstrap-servers", help="HOST:PORT[,HOST:PORT…]", default="localhost:9092")
+    add_flag(
+        group,
+        "--kafka-bootstrap-servers",
+        help="addresses of the broker: HOST:PORT[,HOST:PORT…]",
+        default="localhost:9092",
+    )
     kafka_login.add_arguments(group)
     add_flag(
         group,
         "--kafka-starting",
-        help="where a fresh checkpoint starts: earliest, latest or a time like 2026-01-01T12:00:00Z",
+        help="where a new checkpoint starts: earliest, latest or a time such as 2026-01-01T12:00:00Z",
         default="earliest",
         type=_starting,
         formerly="--starting",
@@ -41,7 +46,7 @@ def add_arguments(group: _ArgumentGroup) -> None:
     add_flag(
         group,
         "--kafka-max-events-per-batch",
-        help="the most events of one micro-batch, over all partitions",
+        help="maximum number of events per batch, over all partitions",
         default="1000000",
         type=_positive,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 SECONDS = 1.5
 """Seconds that an address may take to accept a connection."""
-REMEDY = "use that address, or set KAFKA_PORT in .env and make the containers anew"
+REMEDY = "use that address, or set KAFKA_PORT in .env and recreate the containers"
 
 
 def leads(addresses: Iterable[str]) -> str:

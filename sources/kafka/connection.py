@@ -89,7 +89,7 @@ def unreachable(options: Namespace, reason: object) -> SourceError:
         return led_away(options, fault)
     return SourceError(
         f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {reason}; expected a Kafka broker; "
-        "remedy: start one there, give another address, or log in where it wants that (--kafka-auth)"
+        "remedy: start one there, give another address, or log in if it requires that (--kafka-auth)"
     )
 
 
@@ -145,7 +145,7 @@ def _admin(jvm: Any, options: Namespace, seconds: int = ANSWER_SECONDS) -> Itera
     except TypeError:
         raise SourceError(
             "Spark has no Kafka client; expected the jar set 'kafka' in spark.jars; "
-            "remedy: python -m jobs jars kafka, then start Spark anew"
+            "remedy: python -m jobs jars kafka, then restart Spark"
         ) from None
     try:
         yield admin
@@ -187,7 +187,7 @@ def _explained(jvm: Any, options: Namespace, error: Py4JJavaError) -> SourceErro
     if kafka_login.HANDLER in reason or kinds & {"NoSuchMethodError", "NoClassDefFoundError"}:
         return SourceError(
             f"Spark cannot load Google's login ({reason.rstrip('.')}); expected the jar set 'managed-kafka' "
-            "ahead of Spark's own jars; remedy: python -m jobs jars managed-kafka, then start Spark anew"
+            "ahead of Spark's own jars; remedy: python -m jobs jars managed-kafka, then restart Spark"
         )
     if kinds & {"LoginException", "IllegalStateException"}:
         return kafka_login.no_credentials(_what_google_says(jvm) or reason)

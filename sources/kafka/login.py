@@ -32,18 +32,19 @@ def add_arguments(group: _ArgumentGroup) -> None:
     add_flag(
         group,
         "--kafka-auth",
-        help="how to log in: plain is SASL_SSL with a user and a password; managed is Google's Managed "
-        "Service for Apache Kafka with the application default credentials",
+        help="login: plain is SASL_SSL with user and password; managed is Google's Managed Service for "
+        "Apache Kafka with the application default credentials",
         default=NONE,
         choices=(NONE, PLAIN, MANAGED),
     )
-    add_flag(group, "--kafka-username", help="the user (--kafka-auth plain)")
-    add_flag(group, "--kafka-password-file", help="a file with the password alone (--kafka-auth plain)")
+    add_flag(group, "--kafka-username", help="user name, for --kafka-auth plain")
+    add_flag(
+        group, "--kafka-password-file", help="file that contains only the password, for --kafka-auth plain"
+    )
     add_flag(
         group,
         "--kafka-tls-ca",
-        help="PEM file of the authorities that vouch for the broker; else the public ones that Java or, to "
-        "publish, the system knows",
+        help="PEM file of the certificate authorities to trust (default: the public ones)",
     )
 
 

@@ -1,4 +1,4 @@
-"""Make the bundled events and discounts anew: the same bytes every time."""
+"""Regenerate the bundled events and discounts: the same bytes every time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ VISITS_PER_MINUTE = 18
 def command(argv: Sequence[str]) -> int:
     """Run `python -m sources bundle`; return 0 once all files are written."""
     parser = Parser(prog="python -m sources bundle", description=__doc__)
-    parser.add_argument("--directory", type=Path, default=replay.BUNDLED.parent, help="default: %(default)s")
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=replay.BUNDLED.parent,
+        help="directory to write to (default: %(default)s)",
+    )
     write(parser.parse_args(argv).directory)
     return 0
 

@@ -1,4 +1,4 @@
-"""Make the streams' topics, where they are not there."""
+"""Create the streams' topics and subscriptions that are missing."""
 
 from __future__ import annotations
 

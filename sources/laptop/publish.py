@@ -67,32 +67,37 @@ def _publish(
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m sources publish", description="\n".join(_about()))
-    add_flag(parser, "--scenario", help="what happens", default="shop", choices=tuple(SCENARIOS))
+    add_flag(parser, "--scenario", help="scenario to publish", default="shop", choices=tuple(SCENARIOS))
     add_flag(
         parser,
         "--rate",
-        help=f"events a second, or {REAL_TIME}: each when it happens; else as fast as possible",
+        help=f"events per second, or {REAL_TIME}: each at its event time (default: as fast as possible)",
         type=_rate,
     )
-    add_flag(parser, "--count", help=f"messages, or {UNLIMITED}; else one round of the scenario", type=_count)
+    add_flag(
+        parser,
+        "--count",
+        help=f"number of messages, or {UNLIMITED} (default: one round of the scenario)",
+        type=_count,
+    )
     add_flag(
         parser,
         "--history-minutes",
-        help=f"{REAL_TIME} only: where product-stream is empty, begin this long ago, the past at once",
+        help=f"with --rate {REAL_TIME}, if product-stream is empty: minutes of the past to publish first",
         type=whole,
     )
     add_flag(
         parser,
         "--alive-file",
-        help="a file to touch while messages are acknowledged, for a health check",
+        help="file to touch while messages are acknowledged, for a health check",
         type=Path,
     )
-    add_flag(parser, "--seed", help="other events", default="1", type=int)
+    add_flag(parser, "--seed", help="random seed; another seed gives different events", default="1", type=int)
     add_flag(
         parser,
         "--start",
-        help=f"event time of the first; else {instants.text(FIRST)} in files and, on a broker, now for "
-        f"{REAL_TIME} and {UNLIMITED}, or so early that the last is not ahead of the clock",
+        help=f"event time of the first event (default: {instants.text(FIRST)} for replay; on a broker, now or"
+        " early enough that the last event is not in the future)",
         type=instants.flag,
     )
     return parser

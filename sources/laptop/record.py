@@ -35,14 +35,16 @@ def command(argv: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m sources record", description=__doc__)
-    add_flag(parser, "--stream", help="what to record", default="product-stream", choices=tuple(STREAMS))
-    parser.add_argument("--replay-dir", type=Path, required=True, help="where to; made if it is not there")
-    add_flag(parser, "--count", help="end after so many messages", type=whole)
-    add_flag(parser, "--idle-seconds", help="end when none came for so long", type=above_zero)
+    add_flag(parser, "--stream", help="stream to record", default="product-stream", choices=tuple(STREAMS))
+    parser.add_argument(
+        "--replay-dir", type=Path, required=True, help="directory to record into; created if missing"
+    )
+    add_flag(parser, "--count", help="stop after this many messages", type=whole)
+    add_flag(parser, "--idle-seconds", help="stop after this many seconds without a message", type=above_zero)
     add_flag(
         parser,
         "--messages-per-file",
-        help="messages of a file, so of a micro-batch on replay",
+        help="messages per file, which replay reads as one batch",
         default="1000",
         type=whole,
     )

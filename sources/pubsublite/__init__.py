@@ -25,15 +25,15 @@ from sources.pubsublite.paths import EMULATOR, subscription_path
 
 BOUNDED = False
 ABOUT = """
-A fresh checkpoint starts at the subscription's committed cursor, at the oldest message where there is none
-(--kafka-starting is Kafka's); a later run starts where its checkpoint ends, whatever is committed. A running
-query sees new messages once a minute, because the connector keeps each partition's end that long; a run by
---trigger available-now reads all there is at its start. A batch is committed when the next one begins, so the
-last one of a stopped run stays uncommitted. A batch's size is not limited: after a restart the connector's
-maxmessagesperbatch can skip or repeat messages. Its other flow control options are not set either; note that
-it ignores a misspelled one in silence. A subscription serves one query and no other subscriber beside it: two
-throw each other out, so a second query takes --pubsublite-subscription-suffix. There is no --sink pubsublite,
-for the connector cannot write on Spark 3.5 (AbstractMethodError: useCommitCoordinator).
+A new checkpoint starts at the subscription's committed cursor, or at the oldest message if there is none
+(--kafka-starting is for Kafka). A later run starts where its checkpoint ends, whatever is committed. A
+running query sees new messages once a minute, because the connector caches the end of each partition for
+that long; with --trigger available-now, a run reads everything there is at its start. A batch is committed
+when the next one begins, so the last batch of a stopped run stays uncommitted. The size of a batch is not
+limited, because after a restart the connector's maxmessagesperbatch can skip or repeat messages; its other
+flow control options are not set either. A subscription serves one query and no other subscriber: two
+disconnect each other, so give a second query --pubsublite-subscription-suffix. There is no --sink
+pubsublite, because the connector cannot write on Spark 3.5 (AbstractMethodError: useCommitCoordinator).
 """
 _LOCATION = re.compile(r"[a-z0-9]+-[a-z0-9]+(-[a-z])?")
 _SUFFIX = re.compile(r"[A-Za-z0-9._~%+-]{1,200}")
@@ -45,20 +45,20 @@ def add_arguments(group: _ArgumentGroup) -> None:
     add_flag(
         group,
         "--pubsublite-project",
-        help=f"the project's number, not its id; with {EMULATOR} set it may be left out",
+        help=f"project number (not the id); optional if {EMULATOR} is set",
         type=_project,
     )
     add_flag(
         group,
         "--pubsublite-location",
-        help="the zone or region of topics and subscriptions",
+        help="zone or region of the topics and subscriptions",
         default="us-central1-a",
         type=_location,
     )
     add_flag(
         group,
         "--pubsublite-subscription-suffix",
-        help="read STREAM-subscription-SUFFIX: a reader of its own, beside a job; create makes it",
+        help="read from the subscription STREAM-subscription-SUFFIX; `create` with this flag creates it",
         type=_suffix,
     )
 
@@ -101,8 +101,8 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Na
     """
     if not isinstance(reader, DataStreamReader):
         raise SourceError(
-            f"{stream.name}: spark.read on Pub/Sub Lite; expected spark.readStream, for Google's connector "
-            "has no batch read; remedy: a streaming query with --trigger available-now"
+            f"{stream.name}: spark.read on Pub/Sub Lite; expected spark.readStream, because Google's "
+            "connector has no batch read; remedy: a streaming query with --trigger available-now"
         )
     path = subscription_path(stream, options)
     return reader.format("pubsublite").option("pubsublite.subscription", path).load()
@@ -154,7 +154,7 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
 def _project(text: str) -> str:
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: expected the project's number, for Google's connector takes no id; "
+            f"{text!r}: expected the project's number, because Google's connector takes no id; "
             f"remedy: gcloud projects describe {text} --format='value(projectNumber)'"
         )
     return text

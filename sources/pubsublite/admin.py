@@ -57,7 +57,7 @@ def _admin(jvm: Any, options: Namespace) -> Iterator[Any]:
     except TypeError:
         raise SourceError(
             "Spark has no Pub/Sub Lite connector; expected the jar set 'pubsublite' in spark.jars; "
-            "remedy: python -m jobs jars pubsublite, then start Spark anew"
+            "remedy: python -m jobs jars pubsublite, then restart Spark"
         ) from None
     except Py4JJavaError as error:
         raise unreachable(options, _reason(error)) from None
@@ -104,7 +104,7 @@ def _topic(jvm: Any, answer: Any, stream: Stream, options: Namespace) -> str:
         raise
     if topic.endswith(f"/{_DELETED_TOPIC}"):
         raise SourceError(
-            f"{path}: its topic was deleted; expected one with a topic; remedy: "
+            f"{path}: its topic was deleted; expected a subscription with a topic; remedy: "
             f"gcloud pubsub lite-subscriptions delete {subscription(stream, options)} "
             f"--location={options.pubsublite_location}, then python -m sources create --source pubsublite"
         )

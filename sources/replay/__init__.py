@@ -46,7 +46,7 @@ def add_arguments(group: _ArgumentGroup) -> None:
     add_flag(
         group,
         "--replay-dir",
-        help="directory of replay files, <stream>/NNNN.jsonl",
+        help="directory of the replay files, STREAM/NNNN.jsonl",
         default=str(BUNDLED) if BUNDLED.is_dir() else None,
         type=Path,
     )

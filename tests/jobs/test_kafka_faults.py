@@ -126,7 +126,7 @@ def test_a_topic_made_again_under_a_running_job_ends_it(topics: KafkaBroker, tmp
         topics.create_topic(BROWSING.topic)
         publish(topics, BROWSING, *(event(name, 2) for name in "cdefg"))
         assert job.wait() == 1
-    assert "browsing-stream is another one (was " in job.lines[-1]
+    assert "browsing-stream was recreated (id was " in job.lines[-1]
     assert "python -m jobs reset product_activity_windows --source kafka" in job.lines[-1]
 
 

@@ -72,5 +72,5 @@ def test_a_broker_that_is_not_there_is_one_line() -> None:
     assert line.startswith("SourceError: --kafka-bootstrap-servers 127.0.0.1:1: ")
     assert line.endswith(
         "; expected a Kafka broker; remedy: start one there, give another address, "
-        "or log in where it wants that (--kafka-auth)"
+        "or log in if it requires that (--kafka-auth)"
     )

@@ -40,24 +40,27 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     serve.add_argument("--port", type=int, default=0, help="port to listen on (default 0: any free one)")
     serve.add_argument(
-        "--advertise", default="", help="HOST or HOST:PORT that clients are told (default: --host)"
+        "--advertise", default="", help="HOST or HOST:PORT that clients are given (default: --host)"
     )
     serve.add_argument(
-        "--allow-host", action="append", default=[], help="another HOST or HOST:PORT that requests may name"
+        "--allow-host", action="append", default=[], help="additional HOST or HOST:PORT to accept in requests"
     )
     serve.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     env = commands.add_parser("env", help='print shell exports: eval "$(python -m dataproc_emulator env)"')
     env.add_argument(
-        "--address", help="host:port of an emulator in a container (default: that of --directory)"
+        "--address", help="HOST:PORT of an emulator in a container (default: the one in --directory)"
     )
     env.add_argument(
         "--token-file",
         default="",
-        help="the token of the emulator at --address; -: standard input (default: the one in --directory)",
+        help="file with the token of the emulator at --address, or - for standard input",
     )
     for command in (serve, env):
         command.add_argument(
-            "--directory", type=Path, default=_DIRECTORY, help="objects and logs (default %(default)s)"
+            "--directory",
+            type=Path,
+            default=_DIRECTORY,
+            help="directory for objects and logs (default %(default)s)",
         )
     return parser
 

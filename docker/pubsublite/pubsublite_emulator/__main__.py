@@ -36,10 +36,14 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run until interrupted; print one JSON line when ready")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     serve.add_argument("--port", type=int, default=0, help="port to listen on (default 0: any free one)")
-    serve.add_argument("--advertise", default="", help="host name that clients are told (default: --host)")
-    serve.add_argument("--storage", default="memory", help="memory (forgets) or kafka://HOST:PORT (keeps)")
+    serve.add_argument("--advertise", default="", help="host name that clients are given (default: --host)")
     serve.add_argument(
-        "--any-retention", action="store_true", help="accept topics that keep less than 30 GiB a partition"
+        "--storage",
+        default="memory",
+        help="where to keep messages: memory, or a Kafka broker as kafka://HOST:PORT (default %(default)s)",
+    )
+    serve.add_argument(
+        "--any-retention", action="store_true", help="accept topics that keep less than 30 GiB per partition"
     )
     serve.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     env = commands.add_parser("env", help='print shell exports: eval "$(python -m pubsublite_emulator env)"')
@@ -52,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command in (serve, env):
         command.add_argument(
-            "--directory", type=Path, default=_DIRECTORY, help="certificates (default %(default)s)"
+            "--directory",
+            type=Path,
+            default=_DIRECTORY,
+            help="directory for certificates and state (default %(default)s)",
         )
     return parser
 

@@ -83,7 +83,7 @@ def _the_old_run_has_ended(switch: Switch) -> Iterator[Finding]:
     if is_held(switch.old_checkpoint):
         yield refused(
             switch.old_checkpoint,
-            "the job on Pub/Sub Lite is running; expected it to have ended, for it writes windows still",
+            "the job on Pub/Sub Lite is still running and writing windows; expected it to have ended",
             "stop it by SIGTERM, then this again",
         )
     elif "://" in switch.old_checkpoint:

@@ -55,7 +55,9 @@ def _parser() -> Parser:
         "has them; --kafka-starting and --windows-after are what this finds out. Nothing is changed.",
     )
     flags.add_argument(
-        "--prove", action="store_true", help="after the switch: was every event counted exactly once?"
+        "--prove",
+        action="store_true",
+        help="after the switch: check that every event was counted exactly once",
     )
-    add_flag(flags, "--format", help="for people, or for programs", default="text", choices=("text", "json"))
+    add_flag(flags, "--format", help="output format", default="text", choices=("text", "json"))
     return flags

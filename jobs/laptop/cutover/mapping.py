@@ -13,7 +13,7 @@ FIELDS = (
     ("attributes", "headers, one a value"),
     ("event_time", "timestamp"),
     ("publish_time", "timestamp, where there is no event_time"),
-    ("partition", "chosen anew by the key's hash: Kafka's own, not Pub/Sub Lite's"),
+    ("partition", "chosen by Kafka's hash of the key, not by Pub/Sub Lite's"),
     ("offset", "-"),
 )
 """A message's fields on Pub/Sub Lite and their counterparts on Kafka."""

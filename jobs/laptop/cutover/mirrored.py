@@ -36,13 +36,13 @@ def mirrored(stream: Stream, start: datetime | None, switch: Switch) -> Iterator
         yield refused(
             f"topic {stream.topic}, partition {', '.join(map(str, cut))}",
             f"retention has taken events; expected all since {since}",
-            "a longer retention.ms, and the Kafka Connect source anew from a subscription of its own",
+            "raise retention.ms and restart the Kafka Connect source from a new subscription",
         )
     elif all(part.since == 0 for part in parts) and not _begins_as_lite(stream, switch.old, switch.new):
         yield refused(
             f"topic {stream.topic}",
             f"has nothing before {since}, and Pub/Sub Lite's oldest event is not there: it began too late",
-            "the Kafka Connect source anew, from a subscription that starts at the beginning",
+            "restart the Kafka Connect source from a new subscription that starts at the beginning",
         )
 
 

@@ -68,7 +68,7 @@ def _standing(plan: Cutover, found: Standing) -> Iterator[str]:
         less = f"less {emission.look_back} (windows, joins) less {skew} (--max-future-skew)"
         yield f"start on Kafka: {_text(plan.start)}, which is that {less}"
     else:
-        yield "start on Kafka: the oldest event, for no window is finished"
+        yield "start on Kafka: the oldest event, because no window is finished"
     yield ""
 
 

@@ -90,7 +90,9 @@ def show(arguments: Sequence[str]) -> int:
 def export(arguments: Sequence[str]) -> int:
     """Write letters as replay files."""
     parser = _parser("export", "Write dead letters as replay files, which `--source replay` reads.")
-    parser.add_argument("--replay-dir", type=Path, required=True, help="directory to write; made if missing")
+    parser.add_argument(
+        "--replay-dir", type=Path, required=True, help="directory to write to; created if missing"
+    )
     _add_choice(parser)
     options, report = parser.parse_args(arguments), Reports()
     exporter = Exporter(options.replay_dir, options, report)

@@ -33,15 +33,15 @@ def add_filter_flags(parser: Parser) -> None:
         dest="mend",
         metavar="COMMAND",
         type=_by_command,
-        help="a program and its arguments, run without a shell: reads the old value, writes the new one; if "
-        "it fails, the letter is left and reported",
+        help="program with its arguments that reads the old value and writes the new one; runs without a "
+        "shell; if it fails, the dead letter is skipped and reported",
     )
     either.add_argument(
         "--function",
         dest="mend",
         metavar="FILE.py:NAME",
         type=_by_function,
-        help="a Python function from the old value to the new one, in bytes; None leaves the letter",
+        help="Python function that returns the new value (bytes) for the old one, or None to skip it",
     )
 
 

@@ -15,15 +15,15 @@ _ID = re.compile(r"[^/\s]+/[0-9]+/[0-9]+")
 
 def add_folder_flags(parser: Parser) -> None:
     """Add the jobs' own flags for the location of dead letters."""
-    add_flag(parser, "--dead-letter-dir", help="the jobs' folder for dead letters; else their checkpoints")
-    add_flag(parser, "--checkpoint-root", help="folder of all checkpoints", default=".checkpoints")
+    add_flag(parser, "--dead-letter-dir", help="directory of dead letters (default: inside the checkpoints)")
+    add_flag(parser, "--checkpoint-root", help="directory of all checkpoints", default=".checkpoints")
 
 
 def add_selection_flags(parser: Parser) -> None:
     """Add the flags that select dead letters; without any, all are selected."""
-    parser.add_argument("--job", help="only those of this job")
-    parser.add_argument("--stream", help="only those of this stream", choices=tuple(STREAMS))
-    parser.add_argument("--reason", help="only those whose reason has this text in it")
+    parser.add_argument("--job", help="only dead letters of this job")
+    parser.add_argument("--stream", help="only dead letters of this stream", choices=tuple(STREAMS))
+    parser.add_argument("--reason", help="only dead letters whose reason contains this text")
 
 
 def add_ids(parser: Parser, name: str) -> None:

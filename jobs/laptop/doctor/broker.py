@@ -79,7 +79,7 @@ def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
         if missing:
             yield fault(f"checkpoint {file.parent}: {', '.join(missing)} is gone from the broker", reset)
         elif stale:
-            yield fault(f"checkpoint {file.parent}: {', '.join(stale)} has been made anew since", reset)
+            yield fault(f"checkpoint {file.parent}: {', '.join(stale)} was recreated since", reset)
         elif lost := _lost(file.parent, address):
             found_out, _, remedy = overtaken(f"checkpoint {file.parent}", lost, reset).partition("; remedy: ")
             yield fault(found_out, remedy)

@@ -15,8 +15,12 @@ from sources.flags import Parser, add_flag
 def command(arguments: Sequence[str]) -> int:
     """Run `python -m jobs doctor`: print one line per diagnosis; return 0 if none is a fault, otherwise 1."""
     parser = Parser(prog="python -m jobs doctor", description=__doc__)
-    add_flag(parser, "--kafka-bootstrap-servers", help="HOST:PORT; else compose's, localhost:KAFKA_PORT")
-    add_flag(parser, "--checkpoint-root", help="folder of all checkpoints", default=".checkpoints")
+    add_flag(
+        parser,
+        "--kafka-bootstrap-servers",
+        help="HOST:PORT of the broker (default: localhost:KAFKA_PORT, as in compose)",
+    )
+    add_flag(parser, "--checkpoint-root", help="directory of all checkpoints", default=".checkpoints")
     options = parser.parse_args(arguments)
     faults = 0
     for diagnosis in _diagnoses(options.kafka_bootstrap_servers, Path(options.checkpoint_root)):

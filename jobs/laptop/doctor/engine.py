@@ -46,7 +46,7 @@ class Engine:
         try:
             docker: Any = importlib.import_module("docker")  # type checkers mistake our folder for it
         except ImportError:
-            yield unknown("Docker: not asked, for its SDK is missing", "pip install 'docker~=7.1'")
+            yield unknown("Docker: not asked, because its SDK is missing", "pip install 'docker~=7.1'")
             return
         try:
             client = docker.from_env(timeout=10)

@@ -85,7 +85,7 @@ def checkpoint_continues(promotion: Promotion) -> None:
     if differences := new.differences(old):
         raise Stopped(
             f"{promotion.checkpoint}: this run cannot continue the checkpoint: {'; '.join(differences)}; "
-            "remedy: undo that, another --checkpoint-root, or begin anew: "
+            "remedy: undo that, give another --checkpoint-root, or start over: "
             f"gcloud storage rm --recursive {promotion.checkpoint}"
         )
 

@@ -99,8 +99,8 @@ def load(folder: Path) -> Package:
     """Return the package in `folder`; raise PackageError if it is not one or does not match its manifest."""
     if folder.suffix in (".whl", ".zip", ".egg", ".gz"):
         raise PackageError(
-            f"{folder}: not a folder; expected one that `python -m jobs package` made, for Dataproc takes the"
-            " jobs as a zip beside the entry file (--py-files takes no .whl); remedy: python -m jobs package"
+            f"{folder}: not a folder; expected one made by `python -m jobs package`: Dataproc takes"
+            " the jobs as a zip beside the entry file (--py-files takes no .whl); remedy: python -m jobs package"
         )
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
@@ -122,8 +122,10 @@ def load(folder: Path) -> Package:
 def command(arguments: Sequence[str]) -> int:
     """Run `python -m jobs package`: write the package and print its place; return 1 if jars are missing."""
     parser = Parser(prog="python -m jobs package", description=(__doc__ or "").splitlines()[0])
-    add_flag(parser, "--output", help="folder of all packages", default=OUTPUT)
-    add_flag(parser, "--sink", help="where results go", default="console", choices=tuple(sinks.names()))
+    add_flag(parser, "--output", help="directory of all packages", default=OUTPUT)
+    add_flag(
+        parser, "--sink", help="destination of the results", default="console", choices=tuple(sinks.names())
+    )
     options = source_flags.parse(parser, sources.names(), arguments, default="replay")
     try:
         package = build(jar_sets(options), Path(options.output))

@@ -101,7 +101,7 @@ def watermark_waits_for_partitions(promotion: Promotion, today: date) -> Iterato
     if options.source == "pubsublite" and to_timedelta(options.watermark) < _AHEAD:
         yield warning(
             f"--watermark {options.watermark}",
-            "the connector learns the end of each partition once a minute, at a time of its own: one can be "
+            "the connector learns the end of each partition once a minute, each at another time: one can be "
             "a minute ahead of another, whose events are late then; expected 2 minutes or more",
             '--watermark "2 minutes"',
         )

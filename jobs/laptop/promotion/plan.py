@@ -62,7 +62,7 @@ class Plan:
 def command(job: Job, arguments: Sequence[str]) -> int:
     """Print the plan and return 0, or 1 if it is refused; exit with code 2 if the command line is wrong."""
     known = flags("plan")
-    add_flag(known, "--format", help="for people, or for programs", default="text", choices=("text", "json"))
+    add_flag(known, "--format", help="output format", default="text", choices=("text", "json"))
     made, options = read(job, known, arguments)
     show(made, options.format)
     return int(made.refused)
@@ -71,8 +71,14 @@ def command(job: Job, arguments: Sequence[str]) -> int:
 def flags(name: str) -> Parser:
     """Return the flags of the command, including the target's."""
     known = parser(name)
-    known.add_argument(SETUP, action="store_true", help="submit: APIs, roles, bucket and streams too")
-    known.add_argument(CREATE_CLUSTER, action="store_true", help="submit: the clusters too, where missing")
+    known.add_argument(
+        SETUP,
+        action="store_true",
+        help="submit: first enable APIs, grant roles, create the bucket and the streams",
+    )
+    known.add_argument(
+        CREATE_CLUSTER, action="store_true", help="submit: first create the clusters that are missing"
+    )
     return known
 
 

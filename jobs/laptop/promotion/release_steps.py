@@ -43,7 +43,7 @@ def _stage(promotion: Promotion, package: Package) -> Iterator[Step]:
     target = promotion.target
     if package.jars:
         jars = copy(target, package.jar_files, f"{target.root}/jars")
-        yield Step("The jars, for the machines cannot fetch any", jars)
+        yield Step("The jars, because the machines cannot fetch any", jars)
     files = (package.archive, package.entry(promotion.job.name))
     yield Step("The code: a zip, and the entry file alone", copy(target, files, _place(promotion, package)))
     for table in promotion.tables:
@@ -92,7 +92,7 @@ def _back(promotion: Promotion) -> Iterator[Step]:
         gcloud(target, "storage", "ls", f"{target.root}/packages/"),
     )
     yield Step(
-        "Begin anew, where an old package cannot continue: forget the checkpoint; give results another place",
+        "Start over if an old package cannot continue: delete the checkpoint, and write results elsewhere",
         gcloud(target, "storage", "rm", "--recursive", promotion.checkpoint),
     )
 

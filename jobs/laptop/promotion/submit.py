@@ -21,7 +21,7 @@ def command(job: Job, arguments: Sequence[str]) -> int:
     command line is wrong.
     """
     known = plan.flags("submit")
-    known.add_argument("--dry-run", action="store_true", help="show the plan and do nothing")
+    known.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
     made, options = plan.read(job, known, arguments)
     if made.refused or options.dry_run:
         plan.show(made, "text")
@@ -68,7 +68,7 @@ def run(step: Step) -> str:
     if done.returncode != 0:
         raise Stopped(
             f"stopped at: {step.purpose}; gcloud ended with code {done.returncode} and said why above; "
-            "remedy: that, then the same command again"
+            "remedy: fix that, then run the same command again"
         )
     return done.stdout.strip() if step.names_job else ""
 

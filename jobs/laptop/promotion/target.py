@@ -56,30 +56,38 @@ def parser(command: str) -> Parser:
         usage="%(prog)s --cluster C --region R --bucket B --image-version V [FLAG ...] [the job's flags]",
         epilog="The job's own flags are those of `python -m jobs run JOB --help`.",
     )
-    add_flag(flags, "--cluster", help="the Dataproc cluster")
-    add_flag(flags, "--region", help="its region, such as us-central1")
-    add_flag(flags, "--bucket", help="bucket for package, checkpoints and driver output", type=_bucket)
-    add_flag(flags, "--image-version", help="the cluster's image, such as 2.3-debian12")
-    add_flag(flags, "--serverless", help="a serverless runtime's version instead, to learn why not")
-    add_flag(flags, "--project", help="project id; default: gcloud's own")
-    add_flag(flags, "--project-number", help="project number, which Pub/Sub Lite needs")
-    add_flag(flags, "--scopes", help="scopes of a cluster to make", default="cloud-platform")
-    add_flag(flags, "--subnet", help="subnetwork of a cluster to make", default="default")
-    add_flag(flags, "--service-account", help="account of the cluster's machines; default: Compute Engine's")
+    add_flag(flags, "--cluster", help="Dataproc cluster to run on")
+    add_flag(flags, "--region", help="region of the cluster, such as us-central1")
+    add_flag(flags, "--bucket", help="bucket for packages, checkpoints and driver output", type=_bucket)
+    add_flag(flags, "--image-version", help="image version of the cluster, such as 2.3-debian12")
     add_flag(
-        flags, "--kafka-cluster", help="Managed Service for Apache Kafka to read, made where it is not there"
+        flags,
+        "--serverless",
+        help="check a Dataproc Serverless runtime instead (always refused, with the reason)",
     )
-    add_flag(flags, "--max-failures-per-hour", help="restarts of a failed driver", type=_whole)
-    add_flag(flags, "--labels", help="the job's labels, K=V,K=V", default="", type=pairs)
+    add_flag(flags, "--project", help="project id (default: the one that gcloud is set to)")
+    add_flag(flags, "--project-number", help="project number, required by Pub/Sub Lite")
+    add_flag(flags, "--scopes", help="OAuth scopes for --create-cluster", default="cloud-platform")
+    add_flag(flags, "--subnet", help="subnetwork for --create-cluster", default="default")
+    add_flag(
+        flags,
+        "--service-account",
+        help="service account of the cluster's machines (default: that of Compute Engine)",
+    )
+    add_flag(
+        flags, "--kafka-cluster", help="Managed Service for Apache Kafka cluster to read, created if missing"
+    )
+    add_flag(flags, "--max-failures-per-hour", help="how often to restart a failed driver", type=_whole)
+    add_flag(flags, "--labels", help="labels of the job: K=V,K=V", default="", type=pairs)
     add_flag(
         flags,
         "--properties",
-        help="Spark's, K=V,K=V or as in `gcloud topic escaping`",
+        help="properties for Spark: K=V,K=V, or as in `gcloud topic escaping`",
         default="",
         type=pairs,
     )
-    add_flag(flags, "--package", help="folder of an older package, to go back to it", type=Path)
-    add_flag(flags, "--output", help="folder of all packages", default="dist", type=Path)
+    add_flag(flags, "--package", help="directory of an older package to submit again", type=Path)
+    add_flag(flags, "--output", help="directory of all packages", default="dist", type=Path)
     return flags
 
 

@@ -21,9 +21,11 @@ CONTRACT = Contract(
     query=["Aggregate [window], [count(1)]"],
 )
 CHANGES: dict[str, dict[str, Any]] = {
-    "--window was 1 minute, is 5 minutes": {"settings": {"--window": "5 minutes"}},
-    "--top was not there, is 3": {"settings": {"--window": "1 minute", "--top": "3"}},
-    "product-stream is another one (was id-1, is id-2)": {"streams": {"product-stream": "id-2"}},
+    "--window was 1 minute, now 5 minutes": {"settings": {"--window": "5 minutes"}},
+    "--top was not set, now 3": {"settings": {"--window": "1 minute", "--top": "3"}},
+    "product-stream was recreated (id was id-1, now id-2)": {"streams": {"product-stream": "id-2"}},
+    "browsing-stream was not read before": {"streams": {"product-stream": "id-1", "browsing-stream": "id-9"}},
+    "product-stream is no longer read": {"streams": {}},
     "the job's query has changed": {"query": ["Aggregate [window], [sum(quantity)]"]},
 }
 
@@ -50,7 +52,7 @@ def test_another_contract_is_refused(
 def test_a_checkpoint_of_another_job_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     open_checkpoint(spark, str(tmp_path), CONTRACT)
     (tmp_path / "job").rename(tmp_path / "other")
-    with pytest.raises(CheckpointError, match="it is of job job"):
+    with pytest.raises(CheckpointError, match="it belongs to job job"):
         open_checkpoint(spark, str(tmp_path), replace(CONTRACT, job="other"))
 
 

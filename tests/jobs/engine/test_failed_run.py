@@ -21,7 +21,7 @@ from tests.support.process import JobProcess
 
 REMEDY = (
     "; expected a whole file in the checkpoint: a power cut or a full disk tears them; "
-    "remedy: begin again, with an empty sink: python -m jobs reset product_activity_windows --source replay "
+    "remedy: start over with an empty sink: python -m jobs reset product_activity_windows --source replay "
 )
 
 

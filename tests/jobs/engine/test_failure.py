@@ -17,7 +17,7 @@ PROXY = (
 CALLED = "py4j.protocol.Py4JJavaError: An error occurred while calling o927.text.\n"
 TORN = (
     "expected a whole file in the checkpoint: a power cut or a full disk tears them; "
-    "remedy: begin again, with an empty sink: RESET"
+    "remedy: start over with an empty sink: RESET"
 )
 ROOM = "expected room on the disk; remedy: free some, then the same command: it continues"
 SAID = {
@@ -41,7 +41,7 @@ SAID = {
     "Job aborted\nCaused by: org.apache.kafka.clients.consumer.OffsetOutOfRangeException: Fetch position "
     "FetchPosition{offset=3}\n": (
         "OffsetOutOfRangeException: Fetch position FetchPosition{offset=3}; expected events to be kept until "
-        "they are read; remedy: begin again at the oldest event kept, with an empty sink: RESET; and raise "
+        "they are read; remedy: start over at the oldest event kept, with an empty sink: RESET; and raise "
         "the topic's retention.ms"
     ),
     f"{PROXY}{CALLED}: a.b.StrangeException: what\x1b[2J is this\n": (

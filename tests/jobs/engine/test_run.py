@@ -171,7 +171,7 @@ def test_a_topic_made_anew_under_an_old_checkpoint_is_refused(
     capsys.readouterr()
     assert run(ACTIVITY, command) == 1
     error = capsys.readouterr().err
-    assert "browsing-stream is another one (was " in error
+    assert "browsing-stream was recreated (id was " in error
     assert "python -m jobs reset product_activity_windows --source kafka" in error
 
 

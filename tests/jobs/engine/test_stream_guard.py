@@ -25,7 +25,7 @@ def fail_under_guard(identities: Callable[[], Mapping[str, str]], stopped: list[
 def test_another_stream_stops_the_job_and_is_the_reason_whatever_spark_says() -> None:
     stopped: list[str] = []
     answers: list[Mapping[str, str]] = [{"a": "1"}, {"a": "9"}]
-    said = r"^/c/job/kafka: .*: a is another one \(was 1, is 9\); .*: RESET$"
+    said = r"^/c/job/kafka: .*: a was recreated \(id was 1, now 9\); .*: RESET$"
     with pytest.raises(CheckpointError, match=said):
         fail_under_guard(lambda: answers.pop(0), stopped)
     assert (stopped, answers) == (["stop"], [])

@@ -74,7 +74,7 @@ def stored(stream: Stream) -> list[Record]:
     [
         (
             ["--pubsublite-project=my-shop"],
-            "'my-shop': expected the project's number, for Google's connector takes no id; "
+            "'my-shop': expected the project's number, because Google's connector takes no id; "
             "remedy: gcloud projects describe my-shop --format='value(projectNumber)'",
         ),
         (

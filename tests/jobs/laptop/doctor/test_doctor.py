@@ -145,7 +145,7 @@ def test_a_checkpoint_of_a_topic_made_anew_is_stale(
         (folder / "twinstream.json").write_text(json.dumps({"contract": contract}))
     assert said(broker.checkpoints(tmp_path, kafka_broker.bootstrap)) == [
         f"ok      checkpoint {tmp_path}/a/kafka: its topics are there",
-        f"fault   checkpoint {tmp_path}/b/kafka: browsing-stream has been made anew since; "
+        f"fault   checkpoint {tmp_path}/b/kafka: browsing-stream was recreated since; "
         f"remedy: python -m jobs reset b --source kafka --checkpoint-root {tmp_path}",
     ]
     kafka_broker.delete_topic(PRODUCT.topic)

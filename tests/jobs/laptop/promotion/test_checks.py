@@ -52,7 +52,7 @@ REFUSED = {
     "a wheel": (
         [*LITE, "--package=dist/twinstream-0.1.0-py3-none-any.whl"],
         "--package dist/twinstream-0.1.0-py3-none-any.whl: not a folder; expected one that `python -m jobs"
-        " package` made, for Dataproc takes the jobs as a zip beside the entry file (--py-files takes no"
+        " package` made, because Dataproc takes the jobs as a zip beside the entry file (--py-files takes no"
         " .whl); remedy: python -m jobs package",
     ),
     "no project number": (

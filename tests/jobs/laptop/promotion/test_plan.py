@@ -47,7 +47,7 @@ def test_the_way_of_a_lite_job_in_order(tmp_path: Path) -> None:
         "The Dataproc cluster, its image pinned",
         "product-stream: the topic",
         "product-stream: its subscription, from the oldest event on",
-        "The jars, for the machines cannot fetch any",
+        "The jars, because the machines cannot fetch any",
         "The code: a zip, and the entry file alone",
         "--discounts; the same command later brings a new one into the running job",
         "Submit; prints the job's id",
@@ -57,7 +57,7 @@ def test_the_way_of_a_lite_job_in_order(tmp_path: Path) -> None:
         "The next submission continues at the checkpoint",
         f"Packages that were staged; stop the job, then `python -m jobs submit` with the same flags and"
         f" --package {tmp_path}/twinstream-VERSION",
-        "Begin anew, where an old package cannot continue: forget the checkpoint; give results another place",
+        "Start over if an old package cannot continue: delete the checkpoint, and write results elsewhere",
     ]
 
 
@@ -205,7 +205,10 @@ def test_flags_may_come_mixed_or_behind_two_dashes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     {
-        "--sorce=kafka": "streaming_product_discounts: unrecognized arguments: --sorce=kafka; did you mean --source? (see --help)\n",
+        "--sorce=kafka": (
+            "streaming_product_discounts: unrecognized arguments: --sorce=kafka; did you mean --source? "
+            "(see --help)\n"
+        ),
         "--window=5": (
             "streaming_product_discounts: argument --window: '5': expected a number and a unit, like '30"
             " seconds' or '10 minutes' (see --help)\n"

@@ -59,7 +59,7 @@ def test_the_first_failure_ends_it_with_gclouds_own_message(
         submit.run(subscription)
     assert str(caught.value) == (
         "stopped at: product-stream: its subscription, from the oldest event on; gcloud ended with code 1 and"
-        " said why above; remedy: that, then the same command again"
+        " said why above; remedy: fix that, then run the same command again"
     )
     assert "NOT_FOUND" in capfd.readouterr().err
 
