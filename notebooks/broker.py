@@ -19,11 +19,11 @@ from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import SparkSession
 
 from jobs.engine.failure import failure
-from jobs.engine.run import FAULTS
 from jobs.engine.session import session
 from sources import instants
 from sources.base import Source, load, names
 from sources.catalog import STREAMS
+from sources.fault import Fault
 from sources.flags import Parser
 from sources.source_flags import parse
 
@@ -117,7 +117,7 @@ def tell_faults_in_one_line() -> None:
 
     shell: Any = get_ipython()
     if shell is not None:
-        shell.set_custom_exc((*FAULTS, PySparkException, Py4JError), tell)
+        shell.set_custom_exc((Fault, PySparkException, Py4JError), tell)
 
 
 def reason(error: BaseException) -> str:

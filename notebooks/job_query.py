@@ -30,7 +30,7 @@ def everything(envelopes: DataFrame) -> DataFrame:
 
 
 class JobQuery:
-    """The query that `python -m jobs run JOB` runs, with its results collected in this process.
+    """The query that `twinstream run JOB` runs, with its results collected in this process.
 
     `flags` are the job's, including those of the broker. `pick` selects the envelopes to read. With
     `keep_events`, the events that the job works with are kept too. Each step continues where the last one

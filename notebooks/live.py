@@ -64,7 +64,7 @@ def _status(query: JobQuery) -> str:
     watermark = steps["watermark_after"].iloc[-1]
     if not len(query.rows):
         return (
-            "*No event yet.* To send some: `python -m sources publish --scenario shop --rate real-time "
+            "*No event yet.* To send some: `twinstream publish --scenario shop --rate real-time "
             f"--count unlimited --source {query.options.source}`"
         )
     at = f"{watermark:%H:%M:%S}" if watermark else "none yet"

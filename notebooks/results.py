@@ -30,7 +30,7 @@ def why_none(job: str) -> str:
     place = folder()
     if place is None:
         return f"no results: {VARIABLE} names no folder; `docker compose up` sets it"
-    return f"no table {place / job} yet: python -m jobs run {job} --sink delta --sink-path {place / job}"
+    return f"no table {place / job} yet: twinstream run {job} --sink delta --sink-path {place / job}"
 
 
 def _without_zones(rows: pd.DataFrame) -> pd.DataFrame:

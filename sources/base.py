@@ -19,9 +19,11 @@ from pyspark.sql.streaming.readwriter import DataStreamReader
 
 import sources
 from sources.catalog import Stream
+from sources.fault import Fault
+from sources.google_cloud import OnGoogleCloud
 
 
-class SourceError(Exception):
+class SourceError(Fault):
     """A fault that the user can remedy: the value, what was expected and the remedy, in one line."""
 
 
@@ -74,6 +76,9 @@ class Source(Protocol):
 
     BOUNDED: bool
     """Whether the input ends: if so, it is read with `--trigger available-now` unless told otherwise."""
+
+    GOOGLE_CLOUD: OnGoogleCloud
+    """What the source needs on Google Cloud."""
 
     def add_arguments(self, group: _ArgumentGroup) -> None:
         """Add this source's flags, each prefixed with the source's name."""

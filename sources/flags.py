@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
 PREFIX = "TWINSTREAM_"
+_UNITS = {"millisecond": 1, "second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+_DURATION = re.compile(rf"(\d+) ({'|'.join(_UNITS)})s?")
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,6 +41,31 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean X?` for the known word that is most like this one; "" if none is."""
     like = get_close_matches(word, list(known), 1)
     return f"; did you mean {like[0]}?" if like else ""
+
+
+def to_timedelta(duration: str) -> timedelta:
+    """Return the length of a duration such as `10 minutes`; raise ValueError for any other text."""
+    if not (match := _DURATION.fullmatch(duration.strip())):
+        raise ValueError(f"{duration!r}: expected a number and a unit, like '30 seconds' or '10 minutes'")
+    return timedelta(milliseconds=int(match[1]) * _UNITS[match[2]])
+
+
+def duration(text: str) -> str:
+    """Validate a duration above zero and return it as Spark takes it."""
+    try:
+        length = to_timedelta(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not length:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected more than nothing, like '30 seconds'")
+    return text.strip()
+
+
+def count(text: str) -> int:
+    """Parse a whole number of at least one."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
+    return int(text)
 
 
 def variable(flag: str) -> str:

@@ -21,12 +21,13 @@ from uuid import uuid4
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine import files
+from sources.fault import Fault
 
 CONTRACT = "twinstream.json"
 STATEFUL = ("Aggregate", "Deduplicate", "DeduplicateWithinWatermark", "Join", "Window")
 
 
-class CheckpointError(Exception):
+class CheckpointError(Fault):
     """The reason a checkpoint cannot be used, and the command that clears the way for a new one."""
 
 
@@ -79,7 +80,7 @@ def path_of(root: str, job: str, source: str) -> str:
 
 def reset_command(root: str, job: str, source: str) -> str:
     """Return the command that deletes a checkpoint."""
-    return f"python -m jobs reset {job} --source {source} --checkpoint-root {root}"
+    return f"twinstream reset {job} --source {source} --checkpoint-root {root}"
 
 
 def query_shape(rows: DataFrame) -> list[str]:
@@ -101,14 +102,16 @@ def open_checkpoint(spark: SparkSession, root: str, contract: Contract) -> Check
         if files.version(spark, f"{path}/{CONTRACT}") is None:
             if not all(map(_is_of_a_beginning, files.names(spark, path))):
                 raise CheckpointError(
-                    f"{path}: not a checkpoint of twinstream (no {CONTRACT}); remedy: {remedy}"
+                    f"{path}: not a checkpoint of twinstream (no {CONTRACT})",
+                    remedy=remedy,
                 )
             return Checkpoint(path, _begin(spark, path, contract), fresh, remedy)
         old, application = _read(spark, path, remedy)
         files.make_folder(spark, path)
     except OSError as error:
         raise CheckpointError(
-            f"{path}: cannot be written ({error}); expected a writable folder, see --checkpoint-root"
+            f"{path}: cannot be written ({error})",
+            expected="a writable folder, see --checkpoint-root",
         ) from None
     refuse_differences(path, remedy, old, contract)
     return Checkpoint(path, application, fresh, remedy)
@@ -118,8 +121,8 @@ def refuse_differences(path: str, remedy: str, old: Contract, new: Contract) -> 
     """Raise CheckpointError if a run with contract `new` cannot continue a checkpoint that `old` began."""
     if differences := new.differences(old):
         raise CheckpointError(
-            f"{path}: this run cannot continue the checkpoint: {'; '.join(differences)}; "
-            f"undo that, give another --checkpoint-root, or start over: {remedy}"
+            f"{path}: this run cannot continue the checkpoint: {'; '.join(differences)}",
+            remedy=f"undo that, give another --checkpoint-root, or start over: {remedy}",
         )
 
 
@@ -148,7 +151,8 @@ def held(checkpoint: str) -> Iterator[None]:
         file = lock.open("a+")
     except OSError as error:
         raise CheckpointError(
-            f"{lock}: cannot be written ({error.strerror}); expected a writable folder, see --checkpoint-root"
+            f"{lock}: cannot be written ({error.strerror})",
+            expected="a writable folder, see --checkpoint-root",
         ) from None
     with file:
         try:
@@ -188,7 +192,10 @@ def _read(spark: SparkSession, path: str, remedy: str) -> tuple[Contract, str]:
         saved = json.loads(content)
         return Contract(**saved["contract"]), saved["application"]
     except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path}/{CONTRACT}: broken ({error!r}); remedy: {remedy}") from None
+        raise CheckpointError(
+            f"{path}/{CONTRACT}: broken ({error!r})",
+            remedy=remedy,
+        ) from None
 
 
 def _lock(checkpoint: str) -> Path:
@@ -198,6 +205,7 @@ def _lock(checkpoint: str) -> Path:
 def _in_use(checkpoint: str, lock: Path) -> CheckpointError:
     process = lock.read_text().strip()
     return CheckpointError(
-        f"{checkpoint}: a running job works on it (process {process}); expected one at a time, because two "
-        f"break each other's state; remedy: stop that one (kill {process}), or give another --checkpoint-root"
+        f"{checkpoint}: a running job works on it (process {process})",
+        expected="one at a time, because two break each other's state",
+        remedy=f"stop that one (kill {process}), or give another --checkpoint-root",
     )

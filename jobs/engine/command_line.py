@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from jobs.engine import sink as sinks
 from jobs.engine.dead_letter_retention import UNLIMITED, retention
-from jobs.engine.flag import Flag, duration, to_timedelta
+from jobs.engine.flag import Flag
 from jobs.engine.job import Job
 from sources import base as sources
 from sources import instants, source_flags
-from sources.flags import Parser, add_flag
+from sources.flags import Parser, add_flag, duration, to_timedelta
 
 AVAILABLE_NOW, CONTINUOUS = "available-now", "continuous-batches"
 

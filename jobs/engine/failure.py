@@ -10,6 +10,7 @@ from pathlib import Path
 from py4j.protocol import Py4JError, Py4JJavaError
 
 from jobs.engine.terminal import printable
+from sources.fault import Fault
 
 TORN = (
     r"Incomplete log file|Checksum error|EOFException|No content to map|MismatchedInputException"
@@ -23,21 +24,18 @@ MORE_MEMORY = (
     "a smaller --kafka-max-events-per-batch, a shorter window or --watermark, or a machine with more memory"
 )
 _CAUSE = re.compile(r"^(?:Caused by: |: )?(?:[\w$]+\.)*(\w*(?:Exception|Error))(?:: (.*))?$", re.MULTILINE)
-_OURS = re.compile(r"^(?:jobs|sources)\.[\w.]+: (.+)$", re.MULTILINE)
 _EMPTY_SHELL = ("An error occurred while calling", "An exception was raised by the Python Proxy")
 
 
-def failure(error: BaseException, reset: str = "python -m jobs reset") -> str:
+def failure(error: BaseException, reset: str = "twinstream reset") -> str:
     """Return one line that says why a run failed and what to do.
 
-    `reset`: the command that deletes its checkpoint. One of our own errors is reported as it is, even if a
-    batch raised it. The trace of any other error is kept in a file, which the line names.
+    `reset`: the command that deletes its checkpoint. The trace is kept in a file, which the line names.
     """
     text = _text(error)
-    if ours := _OURS.search(_before_plan(text)):
-        return printable(ours[1])
-    said = f"the query failed: {cause(text)}{_advice(text, error, reset)}"
-    return printable(f"{said}; the whole trace: {_kept(error, text)}")
+    expected, remedy = _advice(text, error, reset)
+    fault = Fault(f"the query failed: {cause(text)}", expected=expected, remedy=remedy)
+    return printable(f"{fault}; the whole trace: {_kept(error, text)}")
 
 
 def cause(text: str) -> str:
@@ -60,27 +58,22 @@ def _before_plan(text: str) -> str:
     return text.partition("\n=== Streaming Query ===")[0]
 
 
-def _advice(text: str, error: BaseException, reset: str) -> str:
+def _advice(text: str, error: BaseException, reset: str) -> tuple[str, str]:
+    """Return what was expected and the remedy; both are empty for an error that is not known."""
     if re.search(FULL, text):
-        return "; expected room on the disk; remedy: free some, then the same command: it continues"
+        return "room on the disk", "free some, then run the same command: it continues"
     if re.search(MEMORY, text):
-        return f"; expected enough memory for Java; remedy: {MORE_MEMORY}"
+        return "enough memory for Java", MORE_MEMORY
     if re.search(RETENTION, text):
-        return (
-            "; expected events to be kept until they are read; remedy: start over at the oldest event kept, "
-            f"with an empty sink: {reset}; and raise the topic's retention.ms"
-        )
+        start_over = f"start over at the oldest event kept, with an empty sink: {reset}"
+        return "events to be kept until they are read", f"{start_over}; and raise the topic's retention.ms"
     if re.search(TORN, text) and re.search(CHECKPOINT, text):
-        return (
-            "; expected a whole file in the checkpoint: a power cut or a full disk tears them; "
-            f"remedy: start over with an empty sink: {reset}"
-        )
+        whole = "a whole file in the checkpoint: a power cut or a full disk tears them"
+        return whole, f"start over with an empty sink: {reset}"
     if isinstance(error, Py4JError | ConnectionError) and not isinstance(error, Py4JJavaError):
-        return (
-            "; expected Spark's Java process to run: it was killed, or ran out of memory; remedy: the same "
-            f"command continues; if that ends so too, {MORE_MEMORY}"
-        )
-    return ""
+        alive = "Spark's Java process to run: it was killed, or ran out of memory"
+        return alive, f"run the same command: it continues; if that ends the same way, {MORE_MEMORY}"
+    return "", ""
 
 
 def _kept(error: BaseException, text: str) -> str:

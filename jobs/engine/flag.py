@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from argparse import ArgumentTypeError, _ActionsContainer
+from argparse import _ActionsContainer
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from sources.flags import add_flag
-
-_UNITS = {"millisecond": 1, "second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
-_DURATION = re.compile(rf"(\d+) ({'|'.join(_UNITS)})s?")
-
-
-def to_timedelta(duration: str) -> timedelta:
-    """Return the length of a duration such as `10 minutes`; raise ValueError for any other text."""
-    if not (match := _DURATION.fullmatch(duration.strip())):
-        raise ValueError(f"{duration!r}: expected a number and a unit, like '30 seconds' or '10 minutes'")
-    return timedelta(milliseconds=int(match[1]) * _UNITS[match[2]])
-
-
-def duration(text: str) -> str:
-    """Validate a duration above zero and return it as Spark takes it."""
-    try:
-        length = to_timedelta(text)
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
-    if not length:
-        raise ArgumentTypeError(f"{text!r}: expected more than nothing, like '30 seconds'")
-    return text.strip()
-
-
-def count(text: str) -> int:
-    """Parse a whole number of at least one."""
-    if not (text.isdecimal() and int(text)):
-        raise ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
-    return int(text)
+from sources.flags import add_flag, count, duration
 
 
 @dataclass(frozen=True)
 class Flag:
-    """A command-line flag; `shapes_state` if an old checkpoint does not fit another value."""
+    """A command-line flag.
+
+    `shapes_state`: an old checkpoint does not fit another value. `example`: what a plan suggests if the flag
+    is missing; `{root}` stands for a folder in the bucket, `{job}` for the job's name.
+    """
 
     name: str
     default: str | None
@@ -50,6 +24,7 @@ class Flag:
     type: Callable[[str], Any] = str
     choices: tuple[str, ...] | None = None
     shapes_state: bool = True
+    example: str = ""
 
     @staticmethod
     def window(default: str) -> Flag:

@@ -1,7 +1,7 @@
 """The jar sets that Spark does not ship: which there are, and where their files lie.
 
 docker/spark/ivy.xml says what a set is made of, docker/spark/jars.sha256 what each file must be. A set is a
-folder of that name in `directory()`; it appears there whole or not at all (`python -m jobs jars`).
+folder of that name in `directory()`; it appears there whole or not at all (`twinstream jars`).
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sources.fault import Fault
+
 CHECKOUT = Path(__file__).parents[2]
 LOCK_FILE = CHECKOUT / "docker" / "spark" / "jars.sha256"
 
 
-class MissingJars(RuntimeError):
+class MissingJars(Fault):
     """A jar set is missing or incomplete."""
 
 
@@ -58,7 +60,8 @@ def jars(name: str, where: str | Path | None = None) -> list[Path]:
     if missing := [file for file in recorded if not (folder / file).is_file()]:
         count = f"{len(missing)} of {len(recorded)} jars"
         raise MissingJars(
-            f"{count} of the set {name!r} are not in {folder} ({missing[0]} …); "
-            f"expected all that docker/spark/jars.sha256 lists; remedy: python -m jobs jars {name}"
+            f"{count} of the set {name!r} are not in {folder} ({missing[0]} …)",
+            expected="all that docker/spark/jars.sha256 lists",
+            remedy=f"twinstream jars {name}",
         )
     return sorted(folder / file for file in recorded)

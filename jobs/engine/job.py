@@ -10,8 +10,10 @@ from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine.flag import Flag, to_timedelta
+from jobs.engine.flag import Flag
 from sources.catalog import Stream
+from sources.fault import Fault
+from sources.flags import to_timedelta
 
 __all__ = ["Emission", "Flag", "Inputs", "Job", "Table", "TableError"]
 
@@ -31,8 +33,12 @@ class Table(Protocol):
         """
 
 
-class TableError(Exception):
+class TableError(Fault):
     """An error in a table's file, as one line."""
+
+
+class JobError(Fault):
+    """A job whose rows are not what it says, as one line."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Inputs:
     def table(self, table: Table) -> DataFrame:
         """Return the table as it is now."""
         return self.tables[table.flag.dest]
+
+
+WINDOW = ("window_start", "window_end")
+"""The bounds of a row's window, `timestamp`: the start is inside, the end is not."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ class Emission:
 class Job:
     """A job: the streams it reads, how its rows are computed, and the columns that identify a row.
 
+    Rows have the columns `WINDOW` and those of `key`; otherwise, a run is refused at its start.
     `key` names the columns that identify a row among all rows: sinks upsert by it and key messages with it.
     `emission` says when rows are final. `append_only` says why the job does not support running totals
     (`--output-mode update`); it is empty if it does.

@@ -12,7 +12,7 @@ from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from jobs.engine import events
-from jobs.engine.job import Inputs, Job
+from jobs.engine.job import WINDOW, Inputs, Job, JobError
 from sources.base import Source
 from sources.catalog import Stream
 
@@ -49,19 +49,48 @@ class Pipeline:
         self.dead = reduce(DataFrame.union, map(events.dead_letters, checked.values()))
 
     def rows(self, tables: Mapping[str, DataFrame]) -> DataFrame:
-        """Return the job's rows, joined with the static tables as they are now, given by flag name."""
+        """Return the job's rows, joined with the static tables as they are now, given by flag name.
+
+        Raise JobError if a column is missing that the job must give.
+        """
         rows = self._job.rows(Inputs(self._options, self.good, tables))
+        _check_columns(self._job, rows)
         after = self._options.windows_after
         return rows.filter(F.col("window_end") > F.lit(after)) if after else rows
 
 
+def _check_columns(job: Job, rows: DataFrame) -> None:
+    wanted = dict.fromkeys((*WINDOW, *job.key))
+    if missing := [name for name in wanted if name not in rows.columns]:
+        raise JobError(
+            f"the job's rows lack {', '.join(missing)}",
+            expected=f"the window's bounds and the job's key: {', '.join(wanted)}",
+            remedy="select them in the job's `rows`",
+        )
+
+
 def together(parts: Mapping[str, DataFrame]) -> DataFrame:
-    """Return all parts in one frame, which one query can write: a struct column per part, one set per row."""
+    """Return all parts in one frame, which one query can write: a struct column per part, one set per row.
+
+    The parts' order is that of the sources in Spark's offset log (`positions_by_stream`).
+    """
     frames = [
         frame.select(*(_struct(other, name, filled=name == its) for name, other in parts.items()))
         for its, frame in parts.items()
     ]
     return reduce(DataFrame.union, frames)
+
+
+def positions_by_stream(offsets: str, streams: Sequence[Stream]) -> dict[str, str]:
+    """Return where each stream stands according to a file of Spark's offset log; none for one never read.
+
+    A position is JSON as its source writes it. Spark lists the sources of a query in the order of its unions:
+    first those of the rows, in the plan's order, then, as `together` adds them, those of the dead letters,
+    which are the job's streams, each once, in the job's order.
+    """
+    lines = offsets.splitlines()[2:]  # after the version and the batch's metadata
+    ends = zip(streams, lines[-len(streams) :], strict=True)
+    return {stream.name: line for stream, line in ends if line != "-"}
 
 
 def part(batch: DataFrame, name: str) -> DataFrame:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from sources.fault import Fault
+
 LARGEST = 2_000_000
 """Size in bytes at which the file is renamed to `<job>.old.jsonl`, replacing its predecessor."""
 
 
-class ProgressDirError(Exception):
+class ProgressDirError(Fault):
     """The reason the file cannot be written: value, expectation and remedy in one line."""
 
 
@@ -28,7 +30,8 @@ class ProgressFile:
             self.touch()
         except OSError as error:
             raise ProgressDirError(
-                f"--progress-dir {folder}: cannot be written ({error}); expected a writable folder"
+                f"--progress-dir {folder}: cannot be written ({error})",
+                expected="a writable folder",
             ) from None
 
     def add(self, batch: dict[str, object]) -> None:

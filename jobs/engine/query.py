@@ -18,6 +18,7 @@ from jobs.engine.pipeline import part
 from jobs.engine.progress import Batch, Counts, Progress, rfc_3339
 from jobs.engine.progress_file import ProgressFile
 from jobs.engine.sink import Write
+from sources.fault import Fault
 
 POLL = 0.2
 """Seconds between two checks whether to stop."""
@@ -36,7 +37,8 @@ class Query:
         self._job, self._options, self._checkpoint = job, options, checkpoint
         self._write, self._dead_letter_folder = write, dead_letter_folder
         self._counts = Counts()
-        self._stopping = self._reloading = False
+        self._stopping = self._reloading = self._ended_at_a_batch = False
+        self._fault: Fault | None = None
         file = ProgressFile(options.progress_dir, job.name) if options.progress_dir else None
         self.progress = Progress(job.name, self._counts, self._waiting, file)
 
@@ -47,9 +49,9 @@ class Query:
     def run(self, output: DataFrame, changed: Callable[[], bool]) -> bool:
         """Run `output` until it ends or is asked to; return whether it ended because `changed` returned True.
 
-        Raise StreamingQueryException if a batch fails.
+        Raise the batch's Fault, or StreamingQueryException, if a batch fails.
         """
-        self._reloading = False
+        self._reloading = self._ended_at_a_batch = False
         self.progress.finished.clear()
         query = self._start(output)
         while query.isActive and not self._ending:
@@ -86,12 +88,21 @@ class Query:
             if not (status["isTriggerActive"] or status["message"].startswith("Initializing")):
                 query.stop()
             time.sleep(POLL / 4)
-        if (error := query.exception()) and not (self._ending and StopRequested.__name__ in str(error)):
-            raise error
+        if (error := query.exception()) and not self._ended_at_a_batch:
+            raise self._fault or error
 
     def _process(self, batch: DataFrame, number: int) -> None:
+        """Write a batch; what it raises is noted here, because Spark passes on only its text."""
         if self._ending:
+            self._ended_at_a_batch = True
             raise StopRequested
+        try:
+            self._write_batch(batch, number)
+        except Fault as fault:
+            self._fault = fault
+            raise
+
+    def _write_batch(self, batch: DataFrame, number: int) -> None:
         batch.persist()
         try:
             rows, dead = _count(batch)

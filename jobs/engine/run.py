@@ -24,30 +24,17 @@ from jobs.engine.checkpoint import (
 )
 from jobs.engine.dead_letter_retention import DeadLetterRetention
 from jobs.engine.failure import failure
-from jobs.engine.jar_files import MissingJars
-from jobs.engine.java import NoJava
-from jobs.engine.job import Job, TableError
+from jobs.engine.job import Job
 from jobs.engine.pipeline import Pipeline, envelopes, together
-from jobs.engine.progress_file import ProgressDirError
 from jobs.engine.query import Query
-from jobs.engine.session import ForeignSpark, session
+from jobs.engine.session import session
 from jobs.engine.sink import Results, SinkError
 from jobs.engine.stream_guard import StreamGuard, refuse_loss
 from jobs.engine.terminal import printable
 from jobs.engine.watched_tables import WatchedTables
 from sources import base as sources
-from sources.base import Source, SourceError
-
-FAULTS = (
-    CheckpointError,
-    ForeignSpark,
-    MissingJars,
-    NoJava,
-    ProgressDirError,
-    SinkError,
-    SourceError,
-    TableError,
-)
+from sources.base import Source
+from sources.fault import Fault
 
 
 def run(job: Job, arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +45,7 @@ def run(job: Job, arguments: Sequence[str] | None = None) -> int:
     options = command_line.parse(job, arguments)
     try:
         return _run(job, options)
-    except FAULTS as fault:
+    except Fault as fault:
         message = printable(str(fault))
     except KeyboardInterrupt:
         message = "interrupted before the first batch; the same command starts again"
@@ -75,7 +62,8 @@ def _run(job: Job, options: Namespace) -> int:
         files.make_parent(spark, path)
     except OSError as error:
         raise CheckpointError(
-            f"{path}: cannot be written ({error}); expected a writable folder, see --checkpoint-root"
+            f"{path}: cannot be written ({error})",
+            expected="a writable folder, see --checkpoint-root",
         ) from None
     with held(path):
         return _run_alone(job, options, spark)
@@ -163,7 +151,8 @@ def _dead_letter_folder(spark: SparkSession, job: Job, options: Namespace, check
         files.make_folder(spark, folder)
     except OSError as error:
         raise SinkError(
-            f"--dead-letter-dir {options.dead_letter_dir}: cannot be written ({error}); expected a writable "
-            "folder; remedy: give another one, or omit it to keep dead letters in the checkpoint"
+            f"--dead-letter-dir {options.dead_letter_dir}: cannot be written ({error})",
+            expected="a writable folder",
+            remedy="give another one, or omit it to keep dead letters in the checkpoint",
         ) from None
     return folder

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from jobs.engine import jar_files
 from jobs.engine.failure import cause
 from jobs.engine.java import OPTIONS, java_home
+from sources.fault import Fault
 
 ALWAYS = {
     "spark.sql.session.timeZone": "UTC",
@@ -37,7 +38,7 @@ CLASS_ARCHIVE = "TWINSTREAM_CLASS_ARCHIVE"
 BARE_FILE_SYSTEM = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
 
 
-class ForeignSpark(RuntimeError):
+class ForeignSpark(Fault):
     """The environment points to another Spark; the message says what to unset."""
 
 
@@ -64,8 +65,9 @@ def session(
     except Exception as error:
         if given := [name for name in OPTIONS if os.environ.get(name)]:
             raise ForeignSpark(
-                f"Spark's Java does not start ({cause(str(error))}) with {given[0]}={os.environ[given[0]]}; "
-                f"expected options that go with Spark's own; remedy: unset {' '.join(given)}"
+                f"Spark's Java does not start ({cause(str(error))}) with {given[0]}={os.environ[given[0]]}",
+                expected="options that go with Spark's own",
+                remedy=f"unset {' '.join(given)}",
             ) from None
         raise
 
@@ -83,8 +85,9 @@ def _local_environment() -> dict[str, str]:
     home = Path(pyspark.__file__).parent
     if home.parent in map(Path.absolute, map(Path, os.environ.get("PYTHONPATH", "").split(os.pathsep))):
         raise ForeignSpark(
-            f"pyspark comes from PYTHONPATH ({home}); expected the one that was installed with twinstream; "
-            "remedy: unset PYTHONPATH"
+            f"pyspark comes from PYTHONPATH ({home})",
+            expected="the one that was installed with twinstream",
+            remedy="unset PYTHONPATH",
         )
     return {
         "JAVA_HOME": str(java_home()),

@@ -19,14 +19,22 @@ from pyspark.sql import functions as F
 from jobs.engine import files
 from jobs.engine.flag import Flag
 from sources import instants
+from sources.fault import Fault
+from sources.google_cloud import OnGoogleCloud
 
-PATH = Flag("--sink-path", None, "directory of the result table (delta, parquet)", shapes_state=False)
+PATH = Flag(
+    "--sink-path",
+    None,
+    "directory of the result table (delta, parquet)",
+    shapes_state=False,
+    example="{root}/results/{job}",
+)
 
 
 SINKS = "jobs.sinks"
 
 
-class SinkError(Exception):
+class SinkError(Fault):
     """The reason results cannot be written: value, expectation and remedy in one line."""
 
 
@@ -61,6 +69,9 @@ class Sink(Protocol):
 
     SETTINGS: Mapping[str, str]
     """The Spark session's settings for this sink."""
+
+    GOOGLE_CLOUD: OnGoogleCloud
+    """What the sink needs on Google Cloud."""
 
     UPSERTS: bool
     """Whether the sink supports running totals: a later row replaces one with the same key."""
@@ -125,10 +136,11 @@ def claim(
         occupied = results.fresh and holds_rows(spark, path)
     except OSError as error:
         raise SinkError(
-            f"--sink-path {path}: cannot be written ({error}); expected a writable folder"
+            f"--sink-path {path}: cannot be written ({error})",
+            expected="a writable folder",
         ) from None
     if occupied:
         raise SinkError(
-            f"--sink-path {path} already holds rows, but the checkpoint is new and would write them again; "
-            "give another --sink-path, or delete that folder"
+            f"--sink-path {path} already holds rows, but the checkpoint is new and would write them again",
+            remedy="give another --sink-path, or delete that folder",
         )

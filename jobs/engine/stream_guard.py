@@ -29,19 +29,23 @@ def refuse_loss(spark: SparkSession, source: Source, options: Namespace, checkpo
         )
     except OSError as error:
         raise CheckpointError(
-            f"{checkpoint.path}: {error}; expected Spark's files of the last batch; "
-            f"remedy: {checkpoint.reset}"
+            f"{checkpoint.path}: {error}",
+            expected="Spark's files of the last batch",
+            remedy=checkpoint.reset,
         ) from None
     if lost := source.lost(spark, going_on, options):
-        raise CheckpointError(overtaken(checkpoint.path, lost, checkpoint.reset))
+        raise overtaken(checkpoint.path, lost, checkpoint.reset)
 
 
-def overtaken(path: str, lost: str, reset: str) -> str:
-    """Return a message that says which messages are gone and what to do about it."""
-    return (
-        f"{path}: retention has taken what this run would read next: {lost}; expected them to be "
-        f"there still; remedy: start over at the oldest event kept, with an empty sink: {reset}; "
-        "and raise the topic's retention.ms above the longest stop of the job"
+def overtaken(path: str, lost: str, reset: str) -> CheckpointError:
+    """Return the error for a checkpoint whose next messages are gone."""
+    return CheckpointError(
+        f"{path}: retention has taken what this run would read next: {lost}",
+        expected="them to be there still",
+        remedy=(
+            f"start over at the oldest event kept, with an empty sink: {reset}; "
+            "and raise the topic's retention.ms above the longest stop of the job"
+        ),
     )
 
 

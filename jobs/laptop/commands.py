@@ -17,6 +17,7 @@ from jobs.engine.flag import Flag
 from jobs.engine.job import Job
 from jobs.laptop import jars
 from sources import base as sources
+from sources.fault import Fault
 from sources.flags import Parser, add_flag
 
 DEMO = ("streaming_product_discounts", "popular_products_recommendation")
@@ -37,7 +38,7 @@ def load(name: str) -> Job:
 
 def list_jobs(arguments: list[str]) -> int:
     """Print each job's name and the first line of its documentation."""
-    Parser(prog="python -m jobs list").parse_args(arguments)
+    Parser(prog="twinstream list").parse_args(arguments)
     for name in modules():
         documentation = importlib.import_module(f"jobs.{name}").__doc__ or ""
         print(f"{name:34}{documentation.splitlines()[0]}")
@@ -53,7 +54,7 @@ def run_job(arguments: list[str]) -> int:
 
 def demo(arguments: list[str]) -> int:
     """Run both main jobs over the bundled events, with checkpoints that are discarded afterwards."""
-    Parser(prog="python -m jobs demo").parse_args(arguments)
+    Parser(prog="twinstream demo").parse_args(arguments)
     # Use only Java's quick compiler: the demo ends before the optimizing one pays off.
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
     with tempfile.TemporaryDirectory(prefix="twinstream-demo-") as root:
@@ -63,11 +64,10 @@ def demo(arguments: list[str]) -> int:
 
 def reset(arguments: list[str]) -> int:
     """Delete the checkpoint of a job that reads a source, including the dead letters in it."""
-    from jobs.engine.checkpoint import CheckpointError, delete, held
-    from jobs.engine.java import NoJava
-    from jobs.engine.session import ForeignSpark, session
+    from jobs.engine.checkpoint import delete, held
+    from jobs.engine.session import session
 
-    parser = Parser(prog="python -m jobs reset")
+    parser = Parser(prog="twinstream reset")
     parser.add_argument("job", choices=modules())
     add_flag(
         parser, "--source", help="source that the job read", default="replay", choices=tuple(sources.names())
@@ -78,8 +78,8 @@ def reset(arguments: list[str]) -> int:
     try:
         with held(path):
             deleted = delete(session("reset"), path)
-    except (CheckpointError, ForeignSpark, NoJava, OSError) as fault:
-        print(f"python -m jobs reset: {fault}", file=sys.stderr)
+    except (Fault, OSError) as fault:
+        print(f"twinstream reset: {fault}", file=sys.stderr)
         return 1
     print(f"{path}: {'deleted' if deleted else 'there was none'}")
     return 0
@@ -136,6 +136,13 @@ class Command:
     about: str
 
 
+def new(arguments: list[str]) -> int:
+    """Write a new job, its test and its row in the README."""
+    from jobs.laptop.new import command
+
+    return command(arguments)
+
+
 COMMANDS: dict[str, Command] = {
     "list": Command(list_jobs, "", "list the jobs, one line each"),
     "run": Command(run_job, "JOB [FLAG ...]", "run a job; `run JOB --help` lists its flags"),
@@ -147,6 +154,7 @@ COMMANDS: dict[str, Command] = {
     "submit": Command(submit, "JOB [FLAG ...]", "run those commands"),
     "cutover": Command(cutover, "JOB [FLAG ...]", "move a job from Pub/Sub Lite to Kafka, and prove it"),
     "dead-letters": Command(dead_letters, "...", "list, show, export or resend rejected messages"),
+    "new": Command(new, "job NAME", "write a new job, its test and its row in the README"),
     "doctor": Command(doctor, "", "report what keeps the product from running here, with remedies"),
 }
 
@@ -175,5 +183,5 @@ def _named(command: str, arguments: list[str]) -> Job:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"python -m jobs: {message}", file=sys.stderr)
+    print(f"twinstream: {message}", file=sys.stderr)
     sys.exit(2)

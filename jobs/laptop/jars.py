@@ -1,4 +1,4 @@
-"""`python -m jobs jars`: fetch the jar sets that Spark does not ship, by Ivy, and check each file."""
+"""`twinstream jars`: fetch the jar sets that Spark does not ship, by Ivy, and check each file."""
 
 import argparse
 import fcntl
@@ -15,19 +15,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jobs.engine.jar_files import LOCK_FILE, directory, files, jars, known
-from jobs.engine.java import NoJava, java_home
+from jobs.engine.java import java_home
 from jobs.laptop import truststore
+from sources.fault import Fault
 
 IVY_FILE = LOCK_FILE.with_name("ivy.xml")
 FOR_JOBS = ("kafka", "managed-kafka", "delta", "bigquery", "local", "pubsublite")
 _STAGING = ".fetching-"
 
 
-class WrongJars(RuntimeError):
+class WrongJars(Fault):
     """The fetched files do not match jars.sha256."""
 
 
-class FetchFailed(RuntimeError):
+class FetchFailed(Fault):
     """Ivy could not fetch a set; the message ends with the last lines of Ivy's log."""
 
 
@@ -68,11 +69,11 @@ def lock(where: str | Path | None = None, report: Callable[[str], None] = _say_n
 
 
 def command(argv: Sequence[str]) -> int:
-    """Run `python -m jobs jars [SET ...]`.
+    """Run `twinstream jars [SET ...]`.
 
     Return 0 if every requested set is present, otherwise 1 after one error message.
     """
-    parser = argparse.ArgumentParser(prog="python -m jobs jars", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="twinstream jars", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "sets",
         nargs="*",
@@ -95,8 +96,8 @@ def command(argv: Sequence[str]) -> int:
             lock(options.directory, print)
         else:
             fetch(known() if options.all else options.sets, options.directory, print)
-    except (WrongJars, FetchFailed, NoJava, ValueError, OSError) as error:
-        print(f"python -m jobs jars: {error}", file=sys.stderr)
+    except (Fault, ValueError, OSError) as error:
+        print(f"twinstream jars: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -150,9 +151,11 @@ def _run_ivy(name: str, target: Path, staging: Path, held: int) -> None:
     if done.returncode != 0 or not (staging / name).is_dir():
         said = "\n".join(line for line in log.read_text().splitlines()[-25:] if line.strip())
         raise FetchFailed(
-            f"Ivy could not fetch the set {name!r} (exit code {done.returncode}); expected Maven Central to "
-            "answer; remedy: check the network or the proxy, then the same command again. "
-            f"Ivy's last lines:\n{said}"
+            f"Ivy could not fetch the set {name!r} (exit code {done.returncode})",
+            expected="Maven Central to answer",
+            remedy=(
+                f"check the network or the proxy, then the same command again. Ivy's last lines:\n{said}"
+            ),
         )
 
 
@@ -176,8 +179,9 @@ def _ivy_jar() -> Path:
     for jar in spark_jars.glob("ivy-*.jar"):
         return jar
     raise FetchFailed(
-        f"no ivy-*.jar in {spark_jars}; expected a whole Spark 3.5; "
-        "remedy: unset SPARK_HOME, or pip install --force-reinstall pyspark==3.5.3"
+        f"no ivy-*.jar in {spark_jars}",
+        expected="a whole Spark 3.5",
+        remedy="unset SPARK_HOME, or pip install --force-reinstall pyspark==3.5.3",
     )
 
 
@@ -189,10 +193,11 @@ def _verify(name: str, fresh: Path, target: Path) -> None:
             # Otherwise the next fetch would find the same file in the cache again.
             shutil.rmtree(target / ".ivy", ignore_errors=True)
             raise WrongJars(
-                f"{name}/{file} has SHA-256 {came.get(file, '(it did not come)')}; "
-                f"expected {expected.get(file, '(no such file)')} by docker/spark/jars.sha256; "
-                "remedy: the same command again, or `python -m jobs jars --lock` "
-                "if ivy.xml was changed on purpose"
+                f"{name}/{file} has SHA-256 {came.get(file, '(it did not come)')}",
+                expected=f"{expected.get(file, '(no such file)')} by docker/spark/jars.sha256",
+                remedy=(
+                    "the same command again, or `twinstream jars --lock` if ivy.xml was changed on purpose"
+                ),
             )
 
 

@@ -67,8 +67,9 @@ class BigQueryTable:
             dataset = self._sdk.DatasetId.of(self._project, self._dataset)
             if self._client.getDataset(dataset, self._no("BigQuery$DatasetOption")) is None:
                 raise SinkError(
-                    f"--sink-table {self}: project {self._project} has no dataset {self._dataset}; "
-                    f"expected one; remedy: bq mk --dataset {self._project}:{self._dataset}"
+                    f"--sink-table {self}: project {self._project} has no dataset {self._dataset}",
+                    expected="one",
+                    remedy=f"bq mk --dataset {self._project}:{self._dataset}",
                 )
             staged = self._stage({"probe": "STRING"})
             query = f"SELECT probe FROM `{self._path(staged)}`"  # noqa: S608 - a name that was checked
@@ -108,8 +109,9 @@ class BigQueryTable:
             is_now = ", ".join(f"{name} is {there.get(name, 'missing')}" for name in wrong)
             expected = ", ".join(f"{name} {columns[name]}" for name in wrong)
             raise SinkError(
-                f"--sink-table {self}: {is_now}; expected {expected}; remedy: another --sink-table, which is "
-                "made as it must be, or alter this one"
+                f"--sink-table {self}: {is_now}",
+                expected=expected,
+                remedy="another --sink-table, which is made as it must be, or alter this one",
             )
 
     def merge(self, rows: DataFrame, key: Sequence[str]) -> None:
@@ -144,8 +146,9 @@ class BigQueryTable:
     def _connect(self) -> Any:
         if not self._payer:
             raise SinkError(
-                f"--sink-table {self}: no project, and the credentials name none; expected "
-                "PROJECT.DATASET.TABLE; remedy: name it, or gcloud auth application-default login"
+                f"--sink-table {self}: no project, and the credentials name none",
+                expected="PROJECT.DATASET.TABLE",
+                remedy="name it, or gcloud auth application-default login",
             )
         builder = self._sdk.BigQueryOptions.newBuilder().setProjectId(self._payer)
         if host := self._option("bigQueryHttpEndpoint"):
@@ -153,8 +156,9 @@ class BigQueryTable:
         options = builder.build()
         if options.getCredentials() is None:
             raise SinkError(
-                f"--sink-table {self}: no application default credentials; expected an account's; "
-                "remedy: gcloud auth application-default login"
+                f"--sink-table {self}: no application default credentials",
+                expected="an account's",
+                remedy="gcloud auth application-default login",
             )
         return options.getService()
 
@@ -223,7 +227,9 @@ def _columns(rows: DataFrame) -> dict[str, str]:
     """Return BigQuery's type of each column; raise SinkError for a type that this sink does not write."""
     if others := [f"{name} is {kind}" for name, kind in rows.dtypes if _plain(kind) not in TYPES]:
         raise SinkError(
-            f"--sink bigquery: {', '.join(others)}; expected {', '.join(TYPES)}; remedy: cast it in the job"
+            f"--sink bigquery: {', '.join(others)}",
+            expected=", ".join(TYPES),
+            remedy="cast it in the job",
         )
     return {name: TYPES[_plain(kind)] for name, kind in rows.dtypes}
 

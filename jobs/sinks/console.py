@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from io import TextIOWrapper
 
 from pyspark.sql import DataFrame, SparkSession
@@ -11,8 +12,24 @@ from pyspark.sql import functions as F
 
 from jobs.engine.sink import Results, Write
 from jobs.engine.terminal import printable
+from sources.google_cloud import Cloud, Finding, OnGoogleCloud, warning
 
 FLAGS = ()
+
+
+class SeenByNobody(OnGoogleCloud):
+    """The output of a driver on a cluster."""
+
+    def findings(self, options: Namespace, cloud: Cloud) -> Iterator[Finding]:
+        """Warn about results that are not kept."""
+        yield warning(
+            "--sink console",
+            "results are lines in the driver's output, and nothing else has them",
+            f"--sink delta --sink-path {cloud.root}/results",
+        )
+
+
+GOOGLE_CLOUD: OnGoogleCloud = SeenByNobody()
 SETTINGS: dict[str, str] = {}
 UPSERTS = True
 SHOWN = 100

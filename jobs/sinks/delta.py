@@ -21,9 +21,11 @@ from jobs.engine import files
 from jobs.engine.sink import PATH, Results, SinkError, Write, claim, newest_window, required
 from jobs.sinks import delta_rs
 from sources import instants
+from sources.google_cloud import OnGoogleCloud
 
 _HISTORY = f"interval {delta_rs.RETENTION.seconds} seconds"
 FLAGS = (PATH,)
+GOOGLE_CLOUD: OnGoogleCloud = OnGoogleCloud()
 UPSERTS = True
 SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -126,9 +128,12 @@ class _Table:
         there, wanted = dict(self._spark.read.format("delta").load(self._path).dtypes), dict(rows.dtypes)
         if there != wanted:
             raise SinkError(
-                f"--sink-path {self._path}: a table with {_columns(there, wanted)}; expected "
-                f"{_columns(wanted, there)}; remedy: the path that this checkpoint's results went to, or "
-                "another --sink-path with another --checkpoint-root"
+                f"--sink-path {self._path}: a table with {_columns(there, wanted)}",
+                expected=_columns(wanted, there),
+                remedy=(
+                    "the path that this checkpoint's results went to, or another "
+                    "--sink-path with another --checkpoint-root"
+                ),
             )
         self._fits = True
         return True
@@ -167,8 +172,9 @@ def _is_table(spark: SparkSession, path: str) -> bool:
         return bool(jvm.io.delta.tables.DeltaTable.isDeltaTable(spark._jsparkSession, path))
     except Py4JJavaError as error:
         raise SinkError(
-            f"--sink-path {path}: the table's log cannot be read ({files.reason(error)}); expected a Delta "
-            "table, or none; remedy: another --sink-path with another --checkpoint-root"
+            f"--sink-path {path}: the table's log cannot be read ({files.reason(error)})",
+            expected="a Delta table, or none",
+            remedy="another --sink-path with another --checkpoint-root",
         ) from None
 
 
@@ -202,8 +208,9 @@ def _goes_on(spark: SparkSession, options: Namespace, results: Results) -> bool:
     newest = newest_window(rows)
     if newest and newest > results.after and not results.upsert:
         raise SinkError(
-            f"--windows-after {instants.text(results.after)}: {options.sink_path} holds windows up to "
-            f"{instants.text(newest)}, and this run would write some again; expected none after that time; "
-            "remedy: python -m jobs cutover, which says --windows-after and --kafka-starting as they are now"
+            f"--windows-after {instants.text(results.after)}: {options.sink_path} holds windows "
+            f"up to {instants.text(newest)}, and this run would write some again",
+            expected="none after that time",
+            remedy=("twinstream cutover, which says --windows-after and --kafka-starting as they are now"),
         )
     return True

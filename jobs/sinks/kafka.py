@@ -7,17 +7,32 @@ last message of each key, or a compacted topic, has each row once.
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator, Sequence
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.engine.flag import Flag
 from jobs.engine.sink import Results, SinkError, Write, required
+from sources.catalog import Stream
+from sources.google_cloud import Cloud, Creation, OnGoogleCloud
 from sources.kafka import connection as broker
 from sources.kafka import login as kafka_login
+from sources.kafka.google_cloud import KafkaOnGoogleCloud, topics
 
-TOPIC = Flag("--sink-topic", None, "topic for the results (kafka)", shapes_state=False)
+TOPIC = Flag("--sink-topic", None, "topic for the results (kafka)", shapes_state=False, example="TOPIC")
 FLAGS = (TOPIC,)
+
+
+class TopicOnGoogleCloud(KafkaOnGoogleCloud):
+    """A broker, and the topic of the results."""
+
+    def streams(self, streams: Sequence[Stream], options: Namespace, cloud: Cloud) -> Iterator[Creation]:
+        """Yield the topic on Google's Kafka."""
+        yield from topics([options.sink_topic] if options.sink_topic else [], cloud)
+
+
+GOOGLE_CLOUD: OnGoogleCloud = TopicOnGoogleCloud()
 SETTINGS: dict[str, str] = {}
 UPSERTS = True
 PATIENCE_SECONDS = 120
@@ -67,15 +82,17 @@ def _explain(spark: SparkSession, topic: str, options: Namespace, error: Excepti
     """Raise SinkError if a row is too large or the topic gone, SourceError if no broker answers."""
     if "RecordTooLargeException" in str(error):
         raise SinkError(
-            f"--sink-topic {topic}: a row is larger than the topic's max.message.bytes; expected room for "
-            "ids of 1,024 bytes; remedy: raise it (its default is 1 MiB), then the same command: it continues"
+            f"--sink-topic {topic}: a row is larger than the topic's max.message.bytes",
+            expected="room for ids of 1,024 bytes",
+            remedy="raise it (its default is 1 MiB), then run the same command: it continues",
         ) from error
     try:
         broker.topic_ids(spark, [topic], options)
     except broker.NoTopic:
         raise SinkError(
-            f"--sink-topic {topic}: deleted while the job ran; expected it to stay; remedy: create it again, "
-            "then the same command: it continues"
+            f"--sink-topic {topic}: deleted while the job ran",
+            expected="it to stay",
+            remedy="create it again, then run the same command: it continues",
         ) from error
 
 

@@ -8,8 +8,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine import files
 from jobs.engine.sink import PATH, Results, SinkError, Write, claim, required
+from sources.google_cloud import OnGoogleCloud
 
 FLAGS = (PATH,)
+GOOGLE_CLOUD: OnGoogleCloud = OnGoogleCloud()
 SETTINGS: dict[str, str] = {}
 UPSERTS = False
 
@@ -37,7 +39,11 @@ def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
     half = [name for name in batches if "_SUCCESS" not in files.names(spark, f"{path}/{name}")]
     if half:
         raise SinkError(
-            f"{path}/{half[0]}: half written; expected a whole batch; remedy: run the job that writes "
-            "it once more, with --trigger available-now: it writes that batch again"
+            f"{path}/{half[0]}: half written",
+            expected="a whole batch",
+            remedy=(
+                "run the job that writes it once more, with --trigger available-now: it "
+                "writes that batch again"
+            ),
         )
     return spark.read.parquet(files.literal(path)).drop("batch") if batches else None

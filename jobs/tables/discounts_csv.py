@@ -55,12 +55,14 @@ def header(line: bytes, name: str) -> list[str]:
     for column in REQUIRED:
         if column not in columns:
             raise TableError(
-                f"{place}: no column {column!r} in {_shown(','.join(columns))}; expected {','.join(known)}"
+                f"{place}: no column {column!r} in {_shown(','.join(columns))}",
+                expected=",".join(known),
             )
     for column in columns:
         if column not in known or columns.count(column) > 1:
             raise TableError(
-                f"{place}: unknown or repeated column {_shown(column)}; expected {','.join(known)}"
+                f"{place}: unknown or repeated column {_shown(column)}",
+                expected=",".join(known),
             )
     return columns
 
@@ -108,7 +110,8 @@ def _cells(line: bytes, place: str) -> list[str]:
         raise TableError(f"{place}: not UTF-8; save the file as UTF-8") from None
     except csv.Error as error:
         raise TableError(
-            f'{place}: {error}; expected cells without line breaks, quoted like "Anna ""Ann"" Lee"'
+            f"{place}: {error}",
+            expected='cells without line breaks, quoted like "Anna ""Ann"" Lee"',
         ) from None
 
 

@@ -17,11 +17,14 @@ from sources.base import Publisher, Record, SourceError
 from sources.catalog import TOPIC_SUFFIX, Stream
 from sources.envelope import conform
 from sources.flags import add_flag
+from sources.google_cloud import OnGoogleCloud
 from sources.kafka import login as kafka_login
 from sources.kafka.connection import COMMITTED, client_properties, oldest_offsets, topic_ids, watched_topics
+from sources.kafka.google_cloud import KafkaOnGoogleCloud
 from sources.kafka.offsets import gone, next_offsets
 
 BOUNDED = False
+GOOGLE_CLOUD: OnGoogleCloud = KafkaOnGoogleCloud()
 WATCH_SECONDS = 2
 """Seconds that a look at a running job's topics may take; a caller that gets no answer looks again."""
 
@@ -113,7 +116,9 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Na
         settings["maxOffsetsPerTrigger"] = str(options.kafka_max_events_per_batch)
     elif options.kafka_starting == "latest":
         raise SourceError(
-            "--kafka-starting latest leaves a batch nothing; expected earliest or a time; remedy: earliest"
+            "--kafka-starting latest leaves a batch nothing",
+            expected="earliest or a time",
+            remedy="earliest",
         )
     return reader.format("kafka").options(**settings).load()
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterable, Sequence
 
+from sources.fault import Fault
+
+LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[?::1\]?")
 SECONDS = 1.5
 """Seconds that an address may take to accept a connection."""
 REMEDY = "use that address, or set KAFKA_PORT in .env and recreate the containers"
@@ -15,13 +19,14 @@ def leads(addresses: Iterable[str]) -> str:
     return f"leads its clients to {', '.join(addresses)}"
 
 
-def dead_end(addresses: Sequence[str]) -> str | None:
+def dead_end(addresses: Sequence[str]) -> Fault | None:
     """Return where a broker leads its clients if nothing listens there; None if something does."""
     if any(map(listens, addresses)):
         return None
-    return (
-        f"the broker there {leads(addresses)}, where nothing answers from here; expected an address that its "
-        f"clients reach (advertised.listeners); remedy: {REMEDY}"
+    return Fault(
+        f"the broker there {leads(addresses)}, where nothing answers from here",
+        expected="an address that its clients reach (advertised.listeners)",
+        remedy=REMEDY,
     )
 
 
@@ -33,3 +38,9 @@ def listens(address: str) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def is_local(address: str) -> bool:
+    """Return whether HOST or HOST:PORT is local to this machine."""
+    host = re.sub(r":\d+$", "", address.strip())
+    return LOOPBACK.fullmatch(host) is not None

@@ -37,8 +37,9 @@ def library() -> Any:
         import kafka
     except ImportError as absent:
         raise SourceError(
-            f"{absent}; expected the package kafka-python for publishing and recording; "
-            "remedy: pip install 'kafka-python[crc32c,lz4,snappy,zstd]~=3.0'"
+            str(absent),
+            expected="the package kafka-python for publishing and recording",
+            remedy="pip install 'kafka-python[crc32c,lz4,snappy,zstd]~=3.0'",
         ) from None
     _LOGGER.addHandler(_QUIET)  # otherwise Python prints each of its warnings on standard error
     return kafka
@@ -78,7 +79,8 @@ def consumer(options: Namespace, topics: Mapping[str, Iterable[int]]) -> closing
     """
     package = library()
     settings = {name.replace(".", "_"): value for name, value in COMMITTED.items()}
-    made = connected(package.KafkaConsumer, options, auto_offset_reset="none", **settings)
+    alone = {"auto_offset_reset": "none", "enable_auto_commit": False}
+    made = connected(package.KafkaConsumer, options, **alone, **settings)
     made.assign([package.TopicPartition(topic, number) for topic in topics for number in topics[topic]])
     return closing(made)
 

@@ -11,6 +11,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from sources.base import SourceError
+from sources.fault import Fault
 from sources.kafka import addresses, tls
 from sources.kafka import login as kafka_login
 
@@ -88,17 +89,19 @@ def unreachable(options: Namespace, reason: object) -> SourceError:
     if fault := tls.fault(options) or _dead_end(options):
         return led_away(options, fault)
     return SourceError(
-        f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {reason}; expected a Kafka broker; "
-        "remedy: start one there, give another address, or log in if it requires that (--kafka-auth)"
+        f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {reason}",
+        expected="a Kafka broker",
+        remedy="start one there, give another address, or log in if it requires that (--kafka-auth)",
     )
 
 
-def led_away(options: Namespace, fault: str) -> SourceError:
+def led_away(options: Namespace, fault: Fault) -> SourceError:
     """Return the error for a broker that answers, but that no client can work with."""
-    return SourceError(f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {fault}")
+    problem = f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {fault.problem}"
+    return SourceError(problem, expected=fault.expected, remedy=fault.remedy)
 
 
-def _dead_end(options: Namespace) -> str | None:
+def _dead_end(options: Namespace) -> Fault | None:
     """Return where the broker leads its clients in vain, which Java's clients do not tell; None if nowhere.
 
     None also if the broker does not answer, or without kafka-python, as on a cluster.
@@ -117,10 +120,11 @@ def _dead_end(options: Namespace) -> str | None:
 def missing(topic: str, options: Namespace) -> NoTopic:
     """Return the error for a topic that does not exist."""
     servers = options.kafka_bootstrap_servers
+    create = f"twinstream create --source kafka --kafka-bootstrap-servers {servers}"
     return NoTopic(
-        f"no topic {topic!r} on {servers}; expected it to exist; remedy for the streams' topics: "
-        f"python -m sources create --source kafka --kafka-bootstrap-servers {servers} "
-        f"{kafka_login.given(options)}".rstrip()
+        f"no topic {topic!r} on {servers}",
+        expected="it to exist",
+        remedy=f"for a stream's topic: {create} {kafka_login.given(options)}".rstrip(),
     )
 
 
@@ -144,8 +148,9 @@ def _admin(jvm: Any, options: Namespace, seconds: int = ANSWER_SECONDS) -> Itera
         admin = jvm.org.apache.kafka.clients.admin.AdminClient.create(properties)
     except TypeError:
         raise SourceError(
-            "Spark has no Kafka client; expected the jar set 'kafka' in spark.jars; "
-            "remedy: python -m jobs jars kafka, then restart Spark"
+            "Spark has no Kafka client",
+            expected="the jar set 'kafka' in spark.jars",
+            remedy="twinstream jars kafka, then restart Spark",
         ) from None
     try:
         yield admin
@@ -186,8 +191,9 @@ def _explained(jvm: Any, options: Namespace, error: Py4JJavaError) -> SourceErro
         return kafka_login.refused(options, reason)
     if kafka_login.HANDLER in reason or kinds & {"NoSuchMethodError", "NoClassDefFoundError"}:
         return SourceError(
-            f"Spark cannot load Google's login ({reason.rstrip('.')}); expected the jar set 'managed-kafka' "
-            "ahead of Spark's own jars; remedy: python -m jobs jars managed-kafka, then restart Spark"
+            f"Spark cannot load Google's login ({reason.rstrip('.')})",
+            expected="the jar set 'managed-kafka' ahead of Spark's own jars",
+            remedy="twinstream jars managed-kafka, then restart Spark",
         )
     if kinds & {"LoginException", "IllegalStateException"}:
         return kafka_login.no_credentials(_what_google_says(jvm) or reason)

@@ -64,8 +64,9 @@ def _default_credentials() -> tuple[Any, Any]:
         from google.auth.transport.requests import Request
     except ImportError as absent:
         raise SourceError(
-            f"{absent}; expected the package google-auth for --kafka-auth managed; "
-            "remedy: pip install 'google-auth[requests]~=2.40'"
+            str(absent),
+            expected="the package google-auth for --kafka-auth managed",
+            remedy="pip install 'google-auth[requests]~=2.40'",
         ) from None
     try:
         return google.auth.default(scopes=[SCOPE])[0], Request()

@@ -89,8 +89,9 @@ def password(options: Namespace) -> str:
     content = _read("--kafka-password-file", options.kafka_password_file).rstrip("\r\n")
     if not content or "\n" in content:
         raise SourceError(
-            f"--kafka-password-file {options.kafka_password_file}: {len(content.splitlines())} lines; "
-            "expected the password alone on one; remedy: a file with that line"
+            f"--kafka-password-file {options.kafka_password_file}: {len(content.splitlines())} lines",
+            expected="the password alone on one",
+            remedy="a file with that line",
         )
     return content
 
@@ -104,8 +105,9 @@ def authorities(options: Namespace) -> str | None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content)
     except (ssl.SSLError, ValueError) as error:
         raise SourceError(
-            f"--kafka-tls-ca {options.kafka_tls_ca}: {error}; expected certificates in PEM form; remedy: the "
-            "file of the authority that signed the broker's certificate"
+            f"--kafka-tls-ca {options.kafka_tls_ca}: {error}",
+            expected="certificates in PEM form",
+            remedy="the file of the authority that signed the broker's certificate",
         ) from None
     return content
 
@@ -117,16 +119,18 @@ def refused(options: Namespace, reason: object) -> SourceError:
     else:
         remedy = f"look at --kafka-username {options.kafka_username} and at {options.kafka_password_file}"
     return SourceError(
-        f"SASL login refused by {options.kafka_bootstrap_servers}: {reason}; "
-        f"expected an account that the broker knows; remedy: {remedy}"
+        f"SASL login refused by {options.kafka_bootstrap_servers}: {reason}",
+        expected="an account that the broker knows",
+        remedy=remedy,
     )
 
 
 def no_credentials(reason: object) -> SourceError:
     """Return the error for a login to which Google gives no token."""
     return SourceError(
-        f"--kafka-auth managed: {reason}; expected application default credentials that give a token; "
-        "remedy: GOOGLE_APPLICATION_CREDENTIALS with a service account's file, or a machine with an account"
+        f"--kafka-auth managed: {reason}",
+        expected="application default credentials that give a token",
+        remedy=("GOOGLE_APPLICATION_CREDENTIALS with a service account's file, or a machine with an account"),
     )
 
 
@@ -177,5 +181,7 @@ def _read(flag: str, path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no text"
         raise SourceError(
-            f"{flag} {path}: {reason}; expected a readable file; remedy: another path, or chmod"
+            f"{flag} {path}: {reason}",
+            expected="a readable file",
+            remedy="another path, or chmod",
         ) from None

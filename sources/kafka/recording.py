@@ -67,9 +67,10 @@ def _record(stream: Stream, message: Any) -> Record:
         published_at = instants.from_milliseconds(message.timestamp)
     except ValueError as error:
         raise SourceError(
-            f"{message.topic}, partition {message.partition}, offset {message.offset}: its timestamp, "
-            f"{error}; expected milliseconds since 1970, no finer unit; remedy: correct the producer, and "
-            "start behind this message (--kafka-starting latest)"
+            f"{message.topic}, partition {message.partition}, offset {message.offset}: its "
+            f"timestamp, {error}",
+            expected="milliseconds since 1970, no finer unit",
+            remedy=("correct the producer, and start behind this message (--kafka-starting latest)"),
         ) from None
     attributes: dict[str, list[bytes | None]] = {}
     for name, value in message.headers:

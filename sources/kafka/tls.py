@@ -10,6 +10,7 @@ import socket
 import ssl
 from argparse import Namespace
 
+from sources.fault import Fault
 from sources.kafka.login import NONE, authorities
 
 SECONDS = 3
@@ -29,7 +30,7 @@ _REMEDIES = {
 """Remedies by OpenSSL's error code (X509_V_ERR_…)."""
 
 
-def fault(options: Namespace) -> str | None:
+def fault(options: Namespace) -> Fault | None:
     """Return the first fault in the brokers' TLS, with its remedy.
 
     None if there is no fault, if TLS is not requested, or if no broker answers.
@@ -43,7 +44,7 @@ def fault(options: Namespace) -> str | None:
     return None
 
 
-def _fault(server: str, context: ssl.SSLContext) -> str | None:
+def _fault(server: str, context: ssl.SSLContext) -> Fault | None:
     host, _, port = server.rpartition(":")
     try:
         plain = socket.create_connection((host.strip("[]"), int(port)), SECONDS)
@@ -55,10 +56,11 @@ def _fault(server: str, context: ssl.SSLContext) -> str | None:
     except ssl.SSLCertVerificationError as refusal:
         remedy = _REMEDIES.get(refusal.verify_code, "another certificate on the broker")
         said = str(refusal.verify_message).rstrip(".")
-        return f"the certificate of {server} is refused: {said}; expected a valid one; remedy: {remedy}"
+        return Fault(f"the certificate of {server} is refused: {said}", expected="a valid one", remedy=remedy)
     except OSError as failure:
         reason = getattr(failure, "reason", None) or failure.strerror
-        return (
-            f"no TLS at {server} ({reason}); expected a listener with SASL_SSL; "
-            f"remedy: the port of that listener, or --kafka-auth {NONE} where no login is wanted"
+        return Fault(
+            f"no TLS at {server} ({reason})",
+            expected="a listener with SASL_SSL",
+            remedy=f"the port of that listener, or --kafka-auth {NONE} where no login is wanted",
         )

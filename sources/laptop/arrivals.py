@@ -12,7 +12,7 @@ from random import Random
 
 from sources.base import Message
 from sources.catalog import Stream
-from sources.laptop.assortment import PRICES, USERS, list_price
+from sources.laptop.products import PRICES, USERS, list_price
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 

@@ -11,7 +11,7 @@ from sources import replay
 from sources.catalog import STREAMS
 from sources.flags import Parser
 from sources.laptop import shop
-from sources.laptop.assortment import discounts_csv
+from sources.laptop.products import discounts_csv
 from sources.laptop.progress import Progress
 from sources.replay.files import SUFFIX
 from sources.replay.publishing import ReplayPublisher
@@ -22,8 +22,8 @@ VISITS_PER_MINUTE = 18
 
 
 def command(argv: Sequence[str]) -> int:
-    """Run `python -m sources bundle`; return 0 once all files are written."""
-    parser = Parser(prog="python -m sources bundle", description=__doc__)
+    """Run `twinstream bundle`; return 0 once all files are written."""
+    parser = Parser(prog="twinstream bundle", description=__doc__)
     parser.add_argument(
         "--directory",
         type=Path,

@@ -32,14 +32,14 @@ def main(argv: Sequence[str]) -> int:
         return 0 if argv else 2
     if argv[0] not in COMMANDS:
         expected = ", ".join(COMMANDS)
-        print(f"python -m sources: no command {argv[0]!r}; expected one of {expected}", file=sys.stderr)
+        print(f"twinstream: no command {argv[0]!r}; expected one of {expected}", file=sys.stderr)
         return 2
     module = importlib.import_module(COMMANDS[argv[0]][0])
     try:
         return int(module.command(argv[1:]))
     except SourceError as error:
-        print(f"python -m sources {argv[0]}: {error}", file=sys.stderr)
+        print(f"twinstream {argv[0]}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"python -m sources {argv[0]}: interrupted", file=sys.stderr)
+        print(f"twinstream {argv[0]}: interrupted", file=sys.stderr)
         return 130

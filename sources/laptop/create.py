@@ -11,10 +11,8 @@ from sources.source_flags import parse
 
 
 def command(argv: Sequence[str]) -> int:
-    """Run `python -m sources create`: print what was made, and return 0 once everything exists."""
-    options = parse(
-        Parser(prog="python -m sources create", description=__doc__), names(), argv, default="kafka"
-    )
+    """Run `twinstream create`: print what was made, and return 0 once everything exists."""
+    options = parse(Parser(prog="twinstream create", description=__doc__), names(), argv, default="kafka")
     made = load(options.source).create(list(STREAMS.values()), options)
     for name in made:
         print(f"made {name}")

@@ -29,7 +29,7 @@ PATIENCE = 2
 
 
 def command(argv: Sequence[str]) -> int:
-    """Run `python -m sources publish`; return 0 if every message was acknowledged, otherwise 1."""
+    """Run `twinstream publish`; return 0 if every message was acknowledged, otherwise 1."""
     options = parse(_parser(), names(), argv, default="replay")
     source = load(options.source)
     publisher = source.publisher(options)
@@ -66,7 +66,7 @@ def _publish(
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m sources publish", description="\n".join(_about()))
+    parser = Parser(prog="twinstream publish", description="\n".join(_about()))
     add_flag(parser, "--scenario", help="scenario to publish", default="shop", choices=tuple(SCENARIOS))
     add_flag(
         parser,

@@ -16,7 +16,7 @@ from sources.source_flags import above_zero, parse, whole
 
 
 def command(argv: Sequence[str]) -> int:
-    """Run `python -m sources record`; return 0 once the recording is as complete as requested."""
+    """Run `twinstream record`; return 0 once the recording is as complete as requested."""
     endless = [name for name in names() if not load(name).BOUNDED]
     options = parse(_parser(), endless, argv, default="kafka")
     folder = _empty_folder(options.replay_dir, STREAMS[options.stream])
@@ -34,7 +34,7 @@ def command(argv: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m sources record", description=__doc__)
+    parser = Parser(prog="twinstream record", description=__doc__)
     add_flag(parser, "--stream", help="stream to record", default="product-stream", choices=tuple(STREAMS))
     parser.add_argument(
         "--replay-dir", type=Path, required=True, help="directory to record into; created if missing"
@@ -55,13 +55,17 @@ def _empty_folder(directory: Path, stream: Stream) -> Path:
     folder = directory / stream.name
     if folder.exists() and any(folder.iterdir()):
         raise SourceError(
-            f"{folder} has files; expected a new recording's folder to be empty; remedy: another --replay-dir"
+            f"{folder} has files",
+            expected="a new recording's folder to be empty",
+            remedy="another --replay-dir",
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SourceError(
-            f"--replay-dir {directory}: {error.strerror}; expected a writable directory; remedy: another"
+            f"--replay-dir {directory}: {error.strerror}",
+            expected="a writable directory",
+            remedy="another",
         ) from None
     return folder
 

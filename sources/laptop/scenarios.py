@@ -16,7 +16,7 @@ from random import Random
 from sources.catalog import BROWSING, PRODUCT, PURCHASE, Stream
 from sources.laptop import shop
 from sources.laptop.arrivals import MINUTE, SECOND, Arrival, Batch, Events, by_time
-from sources.laptop.assortment import DISCOUNTS, PRICES, USERS
+from sources.laptop.products import DISCOUNTS, PRICES, USERS
 
 _LAST = timedelta(milliseconds=59_999)
 

@@ -12,7 +12,7 @@ from sources import instants
 from sources.base import Message
 from sources.catalog import BROWSING, PRODUCT, PURCHASE, STREAMS
 from sources.laptop.arrivals import MINUTE, SECOND, Arrival, Batch, Events, by_time
-from sources.laptop.assortment import DISCOUNTS, PRICES, USERS, happy_price
+from sources.laptop.products import DISCOUNTS, PRICES, USERS, happy_price
 
 SPAN = 20 * MINUTE
 BATCH = 4 * MINUTE

@@ -20,10 +20,13 @@ from sources.base import Publisher, Record, SourceError
 from sources.catalog import SUBSCRIPTION_SUFFIX, Stream
 from sources.envelope import conform
 from sources.flags import add_flag
+from sources.google_cloud import OnGoogleCloud
 from sources.pubsublite import admin
+from sources.pubsublite.google_cloud import LiteOnGoogleCloud
 from sources.pubsublite.paths import EMULATOR, subscription_path
 
 BOUNDED = False
+GOOGLE_CLOUD: OnGoogleCloud = LiteOnGoogleCloud()
 ABOUT = """
 A new checkpoint starts at the subscription's committed cursor, or at the oldest message if there is none
 (--kafka-starting is for Kafka). A later run starts where its checkpoint ends, whatever is committed. A
@@ -101,8 +104,9 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Na
     """
     if not isinstance(reader, DataStreamReader):
         raise SourceError(
-            f"{stream.name}: spark.read on Pub/Sub Lite; expected spark.readStream, because Google's "
-            "connector has no batch read; remedy: a streaming query with --trigger available-now"
+            f"{stream.name}: spark.read on Pub/Sub Lite",
+            expected="spark.readStream, because Google's connector has no batch read",
+            remedy="a streaming query with --trigger available-now",
         )
     path = subscription_path(stream, options)
     return reader.format("pubsublite").option("pubsublite.subscription", path).load()

@@ -56,8 +56,9 @@ def _admin(jvm: Any, options: Namespace) -> Iterator[Any]:
         admin = lite.AdminClient.create(settings.setRetrySettings(_patience(jvm)).build())
     except TypeError:
         raise SourceError(
-            "Spark has no Pub/Sub Lite connector; expected the jar set 'pubsublite' in spark.jars; "
-            "remedy: python -m jobs jars pubsublite, then restart Spark"
+            "Spark has no Pub/Sub Lite connector",
+            expected="the jar set 'pubsublite' in spark.jars",
+            remedy="twinstream jars pubsublite, then restart Spark",
         ) from None
     except Py4JJavaError as error:
         raise unreachable(options, _reason(error)) from None
@@ -89,8 +90,9 @@ def _must_lead_to_the_emulator(jvm: Any) -> None:
     if emulator and led != emulator:
         shown = "straight to Google" if of("https.proxyHost") is None else f"to the proxy {led}"
         raise SourceError(
-            f"{EMULATOR} is {emulator}, but Spark's JVM goes {shown}; expected JAVA_TOOL_OPTIONS to lead it "
-            f"to the emulator; remedy: {ENVIRONMENT} before Spark starts"
+            f"{EMULATOR} is {emulator}, but Spark's JVM goes {shown}",
+            expected="JAVA_TOOL_OPTIONS to lead it to the emulator",
+            remedy=f"{ENVIRONMENT} before Spark starts",
         )
 
 
@@ -104,9 +106,13 @@ def _topic(jvm: Any, answer: Any, stream: Stream, options: Namespace) -> str:
         raise
     if topic.endswith(f"/{_DELETED_TOPIC}"):
         raise SourceError(
-            f"{path}: its topic was deleted; expected a subscription with a topic; remedy: "
-            f"gcloud pubsub lite-subscriptions delete {subscription(stream, options)} "
-            f"--location={options.pubsublite_location}, then python -m sources create --source pubsublite"
+            f"{path}: its topic was deleted",
+            expected="a subscription with a topic",
+            remedy=(
+                f"gcloud pubsub lite-subscriptions delete {subscription(stream, options)} "
+                f"--location={options.pubsublite_location}, then twinstream create --source "
+                "pubsublite"
+            ),
         )
     return topic
 

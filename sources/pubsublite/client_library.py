@@ -17,6 +17,7 @@ def pubsublite_v1() -> Any:
         return import_module("google.cloud.pubsublite_v1")
     except ImportError as absent:
         raise SourceError(
-            f"{absent}; expected the package google-cloud-pubsublite for publishing and recording; "
-            "remedy: pip install 'google-cloud-pubsublite~=1.13'"
+            str(absent),
+            expected="the package google-cloud-pubsublite for publishing and recording",
+            remedy="pip install 'google-cloud-pubsublite~=1.13'",
         ) from None

@@ -19,8 +19,9 @@ def parent(options: Namespace) -> str:
     project = options.pubsublite_project or ("1" if os.environ.get(EMULATOR) else None)
     if project is None:
         raise SourceError(
-            "--pubsublite-project is missing; expected the project's number; "
-            "remedy: gcloud projects describe ID --format='value(projectNumber)'"
+            "--pubsublite-project is missing",
+            expected="the project's number",
+            remedy="gcloud projects describe ID --format='value(projectNumber)'",
         )
     return f"projects/{project}/locations/{options.pubsublite_location}"
 
@@ -53,21 +54,26 @@ def missing(what: str, stream: Stream, options: Namespace) -> SourceError:
     if suffix := options.pubsublite_subscription_suffix:
         flags += f" --pubsublite-subscription-suffix {suffix}"
     return SourceError(
-        f"no {what}; expected it to exist; remedy: python -m sources create --source pubsublite {flags}, or "
-        f"gcloud pubsub lite-subscriptions create {subscription(stream, options)} --topic={stream.topic} "
-        f"{place} --starting-offset=beginning"
+        f"no {what}",
+        expected="it to exist",
+        remedy=(
+            f"twinstream create --source pubsublite {flags}, or gcloud pubsub "
+            f"lite-subscriptions create {subscription(stream, options)} --topic={stream.topic} "
+            f"{place} --starting-offset=beginning"
+        ),
     )
 
 
 def unreachable(options: Namespace, reason: object) -> SourceError:
     """Return the error for a service that does not answer as it should."""
     if emulator := os.environ.get(EMULATOR):
-        expected = (
-            f"the emulator at {emulator}; remedy: python -m pubsublite_emulator serve, then {ENVIRONMENT}"
-        )
+        expected = f"the emulator at {emulator}"
+        remedy = f"python -m pubsublite_emulator serve, then {ENVIRONMENT}"
     else:
-        expected = (
-            f"Pub/Sub Lite in {region(options)} to accept the application default credentials; "
-            "remedy: gcloud auth application-default login, or for an emulator " + ENVIRONMENT
-        )
-    return SourceError(f"{parent(options)}: {' '.join(str(reason).split())}; expected {expected}")
+        expected = f"Pub/Sub Lite in {region(options)} to accept the application default credentials"
+        remedy = f"gcloud auth application-default login, or for an emulator {ENVIRONMENT}"
+    return SourceError(
+        f"{parent(options)}: {' '.join(str(reason).split())}",
+        expected=expected,
+        remedy=remedy,
+    )

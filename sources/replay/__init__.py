@@ -16,11 +16,14 @@ from sources.base import Publisher, Record, SourceError
 from sources.catalog import Stream
 from sources.envelope import conform
 from sources.flags import add_flag
+from sources.google_cloud import OnGoogleCloud
 from sources.replay import files as replay_files
+from sources.replay.google_cloud import FilesOfThisMachine
 from sources.replay.publishing import ReplayPublisher
 from sources.replay.staging import release, stage
 
 BOUNDED = True
+GOOGLE_CLOUD: OnGoogleCloud = FilesOfThisMachine()
 BUNDLED = Path(__file__).parents[2] / "data" / "replay"
 
 _TEXTS = MapType(StringType(), ArrayType(StringType()))
@@ -131,21 +134,28 @@ def publisher(options: Namespace) -> Publisher:
     directory = _directory(options)
     if directory.resolve() == BUNDLED.resolve():
         raise SourceError(
-            f"--replay-dir {directory} holds the bundled events; expected a directory of your own; "
-            "remedy: --replay-dir DIR"
+            f"--replay-dir {directory} holds the bundled events",
+            expected="a directory of your own",
+            remedy="--replay-dir DIR",
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SourceError(
-            f"--replay-dir {directory}: {error.strerror}; expected a writable directory; remedy: another"
+            f"--replay-dir {directory}: {error.strerror}",
+            expected="a writable directory",
+            remedy="another",
         ) from None
     return ReplayPublisher(directory)
 
 
 def _directory(options: Namespace) -> Path:
     if options.replay_dir is None:
-        raise SourceError("no --replay-dir; expected a directory of <stream>/NNNN.jsonl; remedy: give it")
+        raise SourceError(
+            "no --replay-dir",
+            expected="a directory of <stream>/NNNN.jsonl",
+            remedy="give it",
+        )
     return Path(options.replay_dir)
 
 

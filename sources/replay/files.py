@@ -27,9 +27,9 @@ def files(folder: Path) -> list[Path]:
     found = sorted(folder.glob(f"*{SUFFIX}"))
     if not found:
         raise SourceError(
-            f"{folder}: no {'*' + SUFFIX + ' file' if folder.is_dir() else 'such folder'}; expected "
-            f"<replay-dir>/<stream>/NNNN{SUFFIX}; remedy: another --replay-dir, or python -m sources publish "
-            "--source replay --replay-dir DIR"
+            f"{folder}: no {'*' + SUFFIX + ' file' if folder.is_dir() else 'such folder'}",
+            expected=f"<replay-dir>/<stream>/NNNN{SUFFIX}",
+            remedy=("another --replay-dir, or twinstream publish --source replay --replay-dir DIR"),
         )
     return found
 
@@ -44,8 +44,9 @@ def parse(file: Path, content: bytes, stream: str) -> Iterator[Record]:
         except (ValueError, KeyError, TypeError) as broken:
             reason = f"{broken.args[0]!r} is missing" if isinstance(broken, KeyError) else broken
             raise SourceError(
-                f"{file}, line {number}: {reason}; expected one message as a JSON object; "
-                "remedy: correct or remove the line"
+                f"{file}, line {number}: {reason}",
+                expected="one message as a JSON object",
+                remedy="correct or remove the line",
             ) from None
 
 

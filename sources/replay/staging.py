@@ -41,8 +41,9 @@ def stage(folder: Path) -> Path:
         return _stage(folder)
     except OSError as error:
         raise SourceError(
-            f"{error.filename or folder}: {error.strerror}; expected replay files that can be read and "
-            f"copied to {tempfile.gettempdir()}; remedy: the permissions, or TMPDIR"
+            f"{error.filename or folder}: {error.strerror}",
+            expected=f"replay files that can be read and copied to {tempfile.gettempdir()}",
+            remedy="the permissions, or TMPDIR",
         ) from None
 
 
@@ -133,8 +134,9 @@ def _private_directory() -> Path:
     status = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise SourceError(
-            f"{directory} is not a directory that only you can enter; expected owner {os.getuid()} and mode "
-            "0700; remedy: remove it, or set TMPDIR"
+            f"{directory} is not a directory that only you can enter",
+            expected=f"owner {os.getuid()} and mode 0700",
+            remedy="remove it, or set TMPDIR",
         )
     return directory
 
@@ -170,7 +172,9 @@ def _copy(file: Path, target: Path, modified: int, stream: str) -> None:
         os.utime(unfinished, (modified, modified))
         if _staged_name(file).removeprefix(file.stem) != target.name.removeprefix(file.stem):
             raise SourceError(
-                f"{file} changed while it was read; expected a finished file; remedy: start again"
+                f"{file} changed while it was read",
+                expected="a finished file",
+                remedy="start again",
             )
         unfinished.rename(target)
     finally:

@@ -59,7 +59,7 @@ def test_dead_letters_come_with_the_commands_for_them(places: Path) -> None:
     letters(places / "dead", 0, letter("no price"))
     assert (
         f"Messages that are no event, of the newest 200 batches that had any, in `{places}/dead`. "
-        "`python -m jobs dead-letters list` counts all of them, `show` prints one whole, and `resend` sends "
+        "`twinstream dead-letters list` counts all of them, `show` prints one whole, and `resend` sends "
         "them to their stream again, mended by a filter."
     ) in shown()
 

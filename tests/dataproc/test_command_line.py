@@ -97,7 +97,7 @@ def test_without_its_jar_it_does_not_start(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         f"dataproc_emulator: no hadoop-bare-naked-local-fs jar in {tmp_path / 'local'}; expected the jar set "
-        "'local'; remedy: python -m jobs jars local\n"
+        "'local'; remedy: twinstream jars local\n"
     )
 
 

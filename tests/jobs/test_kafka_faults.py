@@ -127,7 +127,7 @@ def test_a_topic_made_again_under_a_running_job_ends_it(topics: KafkaBroker, tmp
         publish(topics, BROWSING, *(event(name, 2) for name in "cdefg"))
         assert job.wait() == 1
     assert "browsing-stream was recreated (id was " in job.lines[-1]
-    assert "python -m jobs reset product_activity_windows --source kafka" in job.lines[-1]
+    assert "twinstream reset product_activity_windows --source kafka" in job.lines[-1]
 
 
 def test_retention_that_overtakes_a_stopped_job_is_told_by_the_run_and_the_doctor(
@@ -143,7 +143,7 @@ def test_retention_that_overtakes_a_stopped_job_is_told_by_the_run_and_the_docto
     (said,) = capsys.readouterr().err.splitlines()
     lost = "4 events of browsing-stream-topic's partition 0 (offsets 2 to 5)"
     assert f"retention has taken what this run would read next: {lost}; expected " in said
-    assert "python -m jobs reset product_activity_windows --source kafka" in said
+    assert "twinstream reset product_activity_windows --source kafka" in said
     (found,) = doctor.checkpoints(tmp_path / "checkpoints", topics.bootstrap)
     assert found.state == "fault"
     assert lost in found.found

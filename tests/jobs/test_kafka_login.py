@@ -94,7 +94,7 @@ def test_a_job_without_googles_jars_names_the_command(sasl: SaslBroker, tmp_path
         assert job.said == (
             f"product_activity_windows: 14 of 14 jars of the set 'managed-kafka' are not in "
             f"{tmp_path}/jars/managed-kafka (failureaccess-1.0.1.jar …); expected all that "
-            "docker/spark/jars.sha256 lists; remedy: python -m jobs jars managed-kafka\n"
+            "docker/spark/jars.sha256 lists; remedy: twinstream jars managed-kafka\n"
         )
 
 

@@ -60,7 +60,7 @@ def test_results_of_the_running_jobs(notebook: Executed, results: Path) -> None:
     assert notebook.lines("tables = ")[-1] == ["streaming_product_discounts", "3"]
     table = f"{results}/popular_products_recommendation"
     assert notebook.text('if "popular_products_recommendation" in tables:') == (
-        f"no table {table} yet: python -m jobs run popular_products_recommendation --sink delta "
+        f"no table {table} yet: twinstream run popular_products_recommendation --sink delta "
         f"--sink-path {table}\n"
     )
 

@@ -24,7 +24,9 @@ def test_a_go_program_is_led_here_as_the_readme_shows(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text("module asking\n")
     (tmp_path / "main.go").write_text(GO.replace("os.Args[1]", 'os.Getenv("ASKED")'))
     directory = tmp_path / "directory"
-    script = block.replace(".pubsublite", str(directory)).replace(".venv/bin/python", sys.executable)
+    script = block.replace(".pubsublite", str(directory)).replace(
+        ".venv/bin/", f"{Path(sys.executable).parent}/"
+    )
     variables = {**os.environ, "ASKED": PROJECT}
     with Emulator(directory=directory):
         done = subprocess.run(

@@ -203,5 +203,5 @@ def test_the_identity_is_stable(backend: Backend, spark: SparkSession) -> None:
 
 
 def test_a_stream_that_is_not_there_is_said_at_the_start(backend: Backend, spark: SparkSession) -> None:
-    with pytest.raises(SourceError, match=r"absent.*expected.*remedy.*python -m sources"):
+    with pytest.raises(SourceError, match=r"absent.*expected.*remedy.*twinstream create"):
         backend.source.check(spark, [backend.stream, Stream("absent")], backend.options)

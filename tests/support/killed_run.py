@@ -41,7 +41,7 @@ delta.TIDY_EVERY = {TIDY_EVERY}
 from jobs.laptop.commands import main
 sys.exit(main(sys.argv[1:]))
 """
-"""`python -m jobs`, but for how often tables are tidied and what tidying may delete."""
+"""`twinstream`, but for how often tables are tidied and what tidying may delete."""
 
 
 @dataclass(frozen=True)

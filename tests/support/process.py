@@ -20,7 +20,7 @@ from jobs.engine.jar_files import CHECKOUT
 
 
 class JobProcess:
-    """`python -m jobs run JOB FLAGS`; leaving the block kills whatever still runs, including its JVM.
+    """`twinstream run JOB FLAGS`; leaving the block kills whatever still runs, including its JVM.
 
     `program`: what Python runs instead of `-m jobs`; `checkout`: whose code it is.
     """

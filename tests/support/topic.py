@@ -20,7 +20,10 @@ WAIT_MS = 30_000
 def consumer(bootstrap: str, topic: str) -> Iterator[KafkaConsumer]:
     """Yield a consumer of all partitions of the topic, from their beginning; it reads what is committed."""
     made = KafkaConsumer(
-        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="none"
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        auto_offset_reset="none",
+        enable_auto_commit=False,
     )
     with closing(made):
         made.assign([TopicPartition(topic, number) for number in sorted(made.partitions_for_topic(topic))])

@@ -25,7 +25,7 @@ def draw(observation: Observation) -> None:
         st.dataframe(rows, hide_index=True, column_config={"Letters": letters})
     st.caption(
         f"Messages that are no event, of the newest {BATCHES} batches that had any, in `{folder}`. "
-        "`python -m jobs dead-letters list` counts all of them, `show` prints one whole, and `resend` sends "
+        "`twinstream dead-letters list` counts all of them, `show` prints one whole, and `resend` sends "
         "them to their stream again, mended by a filter."
     )
 

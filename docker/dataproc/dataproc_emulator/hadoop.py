@@ -52,7 +52,7 @@ def jar(jars: Path) -> Path:
         return found.absolute()
     raise FileNotFoundError(
         f"no hadoop-bare-naked-local-fs jar in {jars / 'local'}; expected the jar set 'local'; "
-        "remedy: python -m jobs jars local"
+        "remedy: twinstream jars local"
     )
 
 

@@ -11,36 +11,38 @@ from pyspark.sql import SparkSession
 from jobs.engine import files
 from jobs.engine.checkpoint import CONTRACT, Contract, is_held, reset_command
 from jobs.engine.command_line import state_settings
-from jobs.laptop.cutover.mirrored import mirrored
-from jobs.laptop.cutover.standing import Standing
-from jobs.laptop.cutover.switch import KAFKA, LITE, Switch
-from jobs.laptop.promotion.finding import Finding, refused, warning
+from jobs.laptop.cutover.lite_progress import LiteProgress
+from jobs.laptop.cutover.migration import KAFKA, LITE, Migration
+from jobs.laptop.cutover.mirror_check import mirror_faults
+from sources.google_cloud import Finding, refused, warning
 
 
-def before(spark: SparkSession, switch: Switch) -> Iterator[Finding]:
+def before(spark: SparkSession, migration: Migration) -> Iterator[Finding]:
     """Yield the findings that follow from the two runs alone."""
-    yield from _windows_that_end(switch)
-    yield from _a_sink_that_counts_once(switch)
-    yield from _the_run_that_was(spark, switch)
-    yield from _the_old_run_has_ended(switch)
-    yield from _the_new_run_has_not_begun(spark, switch)
+    yield from _windows_that_end(migration)
+    yield from _a_sink_that_counts_once(migration)
+    yield from _the_run_that_was(spark, migration)
+    yield from _the_old_run_has_ended(migration)
+    yield from _the_new_run_has_not_begun(spark, migration)
 
 
-def after(switch: Switch, found: Standing, start: datetime | None) -> Iterator[Finding]:
+def after(migration: Migration, found: LiteProgress, start: datetime | None) -> Iterator[Finding]:
     """Yield the findings that depend on the old run's progress.
 
     Raise SourceError if a broker does not answer.
     """
     if found.batches.last is None:
         yield warning(
-            switch.old_checkpoint, "no batch is committed there; all is left to the new run", "check the path"
+            migration.old_checkpoint,
+            "no batch is committed there; all is left to the new run",
+            "check the path",
         )
-    for stream in switch.job.streams(switch.new):
-        yield from mirrored(stream, start, switch)
+    for stream in migration.job.streams(migration.new):
+        yield from mirror_faults(stream, start, migration)
 
 
-def _windows_that_end(switch: Switch) -> Iterator[Finding]:
-    if switch.job.emission(switch.old).look_back is None:
+def _windows_that_end(migration: Migration) -> Iterator[Finding]:
+    if migration.job.emission(migration.old).look_back is None:
         yield refused(
             "--window-type session",
             "a session has no longest length, so no start is early enough for every one that is open",
@@ -49,14 +51,14 @@ def _windows_that_end(switch: Switch) -> Iterator[Finding]:
         )
 
 
-def _a_sink_that_counts_once(switch: Switch) -> Iterator[Finding]:
-    if switch.old.sink == "console":
+def _a_sink_that_counts_once(migration: Migration) -> Iterator[Finding]:
+    if migration.old.sink == "console":
         yield refused(
             "--sink console",
             "what is printed twice cannot be taken back",
             "--sink delta, bigquery, parquet or kafka",
         )
-    elif switch.old.sink == "kafka":
+    elif migration.old.sink == "kafka":
         yield warning(
             "--sink kafka",
             "windows around the switch may come twice, with the same key",
@@ -64,8 +66,8 @@ def _a_sink_that_counts_once(switch: Switch) -> Iterator[Finding]:
         )
 
 
-def _the_run_that_was(spark: SparkSession, switch: Switch) -> Iterator[Finding]:
-    place = f"{switch.old_checkpoint}/{CONTRACT}"
+def _the_run_that_was(spark: SparkSession, migration: Migration) -> Iterator[Finding]:
+    place = f"{migration.old_checkpoint}/{CONTRACT}"
     try:
         saved = Contract(**json.loads(files.read_bytes(spark, place))["contract"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -73,32 +75,32 @@ def _the_run_that_was(spark: SparkSession, switch: Switch) -> Iterator[Finding]:
             place, f"expected the checkpoint of the run on Pub/Sub Lite ({error})", "its --checkpoint-root"
         )
         return
-    settings = state_settings(switch.job, switch.old)
-    now = Contract(switch.job.name, LITE, saved.streams, settings, saved.query)
+    settings = state_settings(migration.job, migration.old)
+    now = Contract(migration.job.name, LITE, saved.streams, settings, saved.query)
     for difference in now.differences(saved):
         yield refused(difference, "expected the flags of the run on Pub/Sub Lite", "the flag as it was")
 
 
-def _the_old_run_has_ended(switch: Switch) -> Iterator[Finding]:
-    if is_held(switch.old_checkpoint):
+def _the_old_run_has_ended(migration: Migration) -> Iterator[Finding]:
+    if is_held(migration.old_checkpoint):
         yield refused(
-            switch.old_checkpoint,
+            migration.old_checkpoint,
             "the job on Pub/Sub Lite is still running and writing windows; expected it to have ended",
-            "stop it by SIGTERM, then this again",
+            "stop it (SIGTERM), then run this again",
         )
-    elif "://" in switch.old_checkpoint:
+    elif "://" in migration.old_checkpoint:
         yield warning(
-            switch.old_checkpoint,
+            migration.old_checkpoint,
             "whether a job on Dataproc works on it cannot be told from here",
             "gcloud dataproc jobs list --cluster=CLUSTER --region=REGION --state-filter=active",
         )
 
 
-def _the_new_run_has_not_begun(spark: SparkSession, switch: Switch) -> Iterator[Finding]:
-    if not files.is_empty(spark, f"{switch.new_checkpoint}/offsets"):
+def _the_new_run_has_not_begun(spark: SparkSession, migration: Migration) -> Iterator[Finding]:
+    if not files.is_empty(spark, f"{migration.new_checkpoint}/offsets"):
         yield refused(
-            switch.new_checkpoint,
+            migration.new_checkpoint,
             "a run on Kafka has begun there, and would not start where this says",
             "--prove, if it is the new run; else "
-            + reset_command(switch.new.checkpoint_root, switch.job.name, KAFKA),
+            + reset_command(migration.new.checkpoint_root, migration.job.name, KAFKA),
         )

@@ -1,4 +1,4 @@
-"""`python -m jobs cutover`: plans a job's migration from Pub/Sub Lite to Kafka and proves it afterwards."""
+"""`twinstream cutover`: plans a job's migration from Pub/Sub Lite to Kafka and proves it afterwards."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jobs.engine import sink as sinks
 from jobs.engine.command_line import jar_sets
 from jobs.engine.failure import failure
 from jobs.engine.job import Job
-from jobs.engine.run import FAULTS
 from jobs.engine.session import session
 from jobs.laptop.cutover import report
 from jobs.laptop.cutover.cutover import plan
+from jobs.laptop.cutover.migration import parse_migration
 from jobs.laptop.cutover.proof import prove
-from jobs.laptop.cutover.switch import switch
+from sources.fault import Fault
 from sources.flags import Parser, add_flag
 
 
@@ -27,7 +27,7 @@ def command(job: Job, arguments: Sequence[str]) -> int:
     """
     known = _parser()
     options, of_the_job = known.parse_known_args(arguments)
-    runs = switch(job, known, of_the_job)
+    runs = parse_migration(job, known, of_the_job)
     try:
         sets = dict.fromkeys((*jar_sets(runs.old), *jar_sets(runs.new)))
         spark = session(f"{job.name}-cutover", sets, sinks.load(runs.old.sink).SETTINGS)
@@ -36,22 +36,22 @@ def command(job: Job, arguments: Sequence[str]) -> int:
             proof.show(options.format)
             return int(proof.failed)
         planned = plan(spark, runs)
-    except FAULTS as fault:
+    except Fault as fault:
         message = str(fault)
     except Py4JJavaError as error:
         message = failure(error)
     else:
         report.show(planned, options.format)
         return int(planned.refused)
-    print(f"python -m jobs cutover: {message}", file=sys.stderr)
+    print(f"twinstream cutover: {message}", file=sys.stderr)
     return 1
 
 
 def _parser() -> Parser:
     flags = Parser(
-        prog="python -m jobs cutover JOB",
+        prog="twinstream cutover JOB",
         usage="%(prog)s [--prove] [--format F] [the running job's flags] [--kafka-… flags of the new run]",
-        epilog="The job's own flags are those of `python -m jobs run JOB --help`, as the run on Pub/Sub Lite "
+        epilog="The job's own flags are those of `twinstream run JOB --help`, as the run on Pub/Sub Lite "
         "has them; --kafka-starting and --windows-after are what this finds out. Nothing is changed.",
     )
     flags.add_argument(

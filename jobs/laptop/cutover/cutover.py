@@ -8,10 +8,10 @@ from datetime import datetime
 from pyspark.sql import SparkSession
 
 from jobs.laptop.cutover import checks
-from jobs.laptop.cutover.standing import Standing, standing
-from jobs.laptop.cutover.switch import Switch
-from jobs.laptop.promotion.finding import Finding
+from jobs.laptop.cutover.lite_progress import LiteProgress, lite_progress
+from jobs.laptop.cutover.migration import Migration
 from jobs.laptop.promotion.step import Section, Step
+from sources.google_cloud import Finding
 
 TARGET = ("--cluster=CLUSTER", "--region=REGION", "--bucket=BUCKET", "--image-version=VERSION")
 
@@ -23,9 +23,9 @@ class Cutover:
     `found` is None if the runs alone rule the cut-over out. `start` None: at the oldest event.
     """
 
-    switch: Switch
+    migration: Migration
     findings: tuple[Finding, ...]
-    found: Standing | None = None
+    found: LiteProgress | None = None
     start: datetime | None = None
 
     @property
@@ -38,8 +38,8 @@ class Cutover:
         """Return the commands in order; none if the cut-over is refused."""
         if self.refused or self.found is None:
             return ()
-        name, flags = self.switch.job.name, self.switch.flags(self.start, self.found.finished)
-        prove = ("python", "-m", "jobs", "cutover", name, "--prove", *self.switch.given)
+        name, flags = self.migration.job.name, self.migration.flags(self.start, self.found.finished)
+        prove = ("python", "-m", "jobs", "cutover", name, "--prove", *self.migration.given)
         return (
             Section(
                 "The new run, on this machine; a restart takes the same flags",
@@ -51,7 +51,7 @@ class Cutover:
                 ),
             ),
             Section(
-                "Or on Dataproc, with the flags that `python -m jobs plan` takes",
+                "Or on Dataproc, with the flags that `twinstream plan` takes",
                 (
                     Step(
                         "No driver may start the old job again",
@@ -71,15 +71,15 @@ class Cutover:
         )
 
 
-def plan(spark: SparkSession, switch: Switch) -> Cutover:
+def plan(spark: SparkSession, migration: Migration) -> Cutover:
     """Plan a cut-over.
 
     Raise SourceError if a broker does not answer, and SinkError if a batch is only partly in the sink.
     """
-    early = tuple(checks.before(spark, switch))
-    look_back = switch.job.emission(switch.old).look_back
+    early = tuple(checks.before(spark, migration))
+    look_back = migration.job.emission(migration.old).look_back
     if look_back is None or any(finding.kind == "refused" for finding in early):
-        return Cutover(switch, early)
-    found = standing(spark, switch)
-    start = found.start(look_back, switch.old.max_future_skew)
-    return Cutover(switch, (*early, *checks.after(switch, found, start)), found, start)
+        return Cutover(migration, early)
+    found = lite_progress(spark, migration)
+    start = found.start(look_back, migration.old.max_future_skew)
+    return Cutover(migration, (*early, *checks.after(migration, found, start)), found, start)

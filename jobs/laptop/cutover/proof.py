@@ -13,14 +13,14 @@ from pyspark.sql import functions as F
 from jobs.engine import files
 from jobs.engine import sink as sinks
 from jobs.engine.checkpoint import CONTRACT, CheckpointError
-from jobs.engine.flag import to_timedelta
 from jobs.engine.job import Inputs
 from jobs.engine.sink import SinkError
-from jobs.laptop.cutover.arrived import Arrived, arrived
-from jobs.laptop.cutover.switch import Switch
+from jobs.laptop.cutover.kafka_events import KafkaEvents, kafka_events
+from jobs.laptop.cutover.migration import Migration
 from jobs.laptop.cutover.tally import Tally, behind, compared, in_windows, tally
 from jobs.sinks.console import table
 from sources import instants
+from sources.flags import to_timedelta
 
 
 @dataclass(frozen=True)
@@ -66,60 +66,66 @@ class Proof:
         print("FAILED: not every event once" if self.failed else "every event exactly once")
 
 
-def prove(spark: SparkSession, switch: Switch) -> Proof:
+def prove(spark: SparkSession, migration: Migration) -> Proof:
     """Prove a cut-over; raise SourceError, SinkError or CheckpointError if the evidence is missing."""
-    finished = _finished(spark, switch)
-    rows = _rows(spark, switch)
-    came = arrived(spark, switch)
-    events = _events(switch, came)
-    emission = switch.job.emission(switch.new)
+    finished = _finished(spark, migration)
+    rows = _rows(spark, migration)
+    came = kafka_events(spark, migration)
+    events = _events(migration, came)
+    emission = migration.job.emission(migration.new)
     every, length = to_timedelta(emission.every), to_timedelta(emission.length or emission.every)
-    since, until = _bounds(rows, came, length, switch)
+    since, until = _bounds(rows, came, length, migration)
     expected = in_windows(events, every, length).filter(_within(F.col("start"), length, since, until))
     there = rows.filter(_within(F.unix_micros("window_start"), length, since, until))
-    key = next(name for name in switch.job.key if name != "window_start")
-    groups = compared(expected, there, key, switch.job.count, switch.job.most(switch.new))
+    key = next(name for name in migration.job.key if name != "window_start")
+    groups = compared(expected, there, key, migration.job.count, migration.job.most(migration.new))
     end = F.col("start") + F.lit(length // instants.MICROSECOND)
     counted = tally(groups.withColumn("end", end), finished)
     return Proof(came.messages, came.dead, came.repeated, came.count, counted, since, until, finished)
 
 
-def _events(switch: Switch, came: Arrived) -> DataFrame:
+def _events(migration: Migration, came: KafkaEvents) -> DataFrame:
     """Return the events that the job's rows count, each with `late boolean`."""
-    if switch.job.counted is None:
-        raise CheckpointError(f"{switch.job.name}: does not say which events it counts (Job.counted)")
-    late = behind(came.copies, came.times, to_timedelta(switch.new.watermark)).withColumn("late", F.lit(True))
-    events = switch.job.counted(Inputs(switch.new, came.events, {}))
+    if migration.job.counted is None:
+        raise CheckpointError(f"{migration.job.name}: does not say which events it counts (Job.counted)")
+    late = behind(came.copies, came.times, to_timedelta(migration.new.watermark)).withColumn(
+        "late", F.lit(True)
+    )
+    events = migration.job.counted(Inputs(migration.new, came.events, {}))
     return events.join(late, "event_id", "left").fillna(False, ["late"])
 
 
-def _finished(spark: SparkSession, switch: Switch) -> datetime | None:
+def _finished(spark: SparkSession, migration: Migration) -> datetime | None:
     """Return the end of the old run's last finished window, as given to the new run; None if not given."""
-    place = f"{switch.new_checkpoint}/{CONTRACT}"
+    place = f"{migration.new_checkpoint}/{CONTRACT}"
     try:
         settings = json.loads(files.read_bytes(spark, place))["contract"]["settings"]
     except OSError as error:
         raise CheckpointError(
-            f"{place}: {error}; expected the checkpoint of the run on Kafka; remedy: start that run; without "
-            "--prove this says how"
+            f"{place}: {error}",
+            expected="the checkpoint of the run on Kafka",
+            remedy="start that run; without --prove this says how",
         ) from None
     return instants.parse(settings["--windows-after"]) if "--windows-after" in settings else None
 
 
-def _rows(spark: SparkSession, switch: Switch) -> DataFrame:
+def _rows(spark: SparkSession, migration: Migration) -> DataFrame:
     """Return the rows of both runs, whether they are in one place or two."""
-    sink, options = sinks.load(switch.old.sink), (switch.old, switch.new)
+    sink, options = sinks.load(migration.old.sink), (migration.old, migration.new)
     places = {getattr(one, "sink_path", None): one for one in options}
     found = [rows for one in places.values() if (rows := sink.written(spark, one)) is not None]
     if not found:
         raise SinkError(
-            f"--sink {switch.old.sink}: no rows can be read back there; expected the table that the two "
-            "runs have written; remedy: --sink and --sink-path as they have it"
+            f"--sink {migration.old.sink}: no rows can be read back there",
+            expected="the table that the two runs have written",
+            remedy="--sink and --sink-path as they have it",
         )
     return reduce(DataFrame.unionByName, found)
 
 
-def _bounds(rows: DataFrame, came: Arrived, length: timedelta, switch: Switch) -> tuple[datetime, datetime]:
+def _bounds(
+    rows: DataFrame, came: KafkaEvents, length: timedelta, migration: Migration
+) -> tuple[datetime, datetime]:
     """Return the first and last instant of the windows that both the sink and Kafka have in full.
 
     If Kafka's oldest event is later than the sink's first window, older events with a later timestamp may be
@@ -127,12 +133,16 @@ def _bounds(rows: DataFrame, came: Arrived, length: timedelta, switch: Switch) -
     """
     micros = rows.agg(F.min(F.unix_micros("window_start")), F.max(F.unix_micros("window_end"))).first()
     if micros is None or micros[0] is None or came.oldest is None:
-        raise SinkError(f"--sink {switch.old.sink}: no rows there yet; expected some to prove; remedy: wait")
+        raise SinkError(
+            f"--sink {migration.old.sink}: no rows there yet",
+            expected="some to prove",
+            remedy="wait",
+        )
     first, until = (instants.EPOCH + micro * instants.MICROSECOND for micro in micros)
     if came.oldest < first + length:
         return first, until
-    look_back = switch.job.emission(switch.new).look_back or length
-    return came.oldest + switch.new.max_future_skew + look_back - length, until
+    look_back = migration.job.emission(migration.new).look_back or length
+    return came.oldest + migration.new.max_future_skew + look_back - length, until
 
 
 def _within(start: Column, length: timedelta, since: datetime, until: datetime) -> Column:

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from datetime import datetime
 
 from jobs.laptop.cutover.cutover import Cutover
+from jobs.laptop.cutover.lite_progress import LiteProgress
 from jobs.laptop.cutover.mapping import FIELDS, LOSSES
-from jobs.laptop.cutover.standing import Standing
 from jobs.sinks.console import table
 from sources import instants
 
@@ -31,9 +31,9 @@ def described(plan: Cutover) -> dict[str, object]:
     """Return everything known about the plan, with times as RFC 3339."""
     found = plan.found
     return {
-        "job": plan.switch.job.name,
+        "job": plan.migration.job.name,
         "refused": plan.refused,
-        "findings": [asdict(finding) for finding in plan.findings],
+        "findings": [finding.fields() for finding in plan.findings],
         "batch": found.batches.last if found else None,
         "watermark": _text(found.batches.watermark if found else None),
         "partitions": [{**asdict(one), "unread": one.unread} for one in found.partitions] if found else [],
@@ -46,8 +46,8 @@ def described(plan: Cutover) -> dict[str, object]:
     }
 
 
-def _standing(plan: Cutover, found: Standing) -> Iterator[str]:
-    yield f"# Where {plan.switch.job.name} on Pub/Sub Lite stands"
+def _standing(plan: Cutover, found: LiteProgress) -> Iterator[str]:
+    yield f"# Where {plan.migration.job.name} on Pub/Sub Lite stands"
     header = ["stream", "partition", "processed", "committed cursor", "head", "not yet read"]
     yield from table(
         header,
@@ -64,7 +64,7 @@ def _standing(plan: Cutover, found: Standing) -> Iterator[str]:
     yield f"last committed batch: {_cell(found.batches.last)}{begun}; its watermark: {watermark}"
     yield f"finished: windows up to {_cell(_text(found.finished))}, by {found.by}"
     if plan.start:
-        emission, skew = plan.switch.job.emission(plan.switch.old), plan.switch.old.max_future_skew
+        emission, skew = plan.migration.job.emission(plan.migration.old), plan.migration.old.max_future_skew
         less = f"less {emission.look_back} (windows, joins) less {skew} (--max-future-skew)"
         yield f"start on Kafka: {_text(plan.start)}, which is that {less}"
     else:

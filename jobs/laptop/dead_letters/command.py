@@ -1,4 +1,4 @@
-"""`python -m jobs dead-letters`: the messages that the jobs rejected; USAGE lists the commands."""
+"""`twinstream dead-letters`: the messages that the jobs rejected; USAGE lists the commands."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from jobs.engine.terminal import printable
 from jobs.laptop.dead_letters import ledger, selection, showing
 from jobs.laptop.dead_letters.exporting import Exporter
-from jobs.laptop.dead_letters.folder import DeadLetterError
 from jobs.laptop.dead_letters.mending import add_filter_flags
 from jobs.laptop.dead_letters.resending import Resender
-from sources.base import SourceError, load, names
+from sources.base import load, names
+from sources.fault import Fault
 from sources.flags import Parser
 from sources.laptop.signals import stopping
 from sources.source_flags import parse
 
-PROGRAM = "python -m jobs dead-letters"
+PROGRAM = "twinstream dead-letters"
 USAGE = f"""usage: {PROGRAM} COMMAND [--help] ...
 
   list    how many there are, by job, source and reason, with the newest as an example
@@ -58,7 +58,7 @@ def command(arguments: Sequence[str]) -> int:
         return 2
     try:
         return COMMANDS[name](rest)
-    except (DeadLetterError, SourceError, OSError) as fault:
+    except (Fault, OSError) as fault:
         print(f"{PROGRAM} {name}: {printable(str(fault))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

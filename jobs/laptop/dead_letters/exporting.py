@@ -26,7 +26,11 @@ class Exporter:
         self._waiting: dict[str, list[Record]] = {}
         self.written = self.left = 0
         if there := next((one for one in map(directory.joinpath, STREAMS) if one.is_dir()), None):
-            raise DeadLetterError(f"{there} is there; expected a new directory; remedy: another --replay-dir")
+            raise DeadLetterError(
+                f"{there} is there",
+                expected="a new directory",
+                remedy="another --replay-dir",
+            )
 
     def export(self, letters: Iterable[Letter]) -> None:
         """Write the mended letters and report each that cannot be mended; raise OSError if writing fails."""

@@ -13,6 +13,7 @@ from jobs.engine import reasons
 from jobs.engine.dead_letter_batches import Batch, Batches
 from sources.base import Record
 from sources.catalog import STREAMS
+from sources.fault import Fault
 from sources.replay import files as replay_files
 
 IN_CHECKPOINT = "dead-letters"
@@ -21,7 +22,7 @@ Report = Callable[[str], None]
 """Takes a one-line message about something that could not be read, mended or sent."""
 
 
-class DeadLetterError(Exception):
+class DeadLetterError(Fault):
     """The reason a command cannot work: finding, expectation and remedy in one line."""
 
 
@@ -57,15 +58,17 @@ class DeadLetterFolder:
         name = dead_letter_dir or checkpoint_root
         if re.match(r"(?!file:)[a-z0-9]+:/", name):
             raise DeadLetterError(
-                f"{flag} {name}: not a folder on this machine; expected one; remedy: copy it here "
-                f"(gcloud storage cp --recursive {name} DIR) and give {flag} DIR"
+                f"{flag} {name}: not a folder on this machine",
+                expected="one",
+                remedy=(f"copy it here (gcloud storage cp --recursive {name} DIR) and give {flag} DIR"),
             )
         self.path = Path(re.sub("^file:/+", "/", name))
         self._batches = Batches(self.path, "*" if dead_letter_dir else IN_CHECKPOINT)
         if not self.path.is_dir():
             raise DeadLetterError(
-                f"{flag} {name}: no such folder; expected the one that the jobs were given; "
-                "remedy: their --dead-letter-dir or, without one, their --checkpoint-root"
+                f"{flag} {name}: no such folder",
+                expected="the one that the jobs were given",
+                remedy="their --dead-letter-dir or, without one, their --checkpoint-root",
             )
 
     def letters(self, report: Report) -> Iterator[Letter]:

@@ -64,8 +64,11 @@ class Ledger:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise DeadLetterError(
-                f"{self._file.name}: cannot be written ({error.strerror}); expected room; remedy: make some; "
-                f"the last {len(letters)} that were sent may be sent again by the next call"
+                f"{self._file.name}: cannot be written ({error.strerror})",
+                expected="room",
+                remedy=(
+                    f"make some; the last {len(letters)} that were sent may be sent again by the next call"
+                ),
             ) from None
 
 
@@ -79,16 +82,18 @@ def opened(folder: Path) -> Iterator[Ledger]:
         file = (folder / NAME).open("a+b")
     except OSError as error:
         raise DeadLetterError(
-            f"{folder / NAME}: cannot be written ({error.strerror}); expected a folder that keeps what was "
-            "sent; remedy: its permissions"
+            f"{folder / NAME}: cannot be written ({error.strerror})",
+            expected="a folder that keeps what was sent",
+            remedy="its permissions",
         ) from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DeadLetterError(
-                f"{folder / NAME}: another resend works with it; expected one at a time, because two would "
-                "send twice; remedy: wait for its end"
+                f"{folder / NAME}: another resend works with it",
+                expected="one at a time, because two would send twice",
+                remedy="wait for its end",
             ) from None
         _sync(folder)
         yield Ledger(file)

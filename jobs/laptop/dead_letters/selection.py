@@ -58,7 +58,7 @@ def selected(options: Namespace, report: Report, source: str | None = None) -> I
             missing.discard(letter.id)
             yield letter
     for one in sorted(missing):
-        report(f"{one}: no such dead letter; expected an id that `python -m jobs dead-letters list` prints")
+        report(f"{one}: no such dead letter; expected an id that `twinstream dead-letters list` prints")
 
 
 def _id(text: str) -> str:

@@ -1,1 +1,1 @@
-"""`python -m jobs doctor`: finds what keeps the product from running on this machine, with remedies."""
+"""`twinstream doctor`: finds what keeps the product from running on this machine, with remedies."""

@@ -11,7 +11,7 @@ from typing import Any
 from jobs.engine.checkpoint import CONTRACT, reset_command
 from jobs.engine.positions import positions
 from jobs.engine.stream_guard import overtaken
-from jobs.laptop.doctor.diagnosis import Diagnosis, fault, ok, unknown
+from jobs.laptop.doctor.diagnosis import Diagnosis, fault, fault_of, ok, unknown
 from sources import kafka
 from sources.base import SourceError
 from sources.catalog import Stream
@@ -19,7 +19,7 @@ from sources.flags import Parser
 from sources.kafka import client
 from sources.kafka.addresses import REMEDY, leads
 from sources.kafka.offsets import gone, next_offsets
-from sources.kafka.reach import oldest_offsets
+from sources.kafka.retained import oldest_offsets
 
 SECONDS = 5
 INSIDE = "kafka:29092"
@@ -31,8 +31,7 @@ def outside(address: str) -> Iterator[Diagnosis]:
     try:
         client.library()
     except SourceError as absent:
-        text, _, remedy = str(absent).partition("; remedy: ")
-        yield unknown(f"{seen}: not asked, {text}", remedy)
+        yield unknown(f"{seen}: not asked, {absent.problem}; expected {absent.expected}", absent.remedy)
         return
     advertised = client.advertised(_options(address), SECONDS)
     if not advertised:
@@ -81,8 +80,7 @@ def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
         elif stale:
             yield fault(f"checkpoint {file.parent}: {', '.join(stale)} was recreated since", reset)
         elif lost := _lost(file.parent, address):
-            found_out, _, remedy = overtaken(f"checkpoint {file.parent}", lost, reset).partition("; remedy: ")
-            yield fault(found_out, remedy)
+            yield fault_of("", overtaken(f"checkpoint {file.parent}", lost, reset))
         else:
             yield ok(f"checkpoint {file.parent}: its topics are there")
 

@@ -13,8 +13,8 @@ from sources.flags import Parser, add_flag
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Run `python -m jobs doctor`: print one line per diagnosis; return 0 if none is a fault, otherwise 1."""
-    parser = Parser(prog="python -m jobs doctor", description=__doc__)
+    """Run `twinstream doctor`: print one line per diagnosis; return 0 if none is a fault, otherwise 1."""
+    parser = Parser(prog="twinstream doctor", description=__doc__)
     add_flag(
         parser,
         "--kafka-bootstrap-servers",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sources.fault import Fault
+
 State = Literal["ok", "fault", "unknown"]
 
 
@@ -28,6 +30,12 @@ def ok(found: str) -> Diagnosis:
 def fault(found: str, remedy: str) -> Diagnosis:
     """Return a diagnosis of something that keeps the product from running."""
     return Diagnosis("fault", found, remedy)
+
+
+def fault_of(subject: str, found: Fault) -> Diagnosis:
+    """Return the diagnosis of a fault in `subject`, which is named before it unless it is empty."""
+    expected = f"; expected {found.expected}" if found.expected else ""
+    return fault(f"{subject}: {found.problem}{expected}".removeprefix(": "), found.remedy)
 
 
 def unknown(found: str, remedy: str) -> Diagnosis:

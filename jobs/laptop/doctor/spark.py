@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jobs.engine import jar_files
 from jobs.engine.java import NoJava, java_home
-from jobs.laptop.doctor.diagnosis import Diagnosis, fault, ok
+from jobs.laptop.doctor.diagnosis import Diagnosis, fault, fault_of, ok
 from jobs.laptop.jars import FOR_JOBS
 
 PYTHON, SPARK = (3, 11), "3.5.3"
@@ -30,8 +30,7 @@ def java() -> Iterator[Diagnosis]:
     try:
         yield ok(f"Java: {java_home()}")
     except NoJava as none:
-        text, _, remedy = str(none).partition("; remedy: ")
-        yield fault(f"Java: {text}", remedy)
+        yield fault_of("Java", none)
 
 
 def jars() -> Iterator[Diagnosis]:
@@ -48,12 +47,11 @@ def jars() -> Iterator[Diagnosis]:
         try:
             files = jar_files.jars(name)
         except jar_files.MissingJars as missing:
-            text, _, remedy = str(missing).partition("; remedy: ")
-            yield fault(f"jars {name}: {text}", remedy)
+            yield fault_of(f"jars {name}", missing)
             continue
         other = [file.name for file in files if (of := _scala_of(file)) and of != scala]
         if other:
-            yield fault(f"jars {name}: {other[0]} is not for Scala {scala}", f"python -m jobs jars {name}")
+            yield fault(f"jars {name}: {other[0]} is not for Scala {scala}", f"twinstream jars {name}")
         else:
             yield ok(f"jars {name}: {len(files)}")
 

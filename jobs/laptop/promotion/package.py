@@ -25,6 +25,7 @@ from jobs.engine.command_line import jar_sets
 from jobs.engine.jar_files import CHECKOUT, MissingJars, jars
 from sources import base as sources
 from sources import source_flags
+from sources.fault import Fault
 from sources.flags import Parser, add_flag
 
 ZIP, MANIFEST, JARS, PREFIX = "jobs.zip", "manifest.json", "jars", "twinstream-"
@@ -36,8 +37,12 @@ _MIDNIGHT_1980 = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE, _UNIX = 0o100644 << 16, 3
 
 
-class PackageError(Exception):
-    """The reason a folder cannot be submitted: finding, expectation and remedy in one line."""
+class PackageError(Fault):
+    """The reason a folder cannot be submitted; `path` is the faulty folder or file."""
+
+    def __init__(self, path: Path, reason: str, expected: str) -> None:
+        super().__init__(f"{path}: {reason}", expected=expected, remedy="twinstream package")
+        self.path, self.reason = path, reason
 
 
 @dataclass(frozen=True)
@@ -99,29 +104,36 @@ def load(folder: Path) -> Package:
     """Return the package in `folder`; raise PackageError if it is not one or does not match its manifest."""
     if folder.suffix in (".whl", ".zip", ".egg", ".gz"):
         raise PackageError(
-            f"{folder}: not a folder; expected one made by `python -m jobs package`: Dataproc takes"
-            " the jobs as a zip beside the entry file (--py-files takes no .whl); remedy: python -m jobs package"
+            folder,
+            "not a folder",
+            expected=(
+                "one that `twinstream package` made, because Dataproc takes the jobs "
+                "as a zip beside the entry file (--py-files takes no .whl)"
+            ),
         )
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         package = Package(folder, **manifest)
     except (OSError, ValueError, TypeError) as error:
         raise PackageError(
-            f"{folder}: no package ({error}); expected a folder with a {MANIFEST}; "
-            "remedy: python -m jobs package"
+            folder,
+            f"no package ({error})",
+            expected=f"a folder with a {MANIFEST}",
         ) from None
     for file in (*(folder / name for name in package.files), *package.jar_files):
         expected = package.files.get(file.name) or _by_name(package.jars)[file.name]
         if not file.is_file() or _sha256(file) != expected:
             raise PackageError(
-                f"{file}: missing or changed; expected SHA-256 {expected}; remedy: python -m jobs package"
+                file,
+                "missing or changed",
+                expected=f"SHA-256 {expected}",
             )
     return package
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Run `python -m jobs package`: write the package and print its place; return 1 if jars are missing."""
-    parser = Parser(prog="python -m jobs package", description=(__doc__ or "").splitlines()[0])
+    """Run `twinstream package`: write the package and print its place; return 1 if jars are missing."""
+    parser = Parser(prog="twinstream package", description=(__doc__ or "").splitlines()[0])
     add_flag(parser, "--output", help="directory of all packages", default=OUTPUT)
     add_flag(
         parser, "--sink", help="destination of the results", default="console", choices=tuple(sinks.names())
@@ -130,7 +142,7 @@ def command(arguments: Sequence[str]) -> int:
     try:
         package = build(jar_sets(options), Path(options.output))
     except MissingJars as missing:
-        print(f"python -m jobs package: {missing}", file=sys.stderr)
+        print(f"twinstream package: {missing}", file=sys.stderr)
         return 1
     print(package.folder)
     for name, digest in {**package.files, **_by_name(package.jars, f"{JARS}/")}.items():

@@ -1,4 +1,4 @@
-"""`python -m jobs plan`: every reason not to deploy, or every command of the deployment."""
+"""`twinstream plan`: every reason not to deploy, or every command of the deployment."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from jobs.laptop.promotion import (
     setup_steps,
     submission_checks,
 )
-from jobs.laptop.promotion.finding import Check, Finding
+from jobs.laptop.promotion.finding import Check
 from jobs.laptop.promotion.package import Package
 from jobs.laptop.promotion.promotion import Promotion, promotion
 from jobs.laptop.promotion.setup_steps import CREATE_CLUSTER, SETUP
 from jobs.laptop.promotion.step import Section
 from jobs.laptop.promotion.target import parse, parser
 from sources.flags import Parser, add_flag
+from sources.google_cloud import Finding
 
 CHECKS: tuple[Check, ...] = (*runtime_checks.CHECKS, *place_checks.CHECKS, *submission_checks.CHECKS)
 
@@ -129,7 +130,7 @@ def _described(plan: Plan) -> dict[str, object]:
         "job": plan.promotion.job.name,
         "runtime": plan.promotion.runtime.name if plan.promotion.runtime else None,
         "refused": plan.refused,
-        "findings": [asdict(finding) for finding in plan.findings],
+        "findings": [finding.fields() for finding in plan.findings],
         "package": plan.package.version if plan.package else None,
         "sections": [{**asdict(section), "runs": plan.runs(section)} for section in plan.sections],
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.engine import command_line
+from jobs.engine import sink as sinks
 from jobs.engine.checkpoint import path_of
 from jobs.engine.command_line import jar_sets
 from jobs.engine.jar_files import built_for
@@ -17,10 +18,9 @@ from jobs.engine.job import Job
 from jobs.laptop.promotion import runtimes
 from jobs.laptop.promotion.runtimes import Runtime
 from jobs.laptop.promotion.target import Target
+from sources import base as sources
 from sources.flags import PREFIX
-from sources.kafka import login as kafka_login
-
-KAFKA_PORT = 9092
+from sources.google_cloud import Cloud, OnGoogleCloud
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,16 @@ class Promotion:
         return tuple(built_for(self.runtime.spark, name) for name in lacking)
 
     @property
+    def places(self) -> tuple[OnGoogleCloud, OnGoogleCloud]:
+        """Return what the source and the sink need on Google Cloud."""
+        return _places(self.options)
+
+    @property
+    def cloud(self) -> Cloud:
+        """Return where the job goes, as sources and sinks know it."""
+        return self.target.cloud
+
+    @property
     def checkpoint(self) -> str:
         """Return the folder of the job's checkpoint."""
         return path_of(self.options.checkpoint_root, self.job.name, self.options.source)
@@ -101,13 +111,12 @@ def promotion(job: Job, target: Target, arguments: Sequence[str]) -> Promotion:
 
 def _defaults(target: Target, asked: Namespace) -> list[str]:
     """Return the job's flags that follow from the target; the user's own come after them and win."""
-    defaults = [f"--checkpoint-root={target.root}/checkpoints"]
-    if asked.source == "pubsublite" and target.project_number:
-        defaults.append(f"--pubsublite-project={target.project_number}")
-    if "kafka" in (asked.source, asked.sink) and target.kafka_cluster and target.project:
-        host = f"bootstrap.{target.kafka_cluster}.{target.region}.managedkafka.{target.project}.cloud.goog"
-        defaults += [f"--kafka-bootstrap-servers={host}:{KAFKA_PORT}", f"--kafka-auth={kafka_login.MANAGED}"]
-    return defaults
+    flags = [flag for place in _places(asked) for flag in place.flags(asked, target.cloud)]
+    return [f"--checkpoint-root={target.root}/checkpoints", *dict.fromkeys(flags)]
+
+
+def _places(options: Namespace) -> tuple[OnGoogleCloud, OnGoogleCloud]:
+    return sources.load(options.source).GOOGLE_CLOUD, sinks.load(options.sink).GOOGLE_CLOUD
 
 
 def _staged_tables(job: Job, target: Target, asked: Namespace) -> Iterator[StagedTable]:

@@ -87,7 +87,7 @@ def _stop(promotion: Promotion) -> Iterator[Step]:
 def _back(promotion: Promotion) -> Iterator[Step]:
     target = promotion.target
     yield Step(
-        "Packages that were staged; stop the job, then `python -m jobs submit` with the same flags and "
+        "Packages that were staged; stop the job, then `twinstream submit` with the same flags and "
         f"--package {target.output}/{PREFIX}VERSION",
         gcloud(target, "storage", "ls", f"{target.root}/packages/"),
     )

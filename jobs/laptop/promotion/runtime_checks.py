@@ -7,7 +7,6 @@ from datetime import date
 
 from jobs.engine import sink as sinks
 from jobs.engine.jar_files import MissingJars, built_for, jars
-from jobs.laptop.promotion.finding import Finding, refused, warning
 from jobs.laptop.promotion.promotion import Promotion
 from jobs.laptop.promotion.runtimes import (
     PREFERRED,
@@ -19,6 +18,7 @@ from jobs.laptop.promotion.runtimes import (
     statement,
 )
 from sources import base as sources
+from sources.google_cloud import Finding, refused, warning
 
 PYTHON = (3, 11)
 """The oldest Python that the code runs on, because of `datetime.UTC` and `typing.Self`."""
@@ -99,8 +99,8 @@ def jars_there(promotion: Promotion, today: date) -> Iterator[Finding]:
         try:
             jars(name)
         except MissingJars as missing:
-            what, _, remedy = str(missing).partition("; remedy: ")
-            yield refused(_user(promotion, name), what, remedy)
+            why = f"{missing.problem}; expected {missing.expected}"
+            yield refused(_user(promotion, name), why, missing.remedy)
 
 
 def announced_end(promotion: Promotion, today: date) -> Iterator[Finding]:

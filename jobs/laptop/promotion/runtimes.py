@@ -53,16 +53,6 @@ class Connector:
 
 
 @dataclass(frozen=True)
-class Service:
-    """A Google service that a job reads or writes: its API, and the roles of the job's account."""
-
-    api: str
-    roles: tuple[str, ...]
-    source: str
-    as_of: date
-
-
-@dataclass(frozen=True)
 class Statement:
     """An announcement, for people to read."""
 
@@ -91,12 +81,6 @@ def connector(jar_set: str) -> Connector:
     """Return the jar set's requirements; raise KeyError for a set without facts."""
     facts = _facts()["connector"][jar_set]
     return Connector(jar_set, **{**facts, "spark": tuple(facts["spark"])})
-
-
-def service(name: str) -> Service:
-    """Return the service; raise KeyError for one without facts."""
-    facts = _facts()["service"][name]
-    return Service(**{**facts, "roles": tuple(facts["roles"])})
 
 
 def statement(source: str) -> Statement | None:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from jobs.laptop.promotion import runtimes
 from jobs.laptop.promotion.gcloud import cluster_description, dataproc, gcloud
 from jobs.laptop.promotion.promotion import Promotion
 from jobs.laptop.promotion.step import Section, Step
-from sources.catalog import (
-    LITE_PARTITION_BYTES,
-    LITE_PUBLISH_MIB,
-    LITE_SUBSCRIBE_MIB,
-    PARTITIONS,
-    Stream,
-)
-from sources.pubsublite import paths as pubsublite_paths
+from jobs.laptop.promotion.target import Target
+from sources.google_cloud import Creation, Service
 
 SETUP, CREATE_CLUSTER = "--setup", "--create-cluster"
 WORKERS = 2
@@ -35,7 +28,7 @@ def sections(promotion: Promotion) -> Iterator[Section]:
 
 def _project(promotion: Promotion) -> Iterator[Step]:
     target = promotion.target
-    services = [runtimes.service(name) for name in _services(promotion)]
+    services = _services(promotion)
     apis = ["compute.googleapis.com", "dataproc.googleapis.com", "storage.googleapis.com"]
     apis += [service.api for service in services]
     yield Step("Switch the APIs on", gcloud(target, "services", "enable", *apis))
@@ -73,14 +66,10 @@ def _bucket(promotion: Promotion) -> Step:
 
 def _clusters(promotion: Promotion) -> Iterator[Step]:
     target = promotion.target
-    if target.kafka_cluster and target.project and "kafka" in _services(promotion):
-        subnet = f"projects/{target.project}/regions/{target.region}/subnetworks/{target.subnet}"
-        size = ("--cpu=3", "--memory=3GiB", f"--subnets={subnet}")
-        yield Step(
-            "Managed Service for Apache Kafka, the smallest there is; about half an hour",
-            _kafka(promotion, "clusters", "create", target.kafka_cluster, *size),
-            unless=_kafka(promotion, "clusters", "describe", target.kafka_cluster),
-        )
+    yield from _steps(
+        target,
+        (one for place in promotion.places for one in place.clusters(promotion.options, promotion.cloud)),
+    )
     flags = [f"--image-version={target.image_version}", f"--scopes={target.scopes}", "--no-address"]
     # A fixed number: autoscaling removes executors, and with them state, from a running stream.
     flags += [f"--num-workers={WORKERS}", f"--bucket={target.bucket}", f"--subnet={target.subnet}"]
@@ -94,58 +83,23 @@ def _clusters(promotion: Promotion) -> Iterator[Step]:
 
 def _streams(promotion: Promotion) -> Iterator[Step]:
     streams = promotion.job.streams(promotion.options)
-    if promotion.options.source == "pubsublite":
-        for stream in streams:
-            yield from _lite(promotion, stream)
-    if "kafka" in _services(promotion):
-        names = [stream.topic for stream in streams] if promotion.options.source == "kafka" else []
-        names += [promotion.options.sink_topic] if promotion.options.sink == "kafka" else []
-        for name in names:
-            yield _kafka_topic(promotion, name)
-
-
-def _lite(promotion: Promotion, stream: Stream) -> Iterator[Step]:
-    target, subscription = promotion.target, pubsublite_paths.subscription(stream, promotion.options)
-    place = f"--location={promotion.options.pubsublite_location}"
-    size = (
-        f"--partitions={PARTITIONS}",
-        f"--per-partition-bytes={LITE_PARTITION_BYTES >> 30}GiB",
-        f"--per-partition-publish-mib={LITE_PUBLISH_MIB}",
-        f"--per-partition-subscribe-mib={LITE_SUBSCRIBE_MIB}",
-    )
-    start = ("--starting-offset=beginning", "--delivery-requirement=deliver-immediately")
-    topics, subscriptions = ("pubsub", "lite-topics"), ("pubsub", "lite-subscriptions")
-    yield Step(
-        f"{stream.name}: the topic",
-        gcloud(target, *topics, "create", stream.topic, place, *size),
-        unless=gcloud(target, *topics, "describe", stream.topic, place),
-    )
-    yield Step(
-        f"{stream.name}: its subscription, from the oldest event on",
-        gcloud(target, *subscriptions, "create", subscription, place, f"--topic={stream.topic}", *start),
-        unless=gcloud(target, *subscriptions, "describe", subscription, place),
+    options, cloud = promotion.options, promotion.cloud
+    yield from _steps(
+        promotion.target,
+        (one for place in promotion.places for one in place.streams(streams, options, cloud)),
     )
 
 
-def _kafka_topic(promotion: Promotion, name: str) -> Step:
-    cluster = f"--cluster={promotion.target.kafka_cluster}"
-    size = (f"--partitions={PARTITIONS}", "--replication-factor=3")
-    return Step(
-        f"The topic {name}",
-        _kafka(promotion, "topics", "create", name, cluster, *size),
-        unless=_kafka(promotion, "topics", "describe", name, cluster),
-    )
+def _steps(target: Target, creations: Iterable[Creation]) -> Iterator[Step]:
+    """Yield a step for each creation, each once: source and sink may be the same service."""
+    for one in dict.fromkeys(creations):
+        yield Step(one.purpose, gcloud(target, *one.create), unless=gcloud(target, *one.describe))
 
 
-def _kafka(promotion: Promotion, *words: str) -> tuple[str, ...]:
-    return gcloud(promotion.target, "managed-kafka", *words, f"--location={promotion.target.region}")
-
-
-def _services(promotion: Promotion) -> list[str]:
-    """Return the Google services that the job reads or writes; kafka only if it is Google's."""
-    used = (promotion.options.source, promotion.options.sink)
-    googles = ("pubsublite", "bigquery", *(["kafka"] if promotion.target.kafka_cluster else []))
-    return [name for name in googles if name in used]
+def _services(promotion: Promotion) -> list[Service]:
+    """Return the Google services that the job reads or writes, each once."""
+    used = [one for place in promotion.places for one in place.services(promotion.options, promotion.cloud)]
+    return list(dict.fromkeys(used))
 
 
 def _account(promotion: Promotion) -> str | None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from jobs.laptop.promotion.finding import Finding, refused, warning
 from jobs.laptop.promotion.package import PackageError, load
 from jobs.laptop.promotion.promotion import Promotion
+from sources.google_cloud import Finding, refused, warning
 
 MOST_RESTARTS = 10
 """Per hour: Dataproc's own limit."""
@@ -121,9 +121,7 @@ def package_is_whole(promotion: Promotion, today: date) -> Iterator[Finding]:
     try:
         sets = {name.partition("/")[0] for name in load(folder).jars}
     except PackageError as error:
-        what, _, rest = str(error).partition(": ")
-        why, _, remedy = rest.rpartition("; remedy: ")
-        yield refused(f"--package {what}", why, remedy)
+        yield refused(f"--package {error.path}", f"{error.reason}; expected {error.expected}", error.remedy)
         return
     if lacking := set(promotion.shipped_sets) - sets:
         yield refused(

@@ -1,4 +1,4 @@
-"""`python -m jobs submit`: runs the plan's commands through gcloud and stops at the first failure."""
+"""`twinstream submit`: runs the plan's commands through gcloud and stops at the first failure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from jobs.engine.job import Job
-from jobs.laptop.promotion import asking, plan
-from jobs.laptop.promotion.asking import Stopped
+from jobs.laptop.promotion import plan, preflight
 from jobs.laptop.promotion.plan import Plan
+from jobs.laptop.promotion.preflight import Stopped
 from jobs.laptop.promotion.step import JOB_ID, Section, Step
 
 
@@ -31,7 +31,7 @@ def command(job: Job, arguments: Sequence[str]) -> int:
     try:
         _go(made)
     except Stopped as reason:
-        print(f"python -m jobs submit: {reason}", file=sys.stderr)
+        print(f"twinstream submit: {reason}", file=sys.stderr)
         return 1
     return 0
 
@@ -41,9 +41,9 @@ def _go(made: Plan) -> None:
     for section in (section for section in made.sections if made.runs(section)):
         print(f"# {section.title}", flush=True)
         if not section.switch:
-            asking.cluster_fits(made.promotion)
-            asking.checkpoint_continues(made.promotion)
-            job_id = asking.running_twin(made)
+            preflight.cluster_fits(made.promotion)
+            preflight.checkpoint_continues(made.promotion)
+            job_id = preflight.running_twin(made)
         for step in () if job_id else section.steps:
             job_id = run(step) or job_id
     _say_what_next(made.sections, job_id)
@@ -55,20 +55,20 @@ def run(step: Step) -> str:
     Raise Stopped if gcloud fails, after gcloud's own message on standard error.
     """
     print("\n".join(step.lines), flush=True)
-    if step.unless and asking.asked(step.unless).returncode == 0:
+    if step.unless and preflight.asked(step.unless).returncode == 0:
         print("# - there already", flush=True)
         return ""
     output = subprocess.PIPE if step.names_job else None
     try:
         done = subprocess.run(
-            step.command, stdout=output, text=True, env=asking.unattended(os.environ), check=False
+            step.command, stdout=output, text=True, env=preflight.unattended(os.environ), check=False
         )
     except FileNotFoundError:
-        raise asking.no_gcloud() from None
+        raise preflight.no_gcloud() from None
     if done.returncode != 0:
         raise Stopped(
-            f"stopped at: {step.purpose}; gcloud ended with code {done.returncode} and said why above; "
-            "remedy: fix that, then run the same command again"
+            f"stopped at: {step.purpose}; gcloud ended with code {done.returncode} and said why above",
+            remedy="fix that, then run the same command again",
         )
     return done.stdout.strip() if step.names_job else ""
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sources.flags import Parser, add_flag
+from sources.google_cloud import Cloud
 
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC"
 """The variable that points gcloud to a Dataproc other than Google's: set for a rehearsal."""
-LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[?::1\]?")
 NEEDED = ("cluster", "region", "bucket")
 
 
@@ -44,6 +44,19 @@ class Target:
     rehearsal: bool = False
 
     @property
+    def cloud(self) -> Cloud:
+        """Return the target as sources and sinks know it."""
+        return Cloud(
+            region=self.region,
+            subnet=self.subnet,
+            root=self.root,
+            project=self.project,
+            project_number=self.project_number,
+            kafka_cluster=self.kafka_cluster,
+            rehearsal=self.rehearsal,
+        )
+
+    @property
     def root(self) -> str:
         """Return the folder of everything that belongs to twinstream in the bucket."""
         return f"gs://{self.bucket}/twinstream"
@@ -52,9 +65,9 @@ class Target:
 def parser(command: str) -> Parser:
     """Return the parser of the flags that define a job's target."""
     flags = Parser(
-        prog=f"python -m jobs {command} JOB",
+        prog=f"twinstream {command} JOB",
         usage="%(prog)s --cluster C --region R --bucket B --image-version V [FLAG ...] [the job's flags]",
-        epilog="The job's own flags are those of `python -m jobs run JOB --help`.",
+        epilog="The job's own flags are those of `twinstream run JOB --help`.",
     )
     add_flag(flags, "--cluster", help="Dataproc cluster to run on")
     add_flag(flags, "--region", help="region of the cluster, such as us-central1")
@@ -123,12 +136,6 @@ def joined(mapping: dict[str, str]) -> str:
     texts = [f"{name}={value}" for name, value in mapping.items()]
     separator = next(mark for mark in (",", "#", ";", "@@", "||") if not any(mark in text for text in texts))
     return ",".join(texts) if separator == "," else f"^{separator}^{separator.join(texts)}"
-
-
-def is_local(address: str) -> bool:
-    """Return whether HOST or HOST:PORT is local to this machine."""
-    host = re.sub(r":\d+$", "", address.strip())
-    return LOOPBACK.fullmatch(host) is not None
 
 
 def _partition(arguments: Sequence[str]) -> tuple[list[str], list[str], list[str]]:

@@ -44,7 +44,7 @@ def test_another_contract_is_refused(
     spark: SparkSession, tmp_path: Path, said: str, change: dict[str, Any]
 ) -> None:
     open_checkpoint(spark, str(tmp_path), CONTRACT)
-    remedy = f"python -m jobs reset job --source kafka --checkpoint-root {tmp_path}"
+    remedy = f"twinstream reset job --source kafka --checkpoint-root {tmp_path}"
     with pytest.raises(CheckpointError, match=f"{re.escape(said)}; .*{re.escape(remedy)}$"):
         open_checkpoint(spark, str(tmp_path), replace(CONTRACT, **change))
 

@@ -21,7 +21,7 @@ from tests.support.process import JobProcess
 
 REMEDY = (
     "; expected a whole file in the checkpoint: a power cut or a full disk tears them; "
-    "remedy: start over with an empty sink: python -m jobs reset product_activity_windows --source replay "
+    "remedy: start over with an empty sink: twinstream reset product_activity_windows --source replay "
 )
 
 
@@ -98,7 +98,7 @@ def test_a_java_that_is_killed_is_one_line_with_the_remedy(tmp_path: Path) -> No
     assert said[0].startswith("product_activity_windows: the query failed: ")
     assert (
         "; expected Spark's Java process to run: it was killed, or ran out of memory; "
-        "remedy: the same command continues; if that ends so too, a smaller --kafka-max-events-per-batch, "
+        "remedy: run the same command: it continues; if that ends the same way, a smaller "
     ) in said[0]
     with JobProcess(ACTIVITY.name, files, *places(tmp_path)) as job:
         assert job.wait() == 0, job.said

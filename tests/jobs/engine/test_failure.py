@@ -19,7 +19,7 @@ TORN = (
     "expected a whole file in the checkpoint: a power cut or a full disk tears them; "
     "remedy: start over with an empty sink: RESET"
 )
-ROOM = "expected room on the disk; remedy: free some, then the same command: it continues"
+ROOM = "expected room on the disk; remedy: free some, then run the same command: it continues"
 SAID = {
     "Failed to read log file file:/c/job/offsets/1. Incomplete log file": (
         f"RuntimeError: Failed to read log file file:/c/job/offsets/1. Incomplete log file; {TORN}"
@@ -62,18 +62,11 @@ def test_a_failure_is_its_cause_and_remedy_and_a_file_with_the_trace(
     assert trace.stat().st_mode & 0o077 == 0
 
 
-def test_a_fault_of_ours_in_a_batch_is_said_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    text = f"{PROXY}jobs.engine.sink.SinkError: --sink-path a: no; expected b; remedy: c\n{PLAN}"
-    assert failure(RuntimeError(text)) == "--sink-path a: no; expected b; remedy: c"
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_java_that_is_gone_says_so_even_if_no_trace_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/proc/nowhere")
     assert failure(Py4JNetworkError("Answer from Java side is empty")) == (
         "the query failed: Py4JNetworkError: Answer from Java side is empty; expected Spark's Java process "
-        "to run: it was killed, or ran out of memory; remedy: the same command continues; if that ends so "
-        "too, a smaller --kafka-max-events-per-batch, a shorter window or --watermark, or a machine with "
-        "more memory; the whole trace: not kept (No such file or directory)"
+        "to run: it was killed, or ran out of memory; remedy: run the same command: it continues; if that "
+        "ends the same way, a smaller --kafka-max-events-per-batch, a shorter window or --watermark, or a "
+        "machine with more memory; the whole trace: not kept (No such file or directory)"
     )

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.engine.checkpoint import Checkpoint
 from jobs.engine.query import Query
 from jobs.engine.run import run
-from jobs.engine.sink import Write
+from jobs.engine.sink import SinkError, Write
 from jobs.product_activity_windows import JOB
 from jobs.sinks import console
 from sources.catalog import BROWSING
@@ -88,6 +88,17 @@ def test_an_error_of_the_batch_that_a_stop_waits_for_is_raised(
     failing = query(write)
     with pytest.raises(StreamingQueryException, match="ZeroDivisionError: the sink's"):
         failing.run(output, lambda: False)
+    assert commits(tmp_path) == []
+
+
+def test_a_fault_of_the_sink_is_raised_as_it_is(
+    output: DataFrame, query: Callable[[Write], Query], tmp_path: Path
+) -> None:
+    def write(rows: DataFrame, batch: int) -> None:
+        raise SinkError("--sink-path a: full", expected="room", remedy="make some")
+
+    with pytest.raises(SinkError, match=r"^--sink-path a: full; expected room; remedy: make some$"):
+        query(write).run(output, lambda: False)
     assert commits(tmp_path) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -153,6 +154,19 @@ def test_what_cannot_work_is_said_at_the_start_in_one_line(
     assert time.monotonic() - begun < 60
 
 
+def test_rows_without_a_column_that_the_job_must_give_are_refused_at_the_start(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [replay(tmp_path, BROWSING, [event("a", 0)]), *places(tmp_path)]
+    faulty = replace(ACTIVITY, rows=lambda inputs: ACTIVITY.rows(inputs).drop("window_end", "key"))
+    assert run(faulty, flags) == 1
+    assert capsys.readouterr().err == (
+        "product_activity_windows: the job's rows lack window_end, key; expected the window's bounds and the "
+        "job's key: window_start, window_end, key; remedy: select them in the job's `rows`\n"
+    )
+    assert not (tmp_path / "rows").exists()
+
+
 def test_a_topic_made_anew_under_an_old_checkpoint_is_refused(
     spark: SparkSession, tmp_path: Path, broker: KafkaBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,7 +186,7 @@ def test_a_topic_made_anew_under_an_old_checkpoint_is_refused(
     assert run(ACTIVITY, command) == 1
     error = capsys.readouterr().err
     assert "browsing-stream was recreated (id was " in error
-    assert "python -m jobs reset product_activity_windows --source kafka" in error
+    assert "twinstream reset product_activity_windows --source kafka" in error
 
 
 def publish(broker: KafkaBroker, *values: bytes) -> None:

@@ -65,7 +65,7 @@ def test_a_set_that_lacks_one_jar_is_missing_and_the_error_names_the_command(tmp
         jar_files.jars("kafka", tmp_path)
     assert str(caught.value) == (
         f"1 of 4 jars of the set 'kafka' are not in {tmp_path}/kafka (commons-pool2-2.11.1.jar …); "
-        "expected all that docker/spark/jars.sha256 lists; remedy: python -m jobs jars kafka"
+        "expected all that docker/spark/jars.sha256 lists; remedy: twinstream jars kafka"
     )
 
 
@@ -74,7 +74,7 @@ def test_an_unknown_set_is_refused_with_the_known_ones(
 ) -> None:
     assert jars.command(["--directory", str(tmp_path), "kinesis"]) == 1
     assert capsys.readouterr().err == (
-        "python -m jobs jars: no set of jars named 'kinesis'; "
+        "twinstream jars: no set of jars named 'kinesis'; "
         "expected one of: kafka, kafka-spark-4.1, managed-kafka, pubsublite, delta, bigquery, local, broker\n"
     )
 

@@ -10,7 +10,8 @@ import pytest
 from jobs.laptop import twinstream
 
 COMMANDS = [
-    "list", "run", "demo", "reset", "jars", "package", "plan", "submit", "cutover", "dead-letters", "doctor",
+    "list", "run", "demo", "reset", "jars", "package", "plan", "submit", "cutover", "dead-letters", "new",
+    "doctor",
     "publish", "record", "create", "bundle", "lite", "dataproc",
 ]  # fmt: skip
 JOBS = ["popular_products_recommendation", "product_activity_windows", "streaming_product_discounts"]
@@ -50,7 +51,7 @@ def test_the_usage_names_every_command(arguments: list[str], capsys: pytest.Capt
         (["--x"], "twinstream: --x: no such command (see --help)\n"),
         (
             ["publish", "--scenrio", "shop"],
-            "python -m sources publish: unrecognized arguments: --scenrio shop; did you mean --scenario? "
+            "twinstream publish: unrecognized arguments: --scenrio shop; did you mean --scenario? "
             "(see --help)\n",
         ),
     ],

@@ -133,7 +133,7 @@ def test_a_new_checkpoint_is_refused_where_rows_are_but_not_one_that_goes_on(
         bigquery.open_sink(spark, OPTIONS, FINAL)
     assert str(refused.value) == (
         "--sink-table insights.rows already holds rows, but the checkpoint is new and could put parts of "
-        "windows in their place; give another --sink-table, or delete that table"
+        "windows in their place; remedy: give another --sink-table, or delete that table"
     )
     goes_on = replace(FINAL, after=NOON + MINUTE)
     bigquery.open_sink(spark, OPTIONS, goes_on)(frame(spark, row(1, "mug", 2)), 1)

@@ -78,7 +78,7 @@ def test_a_topic_that_is_deleted_in_between_is_named(
         write(frame(spark, (5, "mug", "1.50")), 1)
     assert str(refused.value) == (
         "--sink-topic sink-deleted: deleted while the job ran; expected it to stay; remedy: create it again, "
-        "then the same command: it continues"
+        "then run the same command: it continues"
     )
     kafka_broker.create_topic("sink-deleted")
     write(frame(spark, (5, "mug", "1.50")), 1)
@@ -94,7 +94,7 @@ def test_a_row_that_the_topic_finds_too_large_is_told(spark: SparkSession, kafka
         write(frame(spark, (0, "m" * 1_024, "1.50")), 1)
     assert str(refused.value) == (
         "--sink-topic sink-narrow: a row is larger than the topic's max.message.bytes; expected room for ids "
-        "of 1,024 bytes; remedy: raise it (its default is 1 MiB), then the same command: it continues"
+        "of 1,024 bytes; remedy: raise it (its default is 1 MiB), then run the same command: it continues"
     )
 
 

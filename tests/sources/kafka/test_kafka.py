@@ -20,7 +20,7 @@ from pubsublite_emulator.storage import open_storage
 from sources import kafka
 from sources.base import Message, Record, SourceError
 from sources.catalog import Stream
-from sources.kafka.reach import reach
+from sources.kafka.retained import retained_offsets
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.topic import delete_before
 
@@ -117,7 +117,7 @@ def test_every_command_says_where_a_broker_leads_its_clients_in_vain(spark: Spar
             "record": lambda: next(kafka.records(Stream("any"), options)),
             "run": lambda: kafka.check(spark, [Stream("any")], options),
             "run --sink kafka": lambda: kafka_sink.open_sink(spark, options, results),
-            "cutover": lambda: reach(Stream("any"), NOON, options),
+            "cutover": lambda: retained_offsets(Stream("any"), NOON, options),
             "serve --storage kafka://": lambda: asyncio.run(started(f"kafka://{broker.bootstrap}")),
         }
         for name, ask in asked.items():
@@ -137,7 +137,7 @@ def test_a_topic_that_is_not_there_names_the_command_that_makes_it(
     spark: SparkSession, stream: Stream, options: Namespace
 ) -> None:
     absent = Stream("absent")
-    expected = r"no topic 'absent-topic' .*remedy.*: python -m sources create --source kafka"
+    expected = r"no topic 'absent-topic' .*remedy.*: twinstream create --source kafka"
     for ask in (
         lambda: kafka.check(spark, [stream, absent], options),
         lambda: publish(options, message(stream, "x"), message(absent, "x")),

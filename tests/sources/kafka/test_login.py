@@ -48,7 +48,7 @@ def test_flags_that_do_not_go_together_end_with_code_2_and_one_line(
     with pytest.raises(SystemExit) as ended:
         sources(["create", "--source=kafka", *flags])
     assert ended.value.code == 2
-    assert capsys.readouterr().err == f"python -m sources create: {said} (see --help)\n"
+    assert capsys.readouterr().err == f"twinstream create: {said} (see --help)\n"
     for way in (["--source=kafka"], ["--source=replay", "--sink=kafka", "--sink-topic=t"]):
         with pytest.raises(SystemExit) as ended:
             jobs(["run", "product_activity_windows", *way, *flags])
@@ -64,7 +64,7 @@ def test_every_flag_has_its_variable(
     monkeypatch.setenv("TWINSTREAM_KAFKA_PASSWORD_FILE", "/no/such/file")
     assert sources(["create", "--source=kafka"]) == 1
     assert capsys.readouterr().err == (
-        "python -m sources create: --kafka-password-file /no/such/file: No such file or directory; "
+        "twinstream create: --kafka-password-file /no/such/file: No such file or directory; "
         "expected a readable file; remedy: another path, or chmod\n"
     )
 

@@ -177,7 +177,7 @@ def test_a_java_without_googles_jars_names_the_command(spark: SparkSession, sasl
     assert str(raised.value).startswith("Spark cannot load Google's login (")
     assert str(raised.value).endswith(
         "; expected the jar set 'managed-kafka' ahead of Spark's own jars; "
-        "remedy: python -m jobs jars managed-kafka, then restart Spark"
+        "remedy: twinstream jars managed-kafka, then restart Spark"
     )
 
 

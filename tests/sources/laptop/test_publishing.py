@@ -167,7 +167,7 @@ def test_what_is_interrupted_before_it_begins_says_so(
 
     monkeypatch.setattr(publishing, "command", interrupted_at_once)
     assert main(["publish"]) == 130
-    assert capsys.readouterr().err == "python -m sources publish: interrupted\n"
+    assert capsys.readouterr().err == "twinstream publish: interrupted\n"
 
 
 def test_all_events_on_a_broker_are_past(servers: str) -> None:
@@ -273,7 +273,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])
     assert left.value.code == 0
-    assert f"usage: python -m sources {command}" in capsys.readouterr().out
+    assert f"usage: twinstream {command}" in capsys.readouterr().out
 
 
 def test_without_a_client_library_there_is_one_line_and_the_remedy(tmp_path: Path) -> None:

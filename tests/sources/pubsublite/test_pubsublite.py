@@ -152,7 +152,7 @@ def test_a_missing_subscription_names_the_commands_that_make_it(lite: Emulator, 
         pubsublite.check(spark, [Stream("absent")], options_of("--pubsublite-project=7"))
     assert str(raised.value) == (
         "no subscription projects/7/locations/us-central1-a/subscriptions/absent-subscription; expected it "
-        "to exist; remedy: python -m sources create --source pubsublite --pubsublite-project 7 "
+        "to exist; remedy: twinstream create --source pubsublite --pubsublite-project 7 "
         "--pubsublite-location us-central1-a, or gcloud pubsub lite-subscriptions create absent-subscription "
         "--topic=absent-topic --location=us-central1-a --starting-offset=beginning"
     )
@@ -294,7 +294,7 @@ def test_what_kafka_storage_cannot_keep_fails_alone(spark: SparkSession, kafka_b
 
 
 def test_a_stream_without_topic_is_refused_before_anything_is_sent(lite: Emulator) -> None:
-    with pytest.raises(SourceError, match=r"no topic .*absent-topic; .*remedy: python -m sources create"):
+    with pytest.raises(SourceError, match=r"no topic .*absent-topic; .*remedy: twinstream create"):
         published([_message("absent", 1)])
 
 

@@ -15,10 +15,10 @@ from pyspark.sql import SparkSession
 
 from jobs.engine.job import Job
 from jobs.engine.run import run
-from jobs.laptop.cutover.arrived import Arrived
 from jobs.laptop.cutover.command import command
+from jobs.laptop.cutover.kafka_events import KafkaEvents
+from jobs.laptop.cutover.migration import parse_migration
 from jobs.laptop.cutover.proof import _bounds
-from jobs.laptop.cutover.switch import switch
 from jobs.popular_products_recommendation import JOB as POPULAR
 from jobs.product_activity_windows import JOB as ACTIVITY
 from sources import kafka
@@ -119,6 +119,6 @@ def test_windows_that_kafka_may_lack_events_of_prove_nothing(
     rows = spark.createDataFrame(
         [(NOON, NOON + timedelta(minutes=30))], "window_start timestamp, window_end timestamp"
     )
-    came = Arrived({}, rows, rows, 1, {}, 1, oldest)
-    made = switch(ACTIVITY, Parser(), ["--sink=delta", "--sink-path=rows"])
+    came = KafkaEvents({}, rows, rows, 1, {}, 1, oldest)
+    made = parse_migration(ACTIVITY, Parser(), ["--sink=delta", "--sink-path=rows"])
     assert _bounds(rows, came, timedelta(minutes=1), made) == (since, NOON + timedelta(minutes=30))

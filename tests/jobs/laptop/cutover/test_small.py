@@ -19,7 +19,7 @@ from jobs.engine.job import Job
 from jobs.engine.sink import SinkError, newest_window
 from jobs.laptop.cutover import command
 from jobs.laptop.cutover.checks import before
-from jobs.laptop.cutover.switch import switch
+from jobs.laptop.cutover.migration import parse_migration
 from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from pubsublite_emulator import Emulator
@@ -84,9 +84,9 @@ def test_the_text_has_commands_mapping_and_losses(moved: Moved, capsys: pytest.C
     said = capsys.readouterr().out
     for part in (
         "start on Kafka: 2026-01-01T11:59:40Z",
-        "python -m jobs run streaming_product_discounts --source=kafka",
-        "python -m jobs submit streaming_product_discounts --cluster=CLUSTER",
-        "python -m jobs cutover streaming_product_discounts --prove",
+        "twinstream run streaming_product_discounts --source=kafka",
+        "twinstream submit streaming_product_discounts --cluster=CLUSTER",
+        "twinstream cutover streaming_product_discounts --prove",
         "event_time   | timestamp",
         "- The checkpoint is not carried over",
     ):
@@ -96,7 +96,7 @@ def test_the_text_has_commands_mapping_and_losses(moved: Moved, capsys: pytest.C
 def test_a_running_job_is_not_moved(moved: Moved) -> None:
     with held(f"{moved.folder}/checkpoints/streaming_product_discounts/pubsublite"):
         (why,) = refusals(moved)
-    assert "the job on Pub/Sub Lite is running" in why
+    assert "the job on Pub/Sub Lite is still running" in why
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_running_job_is_not_moved(moved: Moved) -> None:
     [
         (
             "--window=1 minute",
-            "--window was 10 seconds, is 1 minute: expected the flags of the run on Pub/Sub",
+            "--window was 10 seconds, now 1 minute: expected the flags of the run on Pub/Sub",
         ),
         (
             "--checkpoint-root=nowhere",
@@ -118,7 +118,7 @@ def test_another_run_than_the_one_that_was_is_refused(moved: Moved, flag: str, w
 
 
 def refused_at_once(spark: SparkSession, job: Job, *flags: str) -> list[str]:
-    made = switch(job, Parser(), [*flags, "--checkpoint-root=nowhere"])
+    made = parse_migration(job, Parser(), [*flags, "--checkpoint-root=nowhere"])
     return [one.what for one in before(spark, made) if one.kind == "refused" and "nowhere" not in one.what]
 
 
@@ -131,7 +131,7 @@ def test_sinks_and_windows_that_cannot_count_once_are_refused(spark: SparkSessio
 
 def test_a_half_written_batch_is_not_read(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "batch=3").mkdir()
-    options = switch(DISCOUNTS, Parser(), ["--sink=parquet", f"--sink-path={tmp_path}"]).old
+    options = parse_migration(DISCOUNTS, Parser(), ["--sink=parquet", f"--sink-path={tmp_path}"]).old
     with pytest.raises(SinkError, match="batch=3: half written; expected a whole batch; remedy: run the job"):
         sinks.load("parquet").written(spark, options)
 

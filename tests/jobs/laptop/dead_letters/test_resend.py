@@ -234,7 +234,7 @@ def test_ctrl_c_ends_between_two_letters_and_the_next_call_goes_on(place: Place,
     keep(place.kept, "0", line(1, "one"), line(2, "two"), line(3, "three"))
     stopped = place.resend(f"--filter=sh {tmp_path / 'filter.sh'}")
     assert stopped == "130: 1 sent, 0 sent before, 0 left by the filter, 0 failed"
-    assert place.err == ["python -m jobs dead-letters resend: interrupted"]
+    assert place.err == ["twinstream dead-letters resend: interrupted"]
     assert place.resend("--filter=sed s/$/!/") == "0: 2 sent, 1 sent before, 0 left by the filter, 0 failed"
     assert [one["value"].strip() for one in place.arrived()] == ["one!", "two!", "three!"]
 
@@ -257,7 +257,7 @@ def test_what_was_sent_before_a_fault_is_noted(place: Place) -> None:
     broken.write_text("[]")
     assert place.resend(MENDS) == "1: 1 sent, 0 sent before, 0 left by the filter, 0 failed"
     (only,) = place.err
-    assert only.startswith(f"python -m jobs dead-letters resend: {broken}, line 1: list is not an object")
+    assert only.startswith(f"twinstream dead-letters resend: {broken}, line 1: list is not an object")
     broken.unlink()
     assert place.resend(MENDS) == "0: 2 sent, 1 sent before, 0 left by the filter, 0 failed"
 

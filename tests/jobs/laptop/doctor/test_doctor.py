@@ -107,7 +107,7 @@ def test_jars_that_are_missing_are_a_fault_with_the_command(
     monkeypatch.setenv("TWINSTREAM_JARS", str(tmp_path))
     faults = [line for line in said(spark_checks.jars()) if line.startswith("fault")]
     assert [line.rpartition("; remedy: ")[2] for line in faults] == [
-        f"python -m jobs jars {name}"
+        f"twinstream jars {name}"
         for name in ("kafka", "managed-kafka", "delta", "bigquery", "local", "pubsublite")
     ]
 
@@ -146,12 +146,12 @@ def test_a_checkpoint_of_a_topic_made_anew_is_stale(
     assert said(broker.checkpoints(tmp_path, kafka_broker.bootstrap)) == [
         f"ok      checkpoint {tmp_path}/a/kafka: its topics are there",
         f"fault   checkpoint {tmp_path}/b/kafka: browsing-stream was recreated since; "
-        f"remedy: python -m jobs reset b --source kafka --checkpoint-root {tmp_path}",
+        f"remedy: twinstream reset b --source kafka --checkpoint-root {tmp_path}",
     ]
     kafka_broker.delete_topic(PRODUCT.topic)
     assert said(broker.checkpoints(tmp_path, kafka_broker.bootstrap))[0] == (
         f"fault   checkpoint {tmp_path}/a/kafka: product-stream is gone from the broker; "
-        f"remedy: python -m jobs reset a --source kafka --checkpoint-root {tmp_path}"
+        f"remedy: twinstream reset a --source kafka --checkpoint-root {tmp_path}"
     )
     kafka_broker.delete_topic(BROWSING.topic)
     assert [one.state for one in broker.checkpoints(tmp_path, "127.0.0.1:1")] == ["unknown", "unknown"]

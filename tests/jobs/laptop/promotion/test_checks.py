@@ -51,9 +51,9 @@ REFUSED = {
     ),
     "a wheel": (
         [*LITE, "--package=dist/twinstream-0.1.0-py3-none-any.whl"],
-        "--package dist/twinstream-0.1.0-py3-none-any.whl: not a folder; expected one that `python -m jobs"
+        "--package dist/twinstream-0.1.0-py3-none-any.whl: not a folder; expected one that `twinstream"
         " package` made, because Dataproc takes the jobs as a zip beside the entry file (--py-files takes no"
-        " .whl); remedy: python -m jobs package",
+        " .whl); remedy: twinstream package",
     ),
     "no project number": (
         [*PLACE, IMAGE, "--source=pubsublite", *DELTA],
@@ -96,7 +96,7 @@ REFUSED = {
     "files of the laptop": (
         [*PLACE, IMAGE, *DELTA, "--source=replay", "--replay-dir=events"],
         "--source replay --replay-dir events: files of this machine, which a cluster cannot read; expected a"
-        " broker; remedy: --source pubsublite or --source kafka, and python -m sources publish to put events"
+        " broker; remedy: --source pubsublite or --source kafka, and twinstream publish to put events"
         " there",
     ),
     "a checkpoint on one machine": (
@@ -265,15 +265,15 @@ def test_missing_jars_are_refused_with_the_command_that_fetches_them(
     monkeypatch.setenv("TWINSTREAM_JARS", str(tmp_path))
     reasons = refusals(planned(tmp_path / "dist", *LITE))
     assert [reason.rpartition("; ")[2] for reason in reasons] == [
-        "remedy: python -m jobs jars pubsublite", "remedy: python -m jobs jars delta",
+        "remedy: twinstream jars pubsublite", "remedy: twinstream jars delta",
     ]  # fmt: skip
 
 
 def test_a_password_is_never_staged(tmp_path: Path) -> None:
     login = [*KAFKA, "--kafka-auth=plain", "--kafka-username=ann"]
     assert refusals(planned(tmp_path, *login, "--kafka-password-file=password")) == [
-        "--kafka-password-file password: a file of this machine, which a plan does not stage, for many may"
-        " read a bucket; expected a path on the cluster's machines; remedy: --kafka-password-file"
+        "--kafka-password-file password: a file of this machine, which a plan does not stage, because many"
+        " may read a bucket; expected a path on the cluster's machines; remedy: --kafka-password-file"
         " /etc/twinstream/password, put there from Secret Manager by an initialization action, or"
         " --kafka-auth managed on Google's Kafka, which needs no file"
     ]

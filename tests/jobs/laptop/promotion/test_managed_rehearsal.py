@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 from dataproc_emulator.emulator import DataprocEmulator
 from jobs.laptop.promotion import submit
-from jobs.laptop.promotion.asking import asked
+from jobs.laptop.promotion.preflight import asked
 from jobs.product_activity_windows import JOB
 from sources import kafka
 from sources.base import Message

@@ -142,7 +142,7 @@ def test_missing_jars_end_the_command_with_the_remedy(
 ) -> None:
     monkeypatch.setenv("TWINSTREAM_JARS", str(tmp_path / "none"))
     assert package.command(["--source=pubsublite", f"--output={tmp_path / 'dist'}"]) == 1
-    assert "remedy: python -m jobs jars pubsublite" in capsys.readouterr().err
+    assert "remedy: twinstream jars pubsublite" in capsys.readouterr().err
     assert list((tmp_path / "dist").iterdir()) == []
 
 

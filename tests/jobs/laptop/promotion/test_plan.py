@@ -55,7 +55,7 @@ def test_the_way_of_a_lite_job_in_order(tmp_path: Path) -> None:
         "State, restarts and the last error",
         "What runs on the cluster",
         "The next submission continues at the checkpoint",
-        f"Packages that were staged; stop the job, then `python -m jobs submit` with the same flags and"
+        f"Packages that were staged; stop the job, then `twinstream submit` with the same flags and"
         f" --package {tmp_path}/twinstream-VERSION",
         "Start over if an old package cannot continue: delete the checkpoint, and write results elsewhere",
     ]
@@ -214,16 +214,14 @@ def test_flags_may_come_mixed_or_behind_two_dashes(tmp_path: Path) -> None:
             " seconds' or '10 minutes' (see --help)\n"
         ),
         "--labels=x": (
-            "python -m jobs plan JOB: argument --labels: 'x' in 'x': expected NAME=VALUE,NAME=VALUE"
+            "twinstream plan JOB: argument --labels: 'x' in 'x': expected NAME=VALUE,NAME=VALUE"
             " (see --help)\n"
         ),
         "--max-failures-per-hour=-1": (
-            "python -m jobs plan JOB: argument --max-failures-per-hour: '-1': expected a whole number"
+            "twinstream plan JOB: argument --max-failures-per-hour: '-1': expected a whole number"
             " (see --help)\n"
         ),
-        "--region=": (
-            "python -m jobs plan JOB: --region: not given; expected where the job goes (see --help)\n"
-        ),
+        "--region=": ("twinstream plan JOB: --region: not given; expected where the job goes (see --help)\n"),
     }.items(),
 )
 def test_a_wrong_command_line_ends_with_code_2_and_one_line(
@@ -307,7 +305,7 @@ def test_a_job_must_be_named_first() -> None:
     ran = run_plan(*LITE)
     assert ran.returncode == 2
     assert ran.stderr == (
-        "python -m jobs: plan: no job named; known: popular_products_recommendation,"
+        "twinstream: plan: no job named; known: popular_products_recommendation,"
         " product_activity_windows, streaming_product_discounts\n"
     )
 

@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from dataproc_emulator.emulator import DataprocEmulator
 from jobs.laptop.promotion import submit
-from jobs.laptop.promotion.asking import asked
 from jobs.laptop.promotion.package import build
+from jobs.laptop.promotion.preflight import asked
 from jobs.streaming_product_discounts import JOB as DISCOUNTS_JOB
 from pubsublite_emulator import Emulator
 from sources import pubsublite
@@ -80,7 +80,7 @@ def test_a_release_runs_once_is_not_started_twice_and_goes_on(
 
     assert submit.command(DISCOUNTS_JOB, [*release, "--window=2 minutes"]) == 1
     assert (
-        "this run cannot continue the checkpoint: --window was 1 minute, is 2 minutes"
+        "this run cannot continue the checkpoint: --window was 1 minute, now 2 minutes"
         in capfd.readouterr().err
     )
     assert submit.command(DISCOUNTS_JOB, [*release, "--max-future-skew=1 minute"]) == 1

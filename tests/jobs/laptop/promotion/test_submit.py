@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.laptop.promotion import submit
-from jobs.laptop.promotion.asking import Stopped, asked
+from jobs.laptop.promotion.preflight import Stopped, asked
 from jobs.laptop.promotion.step import Step
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from pubsublite_emulator import Emulator

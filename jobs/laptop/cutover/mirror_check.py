@@ -8,23 +8,23 @@ from contextlib import closing
 from datetime import datetime
 from itertools import islice
 
-from jobs.laptop.cutover.switch import Switch
-from jobs.laptop.promotion.finding import Finding, refused
+from jobs.laptop.cutover.migration import Migration
 from sources import instants, kafka, pubsublite
 from sources.catalog import Stream
+from sources.google_cloud import Finding, refused
 
 FIRST = 1000
 """The number of a topic's oldest events that are searched for Pub/Sub Lite's oldest event."""
 
 
-def mirrored(stream: Stream, start: datetime | None, switch: Switch) -> Iterator[Finding]:
+def mirror_faults(stream: Stream, start: datetime | None, migration: Migration) -> Iterator[Finding]:
     """Refuse a topic that does not reach back to `start` (None: to the oldest event of all).
 
     Raise SourceError if a broker does not answer or has no such topic.
     """
-    from sources.kafka.reach import reach
+    from sources.kafka.retained import retained_offsets
 
-    parts = reach(stream, start or instants.EPOCH, switch.new)
+    parts = retained_offsets(stream, start or instants.EPOCH, migration.new)
     since = instants.text(start) if start else "the oldest event"
     if not any(part.end for part in parts):
         yield refused(
@@ -38,7 +38,7 @@ def mirrored(stream: Stream, start: datetime | None, switch: Switch) -> Iterator
             f"retention has taken events; expected all since {since}",
             "raise retention.ms and restart the Kafka Connect source from a new subscription",
         )
-    elif all(part.since == 0 for part in parts) and not _begins_as_lite(stream, switch.old, switch.new):
+    elif all(part.since == 0 for part in parts) and not _begins_as_lite(stream, migration.old, migration.new):
         yield refused(
             f"topic {stream.topic}",
             f"has nothing before {since}, and Pub/Sub Lite's oldest event is not there: it began too late",

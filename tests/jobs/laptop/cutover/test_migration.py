@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.engine.job import Job
-from jobs.laptop.cutover.standing import Batches, Standing, batches
-from jobs.laptop.cutover.switch import Switch, switch
+from jobs.laptop.cutover.lite_progress import Batches, LiteProgress, batches
+from jobs.laptop.cutover.migration import Migration, parse_migration
 from jobs.popular_products_recommendation import JOB as POPULAR
 from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
@@ -21,8 +21,8 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOTHING = Batches(None, False, None, {})
 
 
-def switched(job: Job, *arguments: str) -> Switch:
-    return switch(job, Parser(prog="cutover"), arguments)
+def switched(job: Job, *arguments: str) -> Migration:
+    return parse_migration(job, Parser(prog="cutover"), arguments)
 
 
 def test_each_run_takes_its_own_brokers_flags() -> None:
@@ -85,9 +85,9 @@ def test_the_new_run_starts_before_all_that_it_needs(job: Job, flags: list[str],
     options = switched(job, "--sink=delta", *flags).old
     look_back = job.emission(options).look_back
     assert look_back is not None
-    found = Standing(NOTHING, (), NOON, "")
+    found = LiteProgress(NOTHING, (), NOON, "")
     assert f"{found.start(look_back, options.max_future_skew):%H:%M}" == start
-    assert Standing(NOTHING, (), None, "").start(look_back, options.max_future_skew) is None
+    assert LiteProgress(NOTHING, (), None, "").start(look_back, options.max_future_skew) is None
 
 
 def checkpoint(folder: Path, commits: int, offsets: int, lines: str) -> str:

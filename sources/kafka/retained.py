@@ -1,4 +1,4 @@
-"""How far back a Kafka topic reaches, from its offsets alone: no record is read."""
+"""The offsets that a Kafka topic retains; no record is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WAIT_MS = ANSWER_SECONDS * 1000
 
 
 @dataclass(frozen=True)
-class PartitionReach:
+class RetainedOffsets:
     """Offsets of a partition: the oldest retained, the first stamped `since` or later, and the end."""
 
     partition: int
@@ -25,8 +25,8 @@ class PartitionReach:
     end: int
 
 
-def reach(stream: Stream, since: datetime, options: Namespace) -> list[PartitionReach]:
-    """Return the reach of each partition of the topic; raise SourceError as `sources.kafka.check` does."""
+def retained_offsets(stream: Stream, since: datetime, options: Namespace) -> list[RetainedOffsets]:
+    """Return the offsets of each partition of the topic; raise SourceError as `sources.kafka.check` does."""
     count = partitions(options, [stream.topic]).get(stream.topic)
     if count is None:
         raise missing(stream.topic, options)
@@ -37,7 +37,7 @@ def reach(stream: Stream, since: datetime, options: Namespace) -> list[Partition
         wanted = dict.fromkeys(places, instants.milliseconds(since))
         found = reader.offsets_for_times(wanted, timeout_ms=WAIT_MS)
     firsts = {place: answer.offset if (answer := found[place]) else ends[place] for place in places}
-    return [PartitionReach(one.partition, oldest[one], firsts[one], ends[one]) for one in places]
+    return [RetainedOffsets(one.partition, oldest[one], firsts[one], ends[one]) for one in places]
 
 
 def oldest_offsets(topics: Offsets, options: Namespace) -> dict[str, dict[int, int]]:

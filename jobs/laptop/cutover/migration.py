@@ -19,7 +19,7 @@ COMPUTED = ("--kafka-starting", "--starting", "--windows-after")
 
 
 @dataclass(frozen=True)
-class Switch:
+class Migration:
     """The two runs of a cut-over.
 
     `old`: the options of the run on Pub/Sub Lite. `new`: those of the run on Kafka, as far as they were
@@ -51,7 +51,7 @@ class Switch:
         return words
 
 
-def switch(job: Job, parser: Parser, arguments: Sequence[str]) -> Switch:
+def parse_migration(job: Job, parser: Parser, arguments: Sequence[str]) -> Migration:
     """Return the two runs of one command line; flags that belong to neither broker apply to both runs.
 
     Exit with code 2 and a one-line message if the job does not accept an argument.
@@ -78,7 +78,7 @@ def switch(job: Job, parser: Parser, arguments: Sequence[str]) -> Switch:
         # Batch numbers start at 0 again: in the same folder, they would replace the old run's batches.
         new = [word for word in new if not word.startswith("--sink-path=")]
         new.append(f"--sink-path={old.sink_path}-kafka")
-    return Switch(
+    return Migration(
         job, old, command_line.parse(job, [f"--source={KAFKA}", *new]), tuple(new), tuple(_words(given))
     )
 

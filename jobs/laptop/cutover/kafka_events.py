@@ -13,13 +13,13 @@ from pyspark.sql import functions as F
 
 from jobs.engine import dead_letters, reasons
 from jobs.engine.pipeline import Pipeline, envelopes
-from jobs.laptop.cutover.switch import KAFKA, Switch
+from jobs.laptop.cutover.migration import KAFKA, Migration
 from sources import base as sources
 from sources import instants
 
 
 @dataclass(frozen=True)
-class Arrived:
+class KafkaEvents:
     """The messages on Kafka and what they are.
 
     `events`: the valid ones by stream, each once (`events.good`). `times`: `event_id, event_time` of all
@@ -41,14 +41,14 @@ class Arrived:
         return self.messages - sum(self.dead.values()) - self.count
 
 
-def arrived(spark: SparkSession, switch: Switch) -> Arrived:
+def kafka_events(spark: SparkSession, migration: Migration) -> KafkaEvents:
     """Read what has arrived; raise SourceError if the broker does not answer or has no such topic."""
-    source, options = sources.load(KAFKA), switch.new
-    streams = switch.job.streams(options)
+    source, options = sources.load(KAFKA), migration.new
+    streams = migration.job.streams(options)
     source.check(spark, list(streams), options)
     read = envelopes(source, spark.read, streams, options)
     came = {name: frame.persist() for name, frame in read.items()}
-    pipeline = Pipeline(switch.job, options, came)
+    pipeline = Pipeline(migration.job, options, came)
     letters = dead_letters.letters(pipeline.dead, options.max_future_skew)
     dead = dict(Counter(reasons.kind(letter.reason) for letter in letters))
     good = {name: frame.persist() for name, frame in pipeline.good.items()}
@@ -58,7 +58,7 @@ def arrived(spark: SparkSession, switch: Switch) -> Arrived:
     copies = reduce(DataFrame.union, map(_copies, came.values()))
     messages = sum(frame.count() for frame in came.values())
     since = None if oldest is None else instants.EPOCH + oldest * instants.MICROSECOND
-    return Arrived(good, times, copies, messages, dead, count, since)
+    return KafkaEvents(good, times, copies, messages, dead, count, since)
 
 
 def _copies(envelopes: DataFrame) -> DataFrame:

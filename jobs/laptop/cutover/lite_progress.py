@@ -12,8 +12,9 @@ from pyspark.sql import SparkSession
 
 from jobs.engine import files
 from jobs.engine import sink as sinks
+from jobs.engine.pipeline import positions_by_stream
 from jobs.engine.sink import newest_window
-from jobs.laptop.cutover.switch import Switch
+from jobs.laptop.cutover.migration import Migration
 from sources import instants
 from sources.catalog import Stream
 
@@ -53,7 +54,7 @@ class Batches:
 
 
 @dataclass(frozen=True)
-class Standing:
+class LiteProgress:
     """The progress of a run.
 
     `finished`: windows that end at or before it are final and written; None: no window is. `by`: where
@@ -74,16 +75,16 @@ class Standing:
         return self.finished - look_back - skew if self.finished else None
 
 
-def standing(spark: SparkSession, switch: Switch) -> Standing:
+def lite_progress(spark: SparkSession, migration: Migration) -> LiteProgress:
     """Determine where the old run stands.
 
     Raise SourceError if Pub/Sub Lite does not answer, and SinkError if a batch is only partly in the sink.
     """
-    streams = switch.job.streams(switch.old)
-    found = batches(spark, switch.old_checkpoint, streams)
-    partitions = tuple(part for stream in streams for part in _partitions(stream, found, switch.old))
-    finished, by = _finished(spark, switch, found)
-    return Standing(found, partitions, finished, by)
+    streams = migration.job.streams(migration.old)
+    found = batches(spark, migration.old_checkpoint, streams)
+    partitions = tuple(part for stream in streams for part in _partitions(stream, found, migration.old))
+    finished, by = _finished(spark, migration, found)
+    return LiteProgress(found, partitions, finished, by)
 
 
 def batches(spark: SparkSession, checkpoint: str, streams: tuple[Stream, ...]) -> Batches:
@@ -93,14 +94,11 @@ def batches(spark: SparkSession, checkpoint: str, streams: tuple[Stream, ...]) -
     if committed is None:
         return Batches(None, begun, None, {})
     content = files.read_bytes(spark, f"{checkpoint}/offsets/{committed}").decode()
-    _, metadata, *offsets = content.splitlines()
-    # Each source is listed once for the rows and, at the end, in the job's order, once for its dead letters.
     ends = {
-        stream.name: {int(partition): last + 1 for partition, last in json.loads(line).items()}
-        for stream, line in zip(streams, offsets[-len(streams) :], strict=True)
-        if line != "-"
+        name: {int(partition): last + 1 for partition, last in json.loads(position).items()}
+        for name, position in positions_by_stream(content, streams).items()
     }
-    stamp = json.loads(metadata)["batchWatermarkMs"]
+    stamp = json.loads(content.splitlines()[1])["batchWatermarkMs"]
     return Batches(committed, begun, instants.from_milliseconds(stamp) if stamp else None, ends)
 
 
@@ -119,17 +117,19 @@ def _partitions(stream: Stream, found: Batches, options: Namespace) -> Iterator[
         yield Partition(stream.name, number, processed.get(number, cursor or 0), cursor, head)
 
 
-def _finished(spark: SparkSession, switch: Switch, found: Batches) -> tuple[datetime | None, str]:
+def _finished(spark: SparkSession, migration: Migration, found: Batches) -> tuple[datetime | None, str]:
     """Return the end of the last finished window and where it was read from.
 
     If rows are only ever appended, that is the sink's newest window, which no crash can falsify. Otherwise it
     follows from the watermark of the last committed batch: a later batch may have written later windows,
     which are written again with the same key.
     """
-    if switch.old.output_mode == "append":
-        rows = sinks.load(switch.old.sink).written(spark, switch.old)
+    if migration.old.output_mode == "append":
+        rows = sinks.load(migration.old.sink).written(spark, migration.old)
         if rows is not None and (newest := newest_window(rows)):
             return newest, "the newest window in the sink"
     if found.watermark is None:
         return None, "no watermark yet"
-    return switch.job.emission(switch.old).final(found.watermark), "the watermark of the last committed batch"
+    return migration.job.emission(migration.old).final(
+        found.watermark
+    ), "the watermark of the last committed batch"

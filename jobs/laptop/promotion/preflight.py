@@ -15,12 +15,13 @@ from jobs.laptop.promotion.gcloud import cluster_description, dataproc, gcloud
 from jobs.laptop.promotion.plan import Plan
 from jobs.laptop.promotion.promotion import Promotion
 from jobs.laptop.promotion.release_steps import labels
+from sources.fault import Fault
 
 NOTHING_THERE = "matched no objects"
 """gcloud's message about a file that does not exist in a bucket."""
 
 
-class Stopped(Exception):
+class Stopped(Fault):
     """The reason the deployment stops: finding, expectation and remedy."""
 
 
@@ -46,29 +47,36 @@ def unattended(environment: Mapping[str, str]) -> dict[str, str]:
 
 def no_gcloud() -> Stopped:
     """Return the exception to raise if there is no gcloud."""
-    return Stopped("no gcloud on PATH; expected the Google Cloud CLI; remedy: install google-cloud-cli")
+    return Stopped(
+        "no gcloud on PATH",
+        expected="the Google Cloud CLI",
+        remedy="install google-cloud-cli",
+    )
 
 
 def cluster_fits(promotion: Promotion) -> None:
     """Raise Stopped if the cluster does not exist or is not the kind that the plan was made for."""
     answer = asked(cluster_description(promotion.target))
     if answer.returncode != 0:
-        raise Stopped(f"{answer.stderr.strip()}; remedy: --create-cluster makes it")
+        raise Stopped(
+            answer.stderr.strip(),
+            remedy="--create-cluster makes it",
+        )
     cluster = json.loads(answer.stdout)
     config = cluster.get("config", {})
     image = config.get("softwareConfig", {}).get("imageVersion", "")
     if image and runtimes.image(image) != promotion.runtime:
         raise Stopped(
-            f"cluster {promotion.target.cluster} runs image {image}; expected "
-            f"{promotion.target.image_version}, which was checked; "
-            f"remedy: another cluster, or --image-version {image} to have that one checked"
+            f"cluster {promotion.target.cluster} runs image {image}",
+            expected=f"{promotion.target.image_version}, which was checked",
+            remedy=f"another cluster, or --image-version {image} to have that one checked",
         )
     scopes = config.get("gceClusterConfig", {}).get("serviceAccountScopes", ["cloud-platform"])
     if not any(scope.endswith("cloud-platform") for scope in scopes):
         raise Stopped(
-            f"cluster {promotion.target.cluster} has the scopes {', '.join(scopes)}; expected "
-            "cloud-platform, which a cluster gets when it is made; "
-            "remedy: another --cluster, with --create-cluster"
+            f"cluster {promotion.target.cluster} has the scopes {', '.join(scopes)}",
+            expected="cloud-platform, which a cluster gets when it is made",
+            remedy="another --cluster, with --create-cluster",
         )
 
 
@@ -78,15 +86,20 @@ def checkpoint_continues(promotion: Promotion) -> None:
     if answer.returncode != 0:
         if NOTHING_THERE in answer.stderr:
             return
-        raise Stopped(f"{answer.stderr.strip()}; expected to be allowed to read the checkpoint's folder")
+        raise Stopped(
+            answer.stderr.strip(),
+            expected="to be allowed to read the checkpoint's folder",
+        )
     old = Contract(**json.loads(answer.stdout)["contract"])
     settings = state_settings(promotion.job, promotion.options)
     new = Contract(promotion.job.name, promotion.options.source, old.streams, settings, old.query)
     if differences := new.differences(old):
         raise Stopped(
-            f"{promotion.checkpoint}: this run cannot continue the checkpoint: {'; '.join(differences)}; "
-            "remedy: undo that, give another --checkpoint-root, or start over: "
-            f"gcloud storage rm --recursive {promotion.checkpoint}"
+            f"{promotion.checkpoint}: this run cannot continue the checkpoint: {'; '.join(differences)}",
+            remedy=(
+                "undo that, give another --checkpoint-root, or start over: gcloud storage "
+                f"rm --recursive {promotion.checkpoint}"
+            ),
         )
 
 
@@ -101,7 +114,10 @@ def running_twin(plan: Plan) -> str:
     )
     answer = asked(command)
     if answer.returncode != 0:
-        raise Stopped(f"{answer.stderr.strip()}; expected the list of jobs on {target.cluster}")
+        raise Stopped(
+            answer.stderr.strip(),
+            expected=f"the list of jobs on {target.cluster}",
+        )
     for job in json.loads(answer.stdout or "[]"):
         if job.get("labels", {}).get("checkpoint") == expected["checkpoint"]:
             return _same(job, plan, expected)
@@ -118,6 +134,9 @@ def _same(job: Any, plan: Plan, expected: Mapping[str, str]) -> str:
         return job_id
     raise Stopped(
         f"job {job_id} runs on the checkpoint {plan.promotion.checkpoint}, with package "
-        f"{job['labels'].get('package')} or other flags; expected none, for two break each other's state; "
-        f"remedy: gcloud dataproc jobs kill {job_id} --region={plan.promotion.target.region}, then this again"
+        f"{job['labels'].get('package')} or other flags",
+        expected="none, because two break each other's state",
+        remedy=(
+            f"gcloud dataproc jobs kill {job_id} --region={plan.promotion.target.region}, then run this again"
+        ),
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 from google.cloud.pubsublite_v1 import CursorServiceClient
 from pyspark.sql import SparkSession
 
-from jobs.laptop.cutover.standing import Partition, standing
-from jobs.laptop.cutover.switch import switch
+from jobs.laptop.cutover.lite_progress import Partition, lite_progress
+from jobs.laptop.cutover.migration import parse_migration
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from pubsublite_emulator import Emulator
 from sources import pubsublite
@@ -25,7 +25,7 @@ METADATA = '{"batchWatermarkMs":1767268810000,"batchTimestampMs":1,"conf":{}}'
 
 
 def test_a_partition_that_no_batch_has_read_stands_at_its_cursor(spark: SparkSession, tmp_path: Path) -> None:
-    made = switch(
+    made = parse_migration(
         DISCOUNTS, Parser(), [f"--checkpoint-root={tmp_path}", "--output-mode=update", "--sink=console"]
     )
     checkpoint = Path(made.old_checkpoint)
@@ -41,7 +41,7 @@ def test_a_partition_that_no_batch_has_read_stands_at_its_cursor(spark: SparkSes
         with CursorServiceClient(client_options=endpoint(made.old)) as cursors:
             subscription = {"subscription": subscription_path(PRODUCT, made.old)}
             cursors.commit_cursor({**subscription, "partition": 1, "cursor": {"offset": 3}})
-        found = standing(spark, made)
+        found = lite_progress(spark, made)
     assert found.partitions == (
         Partition("product-stream", 0, 2, None, 4),
         Partition("product-stream", 1, 3, 3, 4),
