@@ -158,10 +158,12 @@ def play(number: int, target: Target, life: Life, tally: Tally) -> None:
             run.finish(life.environment)
         lost, twice = run.lost_and_twice()
     tally.ended(lost, twice)
-    place = f"; see {folder}" if lost or twice else ""
-    print(f"round {number}, {target}: {lost} lost, {twice} twice{place}", file=sys.stderr)
-    if not place:
+    outcome = f"round {number}, {target}: {lost} lost, {twice} twice"
+    if lost or twice:
+        outcome += f"; see {folder}"
+    else:
         shutil.rmtree(folder)
+    print(outcome, file=sys.stderr)
 
 
 def killed_until_it_ended(run: KilledRun, target: Target, life: Life, random: Random, tally: Tally) -> bool:

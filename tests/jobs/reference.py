@@ -242,8 +242,9 @@ def _instead(text: str) -> str:
 def _why_nothing_is_found(text: str) -> str:
     if _first(text, strict=False):
         return "a raw control character in a string"
-    without = ESCAPE.sub(lambda escape: "?" if escape[1] == "u" else escape[0], text)
-    if _first(without):
+    # Another character in the place of each escape: valid in a string, and nowhere else.
+    replaced = ESCAPE.sub(lambda escape: "?" if escape[1] == "u" else escape[0], text)
+    if _first(replaced):
         return "an escape that JSON does not know"
     return "single quotes" if SINGLE_QUOTE.search(text) else "not JSON"
 
