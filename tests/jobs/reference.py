@@ -206,6 +206,8 @@ def _kind_of_value(value: bytes | None) -> str:
         return "value is null (a tombstone)"
     if value[:2] == b"\x1f\x8b":
         return "value is not UTF-8 (gzip)"
+    if value[:4] == b"\x28\xb5\x2f\xfd":
+        return "value is not UTF-8 (zstd)"
     zeros = [byte == 0 for byte in value[:4]]
     if value[:2] in (b"\xff\xfe", b"\xfe\xff") or zeros in ([False, True] * 2, [True, False] * 2):
         return "value is not UTF-8 (UTF-16)"

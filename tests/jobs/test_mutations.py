@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from tests.jobs import frames, mutations, reference
 from tests.jobs.event_sets import BROWSING, NOW, ORDERS, PRODUCT
 from tests.jobs.reference import Event, Message, Row, Wrong
-from tests.jobs.runtime.test_events import PUBLISHED, SKEW, WATERMARK
+from tests.jobs.runtime.test_events import PUBLISHED, SKEW, WATERMARK, WHOLE
 
 BATCH = 5_000
 EVENTS = int(os.environ.get("MUTATED_EVENTS", "100000"))
@@ -46,6 +46,14 @@ def test_mutated_events(spark: SparkSession) -> None:
         assert_no_difference(spark, stream, mutations.mutate(seed, BATCH))
 
     batches()
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_reference_names_a_fault_as_it_is_written_by_hand(name: str) -> None:
+    content, reason = WHOLE[name]
+    judged = reference.read(Message(0, content, PUBLISHED), orders=True, skew=SKEW, now=NOW)
+    assert isinstance(judged, Wrong)
+    assert judged.kind == reason.partition(": ")[0]
 
 
 def assert_no_difference(spark: SparkSession, stream: str, values: list[bytes | None]) -> None:
