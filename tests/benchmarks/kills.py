@@ -154,7 +154,9 @@ def play(number: int, target: Target, life: Life, tally: Tally) -> None:
     """Play a round; keep the folder of one that fails for inspection."""
     random, folder = Random(number), Path(tempfile.mkdtemp(prefix=f"kills-{number}-"))
     with KilledRun(folder, event_sets.generate(1 + number % SETS, BATCHES), target) as run:
-        if not killed_until_it_ended(run, target, life, random, tally):
+        if killed_until_it_ended(run, target, life, random, tally):
+            run.bring_what_is_due(life.environment)
+        else:
             run.finish(life.environment)
         lost, twice = run.lost_and_twice()
     tally.ended(lost, twice)
