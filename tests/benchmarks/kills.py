@@ -154,14 +154,18 @@ def play(number: int, target: Target, life: Life, tally: Tally) -> None:
     """Play a round; keep the folder of one that fails for inspection."""
     random, folder = Random(number), Path(tempfile.mkdtemp(prefix=f"kills-{number}-"))
     with KilledRun(folder, event_sets.generate(1 + number % SETS, BATCHES), target) as run:
-        if not killed_until_it_ended(run, target, life, random, tally):
+        if killed_until_it_ended(run, target, life, random, tally):
+            run.bring_what_is_due(life.environment)
+        else:
             run.finish(life.environment)
         lost, twice = run.lost_and_twice()
     tally.ended(lost, twice)
-    place = f"; see {folder}" if lost or twice else ""
-    print(f"round {number}, {target}: {lost} lost, {twice} twice{place}", file=sys.stderr)
-    if not place:
+    outcome = f"round {number}, {target}: {lost} lost, {twice} twice"
+    if lost or twice:
+        outcome += f"; see {folder}"
+    else:
         shutil.rmtree(folder)
+    print(outcome, file=sys.stderr)
 
 
 def killed_until_it_ended(run: KilledRun, target: Target, life: Life, random: Random, tally: Tally) -> bool:

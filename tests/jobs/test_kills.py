@@ -40,6 +40,15 @@ def test_delta_update(tmp_path: Path) -> None:
         kill_at_each(run, Step.TABLE_HALF, Step.DATA, Step.LOGGED, Step.TIDY_HALF, Step.COMMITTED)
 
 
+def test_windows_due_after_the_last_batch_come_with_the_next_message(tmp_path: Path) -> None:
+    """The kill falls between the last batch with data and the batch without data that would end the run."""
+    with KilledRun(tmp_path, event_sets.generate(106, 1), Target("delta", "append")) as run:
+        run.kill_at(Step.COMMITTED)
+        assert run.windows_are_due()
+        kill_at_each(run)
+        assert not run.windows_are_due()
+
+
 def test_parquet(tmp_path: Path) -> None:
     with KilledRun(tmp_path, event_sets.generate(103, 8), Target("parquet", "append")) as run:
         kill_at_each(run, Step.STATE_HALF, Step.ROWS_HALF, Step.ROWS, Step.LETTERS_HALF, Step.LETTERS)

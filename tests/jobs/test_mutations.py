@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from tests.jobs.engine.test_events import PUBLISHED, SKEW, WATERMARK
+from tests.jobs.engine.test_events import PUBLISHED, SKEW, WATERMARK, WHOLE
 from tests.support import frames, mutations, reference
 from tests.support.event_sets import BROWSING, NOW, ORDERS, PRODUCT
 from tests.support.reference import Event, Message, Row, Wrong
@@ -46,6 +46,14 @@ def test_mutated_events(spark: SparkSession) -> None:
         assert_no_difference(spark, stream, mutations.mutate(seed, BATCH))
 
     batches()
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_reference_names_a_fault_as_it_is_written_by_hand(name: str) -> None:
+    content, reason = WHOLE[name]
+    judged = reference.read(Message(0, content, PUBLISHED), orders=True, skew=SKEW, now=NOW)
+    assert isinstance(judged, Wrong)
+    assert judged.kind == reason.partition(": ")[0]
 
 
 def assert_no_difference(spark: SparkSession, stream: str, values: list[bytes | None]) -> None:

@@ -41,6 +41,8 @@ class Step(StrEnum):
     COMMITTED = "batch committed"
 
 
+IN_BATCH = frozenset(list(Step)[list(Step).index(Step.PLANNED) :])
+
 SinkStep = Callable[[int, int], Step | None]
 """The step of a sink for a batch number, by what is newer than a time; None: not started."""
 
@@ -53,7 +55,7 @@ class Traces:
     """
 
     def __init__(self, checkpoint: Path, sink: SinkStep) -> None:
-        self._checkpoint, self._sink = checkpoint, sink
+        self.checkpoint, self._sink = checkpoint, sink
         self._lock = Path(f"{checkpoint}.lock")
 
     def locked_by(self, pid: int) -> bool:
@@ -67,25 +69,25 @@ class Traces:
         if not self.locked_by(pid):
             return Step.STARTING
         started = changed(self._lock)
-        if not (self._checkpoint / CONTRACT).exists():
-            half = (self._checkpoint / f"{CONTRACT}.writing").exists()
+        if not (self.checkpoint / CONTRACT).exists():
+            half = (self.checkpoint / f"{CONTRACT}.writing").exists()
             return Step.CONTRACT_HALF if half else Step.LOCKED
         if self._newest() <= started:
             return Step.AGAIN
-        if not (self._checkpoint / "metadata").exists():
+        if not (self.checkpoint / "metadata").exists():
             return Step.CONTRACT
         return self._in_query(started)
 
     def _newest(self) -> int:
-        files = (self._checkpoint / name for name in (CONTRACT, "metadata", "offsets", "commits"))
+        files = (self.checkpoint / name for name in (CONTRACT, "metadata", "offsets", "commits"))
         return max(map(changed, (*files, *self._folders("sources/*"), *self._folders("state/*/*"))))
 
     def _folders(self, pattern: str) -> Iterator[Path]:
-        return self._checkpoint.glob(pattern)
+        return self.checkpoint.glob(pattern)
 
     def _in_query(self, started: int) -> Step:
         committed = self._last("commits")
-        since = max(started, changed(self._checkpoint / "commits" / str(committed)))
+        since = max(started, changed(self.checkpoint / "commits" / str(committed)))
         batch = self._last("offsets")
         if batch == committed:
             listed = any(map(_newer(since), self._folders("sources/*/*")))
@@ -94,14 +96,14 @@ class Traces:
             return Step.LISTED if listed else Step.COMMITTED
         if any(map(_newer(since), self._folders(f"commits/.{batch}.*"))):
             return Step.COMMIT_HALF
-        letters = written_folder(self._checkpoint / "dead-letters" / f"batch={batch}", since)
+        letters = written_folder(self.checkpoint / "dead-letters" / f"batch={batch}", since)
         if letters is not None:
             return Step.LETTERS if letters else Step.LETTERS_HALF
         return self._sink(batch, since) or self._state(batch, since)
 
     def _last(self, name: str) -> int:
         """Return the newest batch in a log, -1 if there is none."""
-        return max((int(file) for file in names(self._checkpoint / name) if file.isdecimal()), default=-1)
+        return max((int(file) for file in names(self.checkpoint / name) if file.isdecimal()), default=-1)
 
     def _state(self, batch: int, since: int) -> Step:
         newer = _newer(since)
@@ -112,7 +114,7 @@ class Traces:
         return Step.STATE if len(written) == OPERATORS * self._partitions(batch) else Step.STATE_HALF
 
     def _partitions(self, batch: int) -> int:
-        line = (self._checkpoint / "offsets" / str(batch)).read_text().splitlines()[1]
+        line = (self.checkpoint / "offsets" / str(batch)).read_text().splitlines()[1]
         return int(json.loads(line)["conf"]["spark.sql.shuffle.partitions"])
 
 

@@ -206,6 +206,8 @@ def _kind_of_value(value: bytes | None) -> str:
         return "value is null (a tombstone)"
     if value[:2] == b"\x1f\x8b":
         return "value is not UTF-8 (gzip)"
+    if value[:4] == b"\x28\xb5\x2f\xfd":
+        return "value is not UTF-8 (zstd)"
     zeros = [byte == 0 for byte in value[:4]]
     if value[:2] in (b"\xff\xfe", b"\xfe\xff") or zeros in ([False, True] * 2, [True, False] * 2):
         return "value is not UTF-8 (UTF-16)"
@@ -242,8 +244,9 @@ def _instead(text: str) -> str:
 def _why_nothing_is_found(text: str) -> str:
     if _first(text, strict=False):
         return "a raw control character in a string"
-    without = ESCAPE.sub(lambda escape: "?" if escape[1] == "u" else escape[0], text)
-    if _first(without):
+    # Another character in the place of each escape: valid in a string, and nowhere else.
+    replaced = ESCAPE.sub(lambda escape: "?" if escape[1] == "u" else escape[0], text)
+    if _first(replaced):
         return "an escape that JSON does not know"
     return "single quotes" if SINGLE_QUOTE.search(text) else "not JSON"
 

@@ -92,6 +92,7 @@ WHOLE: dict[str, tuple[bytes | None, str]] = {
     "price NaN": (value(unit_price="NaN"), not_json("not JSON")),
     "price Infinity": (value(unit_price="-Infinity"), not_json("not JSON")),
     "hexadecimal beyond ASCII": (value(user_id='"\\u006İ"'), not_json("an escape that JSON does not know")),
+    "an escape outside a string": (value(unit_price=r"24\u009.0"), not_json("not JSON")),
     "no such escape": (value(user_id=r'"\x41"'), not_json("not JSON")),
     "not UTF-8": (value(user_id='"Zoë"').decode().encode("latin-1"), "value is not UTF-8"),
     "UTF-16": (value().decode().encode("utf-16"), "value is not UTF-8 (UTF-16)"),
