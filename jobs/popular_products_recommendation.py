@@ -6,13 +6,16 @@ Reads browsing-stream and purchase-stream.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Emission, Flag, Inputs, Job
+from jobs.engine.job import Emission, Inputs, Job
 from jobs.engine.run import run
 from sources.catalog import BROWSING, PURCHASE
+from sources.durations import duration
+from sources.flags import flag, whole_number
 
 MONEY = "decimal(18,2)"
 
@@ -86,22 +89,27 @@ def ranked(per_product: DataFrame, top: int) -> DataFrame:
     return windows.select("window", F.posexplode("products").alias("position", "product"))
 
 
-def _rows(inputs: Inputs) -> DataFrame:
+@dataclass(frozen=True)
+class Options:
+    """The job's own options."""
+
+    window: str = flag("length of each window", default="10 minutes", parse=duration)
+    join_within: str = flag("longest time from view to purchase", default="30 minutes", parse=duration)
+    top: int = flag("number of products to recommend per window", default="10", parse=whole_number)
+
+
+def _rows(inputs: Inputs[Options]) -> DataFrame:
     options, views, purchases = inputs.options, inputs.events(BROWSING), inputs.events(PURCHASE)
     return transform(views, purchases, options.window, options.join_within, options.top)
 
 
 JOB = Job(
     name="popular_products_recommendation",
+    options=Options,
     streams=lambda _: (BROWSING, PURCHASE),
     rows=_rows,
     key=("window_start", "product_id"),
     emission=lambda options: Emission(options.window, after=options.join_within),
-    flags=(
-        Flag.window("10 minutes"),
-        Flag.duration("--join-within", "30 minutes", "longest time from view to purchase"),
-        Flag.count("--top", "10", "number of products to recommend per window"),
-    ),
     order=("window_start", "rank"),
     counted=lambda of: followed_a_view(of.events(PURCHASE), of.events(BROWSING), of.options.join_within),
     count="purchases",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Emission, Flag, Inputs, Job
+from jobs.engine.job import Emission, Inputs, Job
 from jobs.engine.run import run
 from sources.catalog import STREAMS
+from sources.durations import duration
+from sources.flags import flag
 
 WINDOW_TYPES = ("tumbling", "sliding", "session")
 
@@ -42,17 +44,28 @@ def transform(
     )
 
 
-def _rows(inputs: Inputs) -> DataFrame:
+@dataclass(frozen=True)
+class Options:
+    """The job's own options."""
+
+    stream: str = flag("stream to read", default="browsing-stream", choices=tuple(STREAMS))
+    window_type: str = flag("type of windows", default="tumbling", choices=WINDOW_TYPES)
+    window: str = flag("length of each window", default="1 minute", parse=duration)
+    slide: str = flag("interval between the starts of sliding windows", default="30 seconds", parse=duration)
+    gap: str = flag("inactivity that ends a session", default="5 minutes", parse=duration)
+
+
+def _rows(inputs: Inputs[Options]) -> DataFrame:
     options = inputs.options
     events = inputs.events(STREAMS[options.stream])
     return transform(events, options.window_type, options.window, options.slide, options.gap)
 
 
-def _counted(inputs: Inputs) -> DataFrame:
+def _counted(inputs: Inputs[Options]) -> DataFrame:
     return inputs.events(STREAMS[inputs.options.stream]).withColumnRenamed("product_id", "key")
 
 
-def _emission(options: Namespace) -> Emission:
+def _emission(options: Options) -> Emission:
     of_type = {
         "tumbling": Emission(options.window),
         "sliding": Emission(options.slide, length=options.window),
@@ -61,23 +74,17 @@ def _emission(options: Namespace) -> Emission:
     return of_type[options.window_type]
 
 
-def _append_only(options: Namespace) -> str:
+def _append_only(options: Options) -> str:
     return "a session's bounds move until it is final" if options.window_type == "session" else ""
 
 
 JOB = Job(
     name="product_activity_windows",
+    options=Options,
     streams=lambda options: (STREAMS[options.stream],),
     rows=_rows,
     key=("window_start", "key"),
     emission=_emission,
-    flags=(
-        Flag.choice("--stream", "browsing-stream", tuple(STREAMS), "stream to read"),
-        Flag.choice("--window-type", "tumbling", WINDOW_TYPES, "type of windows"),
-        Flag.window("1 minute"),
-        Flag.duration("--slide", "30 seconds", "interval between the starts of sliding windows"),
-        Flag.duration("--gap", "5 minutes", "inactivity that ends a session"),
-    ),
     append_only=_append_only,
     counted=_counted,
     count="events",

@@ -6,14 +6,17 @@ Reads product-stream and the static discounts.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Emission, Flag, Inputs, Job
+from jobs.engine.job import Emission, Inputs, Job
 from jobs.engine.run import run
 from jobs.tables.discounts import DISCOUNTS
 from sources.catalog import PRODUCT
+from sources.durations import duration
+from sources.flags import flag
 
 MONEY = "decimal(18,2)"
 
@@ -87,17 +90,24 @@ def _before(time: str, end: str) -> Column:
     return F.col(end).isNull() | (F.col(time) < F.col(end))
 
 
-def _rows(inputs: Inputs) -> DataFrame:
+@dataclass(frozen=True)
+class Options:
+    """The job's own options."""
+
+    window: str = flag("length of each window", default="1 minute", parse=duration)
+
+
+def _rows(inputs: Inputs[Options]) -> DataFrame:
     return transform(inputs.events(PRODUCT), inputs.table(DISCOUNTS), inputs.options.window)
 
 
 JOB = Job(
     name="streaming_product_discounts",
+    options=Options,
     streams=lambda _: (PRODUCT,),
     rows=_rows,
     key=("window_start", "product_id"),
     emission=lambda options: Emission(options.window),
-    flags=(Flag.window("1 minute"), DISCOUNTS.flag),
     tables=(DISCOUNTS,),
     counted=lambda inputs: inputs.events(PRODUCT),
     count="orders",

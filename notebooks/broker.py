@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ from pyspark.sql import SparkSession
 from jobs.engine.failure import failure
 from jobs.engine.session import session
 from sources import instants
-from sources.base import Source, load, names
+from sources.base import Source, parse
 from sources.catalog import STREAMS
+from sources.choice import Chosen
 from sources.fault import Fault
 from sources.flags import Parser
-from sources.source_flags import parse
 
 DEFAULT = "kafka"
 LOG = Path(tempfile.gettempdir(), f"twinstream-notebook-{os.getpid()}.log")
@@ -40,15 +39,14 @@ class Broker:
     """A broker; `flags` are those with which a job reads it, `address` says where it is."""
 
     spark: SparkSession
-    source: Source
-    options: Namespace
+    source: Chosen[Source]
     flags: tuple[str, ...]
 
     @property
     def address(self) -> str:
         """Return where the broker is, in words."""
-        of = self.options
-        if of.source == "pubsublite":
+        of = self.source.options
+        if self.source.name == "pubsublite":
             return f"Pub/Sub Lite, project {of.pubsublite_project or 1}, {of.pubsublite_location}"
         return f"Kafka at {of.kafka_bootstrap_servers}"
 
@@ -57,16 +55,16 @@ class Broker:
 
         Pub/Sub Lite has no such flag: there the query continues where the subscription's last reader stopped.
         """
-        starting = [f"--kafka-starting={instants.text(moment)}"] if self.options.source == "kafka" else []
+        starting = [f"--kafka-starting={instants.text(moment)}"] if self.source.name == "kafka" else []
         return (*self.flags, *starting)
 
     def from_now_on(self) -> tuple[str, ...]:
         """Return the flags with which a fresh query reads what is published from now on."""
-        if self.options.source == "pubsublite":
+        if self.source.name == "pubsublite":
             from sources.pubsublite.resources import renew_subscription
 
             for stream in STREAMS.values():
-                renew_subscription(stream, self.options)
+                renew_subscription(stream, self.source.options)
         return self.since(datetime.now(UTC))
 
     def __repr__(self) -> str:
@@ -85,13 +83,12 @@ def connect(reader: str) -> Broker:
     tell_faults_in_one_line()
     name = os.environ.get("TWINSTREAM_SOURCE") or DEFAULT
     suffix = [f"--pubsublite-subscription-suffix={reader}"] if name == "pubsublite" else []
-    options = parse(Parser(prog="notebook"), names(), [f"--source={name}", *suffix], default=DEFAULT)
-    source = load(name)
-    source.create(list(STREAMS.values()), options)
+    _, source = parse(Parser(prog="notebook"), [f"--source={name}", *suffix], default=DEFAULT)
+    source.it.create(list(STREAMS.values()), source.options)
     with _java_writing_to(LOG):
-        spark = session("notebook", source.jars(options), SETTINGS)
-    source.check(spark, list(STREAMS.values()), options)
-    return Broker(spark, source, options, (f"--source={name}", *suffix))
+        spark = session("notebook", source.it.jars(source.options), SETTINGS)
+    source.it.check(spark, list(STREAMS.values()), source.options)
+    return Broker(spark, source, (f"--source={name}", *suffix))
 
 
 @contextmanager

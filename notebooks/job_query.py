@@ -38,11 +38,10 @@ class JobQuery:
     """
 
     def __init__(
-        self, broker: Broker, job: Job, *flags: str, pick: Pick = everything, keep_events: bool = False
+        self, broker: Broker, job: Job[Any], *flags: str, pick: Pick = everything, keep_events: bool = False
     ) -> None:
         self._broker, self._job, self._pick = broker, job, pick
-        self.options = command_line.parse(job, list(flags))
-        self.streams: tuple[Stream, ...] = job.streams(self.options)
+        self.invocation = command_line.parse(job, list(flags))
         self._checkpoint = tempfile.TemporaryDirectory(prefix="twinstream-notebook-")
         self._times_checked = 2 if keep_events else 1
         self._parts = self._queried(keep_events)
@@ -55,7 +54,7 @@ class JobQuery:
         query = (
             together(self._parts)
             .writeStream.foreachBatch(lambda batch, _: self._take(batch, number))
-            .outputMode(self.options.output_mode)
+            .outputMode(self.invocation.options.output_mode)
             .option("checkpointLocation", self._checkpoint.name)
             .trigger(availableNow=True)
             .start()
@@ -87,7 +86,7 @@ class JobQuery:
     @property
     def dead_letters(self) -> pd.DataFrame:
         """Return the messages that were not events: the envelope, the `reason` and the `step`."""
-        letters, skew = self._table("dead_letter"), self.options.max_future_skew
+        letters, skew = self._table("dead_letter"), self.invocation.options.max_future_skew
         found = zip(letters["value"], letters["stream"], letters["latest"], strict=True)
         said = [reasons.reason(value, STREAMS[stream], latest, skew) for value, stream, latest in found]
         return letters.assign(reason=said)[[*ENVELOPE.fieldNames(), "reason", "step"]]
@@ -99,12 +98,12 @@ class JobQuery:
 
     def _queried(self, keep_events: bool) -> Mapping[str, DataFrame]:
         """Return the job's rows, the dead letters and, if requested, the events, as streaming frames."""
-        source, options, spark = self._broker.source, self.options, self._broker.spark
-        source.check(spark, self.streams, options)
-        tables = WatchedTables(spark, self._job, options)
-        read = envelopes(source, spark.readStream, self.streams, options)
+        spark, invocation, source = self._broker.spark, self.invocation, self.invocation.source
+        source.it.check(spark, invocation.streams, source.options)
+        tables = WatchedTables(spark, self._job, invocation.files)
+        read = envelopes(source, spark.readStream, invocation.streams)
         picked = {name: self._pick(frame) for name, frame in read.items()}
-        pipeline = Pipeline(self._job, options, picked)
+        pipeline = Pipeline(invocation, picked)
         self._good = pipeline.good
         parts = {"row": pipeline.rows(tables.current), "dead_letter": pipeline.dead}
         return {**parts, "event": _all_of(self._good)} if keep_events else parts

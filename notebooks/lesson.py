@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Any
 from uuid import uuid4
 
 import pandas as pd
@@ -46,7 +47,7 @@ class Lesson:
         self,
         broker: Broker,
         scenario: str | Scenario,
-        job: Job,
+        job: Job[Any],
         *flags: str,
         seed: int = 1,
         start: datetime = NOON,
@@ -65,7 +66,7 @@ class Lesson:
         The broker's client stamps each message with the current time; its event time is the scenario's.
         """
         progress = Progress("published")
-        publisher = self._broker.source.publisher(self._broker.options)
+        publisher = self._broker.source.it.publisher(self._broker.source.options)
         try:
             publisher.publish([self._tagged(arrival.message) for arrival in batch], progress.acknowledge)
         finally:
@@ -128,7 +129,7 @@ class Lesson:
         return pd.DataFrame(rows, columns=["number", "step", "stream", "event_id", "event_time", "fate"])
 
     def _told(self, scenario: Scenario, seed: int, start: datetime, together: int) -> Sequence[Batch]:
-        names = {stream.name for stream in self._query.streams}
+        names = {stream.name for stream in self._query.invocation.streams}
         ours = (
             [one for one in batch if one.message.stream in names]
             for batch in one_round(scenario, seed, start)

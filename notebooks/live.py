@@ -65,7 +65,7 @@ def _status(query: JobQuery) -> str:
     if not len(query.rows):
         return (
             "*No event yet.* To send some: `twinstream publish --scenario shop --rate real-time "
-            f"--count unlimited --source {query.options.source}`"
+            f"--count unlimited --source {query.invocation.source.name}`"
         )
     at = f"{watermark:%H:%M:%S}" if watermark else "none yet"
     return (

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from argparse import Namespace, _ArgumentGroup
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
 import sources
+from sources import choice as choices
 from sources.catalog import Stream
+from sources.choice import Choice, Chosen, OwnOptions
 from sources.fault import Fault
+from sources.flags import Flag, Parsed, Parser
 from sources.google_cloud import OnGoogleCloud
 
 
@@ -72,7 +74,14 @@ class Publisher(Protocol):
 
 
 class Source(Protocol):
-    """A broker, or files, that the jobs read and the publishers write to."""
+    """A broker, or files, that the jobs read and the publishers write to.
+
+    `options` are always an instance of its `OPTIONS`.
+    """
+
+    @property
+    def OPTIONS(self) -> type[OwnOptions]:  # noqa: N802 - a constant of each source's module
+        """The source's own options; each flag begins with the source's name."""
 
     BOUNDED: bool
     """Whether the input ends: if so, it is read with `--trigger available-now` unless told otherwise."""
@@ -80,50 +89,42 @@ class Source(Protocol):
     GOOGLE_CLOUD: OnGoogleCloud
     """What the source needs on Google Cloud."""
 
-    def add_arguments(self, group: _ArgumentGroup) -> None:
-        """Add this source's flags, each prefixed with the source's name."""
-
-    def flag_fault(self, options: Namespace) -> str | None:
-        """Return why this source's flags do not go together, None if they do; look at no file."""
-
-    def jars(self, options: Namespace) -> tuple[str, ...]:
+    def jars(self, options: Any) -> tuple[str, ...]:
         """Return the jar sets (`docker/spark/ivy.xml`) that `read` needs in addition to Spark's own."""
 
-    def check(self, spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
+    def check(self, spark: SparkSession, streams: Sequence[Stream], options: Any) -> Mapping[str, str]:
         """Return a stable identity for each stream's data, by stream name.
 
         It changes if a topic is recreated. Raise SourceError within 30 seconds if a stream cannot be read.
         """
 
     def watch(
-        self, spark: SparkSession, streams: Sequence[Stream], options: Namespace
+        self, spark: SparkSession, streams: Sequence[Stream], options: Any
     ) -> AbstractContextManager[Callable[[], Mapping[str, str]]]:
         """Yield a function that cheaply looks up the identities of a running job's streams again.
 
         It looks up only what can change, and raises SourceError if there is no answer.
         """
 
-    def lost(self, spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
+    def lost(self, spark: SparkSession, positions: Sequence[str], options: Any) -> str:
         """Return which messages after these positions are no longer retained, and how many; "" if none.
 
         `positions` are Spark's own, as a checkpoint stores them. Raise SourceError as `check` does.
         """
 
-    def read(
-        self, reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace
-    ) -> DataFrame:
+    def read(self, reader: DataFrameReader | DataStreamReader, stream: Stream, options: Any) -> DataFrame:
         """Return the stream's messages in the source's own columns, by `spark.read` or `spark.readStream`."""
 
     def envelope(self, raw: DataFrame) -> DataFrame:
         """Return what `read` returned as the canonical envelope; a pure function."""
 
-    def publisher(self, options: Namespace) -> Publisher:
+    def publisher(self, options: Any) -> Publisher:
         """Return a publisher to this source; its client library is imported here and nowhere else."""
 
-    def create(self, streams: Sequence[Stream], options: Namespace) -> Sequence[str]:
+    def create(self, streams: Sequence[Stream], options: Any) -> Sequence[str]:
         """Create what the streams need and the broker lacks; return the names of what was created."""
 
-    def records(self, stream: Stream, options: Namespace) -> Iterator[Record | None]:
+    def records(self, stream: Stream, options: Any) -> Iterator[Record | None]:
         """Yield the stream's messages, oldest first within a partition; endlessly if the source is unbounded.
 
         An unbounded source yields None after each second without a message, so that the reader can stop.
@@ -144,3 +145,21 @@ def load(name: str) -> Source:
     if name not in names():
         raise SourceError(f"no source named {name!r}; known: {', '.join(names())}")
     return cast(Source, importlib.import_module(f"sources.{name}"))
+
+
+def choice(default: str, of: Sequence[str] | None = None) -> Choice[Source]:
+    """Return the flag `--source` with the flags of the sources `of`, by default of all."""
+    offered = names() if of is None else of
+    return Choice(Flag("--source", "source or broker", default, choices=tuple(offered)), offered, load)
+
+
+def parse(
+    parser: Parser, arguments: Sequence[str], default: str, of: Sequence[str] | None = None
+) -> tuple[Parsed, Chosen[Source]]:
+    """Return the command line of a command that takes one of the sources `of`, and the source it chooses.
+
+    Exit with code 2 and one line as `sources.choice.parse` does.
+    """
+    source = choice(default, of)
+    parsed = choices.parse(parser, arguments, source)
+    return parsed, source.of(parsed)

@@ -1,40 +1,205 @@
-"""Command-line flags, each of which can take its default from an environment variable named in `--help`."""
+"""Command-line flags, declared once as fields of an options class and parsed once into an instance of it.
+
+A flag's name is its field's: `replay_dir` is `--replay-dir`. The default of a flag that takes a value can
+come from an environment variable, which `--help` names.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 PREFIX = "TWINSTREAM_"
-_UNITS = {"millisecond": 1, "second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
-_DURATION = re.compile(rf"(\d+) ({'|'.join(_UNITS)})s?")
+_DECLARED = "flag"
+Options = TypeVar("Options")
+Choices = tuple[str, ...] | Callable[[], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A command-line flag.
+
+    `name`: as it is typed, such as `--replay-dir`; an argument without dashes is given by its position.
+    `default`: as it would be typed. `parse`: returns the value of a text, or raises
+    argparse.ArgumentTypeError, which names the text and what was expected. `formerly`: the old name, which
+    keeps working, with a notice. `many`: takes one value or more. `switch`: takes none, and is True if given.
+    `variable`: the environment variable of the default, if it is not called as the flag is.
+
+    A job's flags: `shapes_state`: no old checkpoint fits another value. A sink's: `example`: the value that a
+    plan suggests if it is missing; `{root}` stands for a folder in the bucket, `{job}` for the job's name.
+    """
+
+    name: str
+    help: str
+    default: str | None = None
+    parse: Callable[[str], Any] = str
+    choices: Choices | None = None
+    formerly: str | None = None
+    required: bool = False
+    many: bool = False
+    switch: bool = False
+    variable: str = ""
+    shapes_state: bool = True
+    example: str = ""
+
+    @property
+    def dest(self) -> str:
+        """Return the name of the field."""
+        return self.name.removeprefix("--").replace("-", "_")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Return the environment variables that can hold the default, the current one first."""
+        return (self.variable,) if self.variable else tuple(map(variable, self.names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return all names that the command line accepts, the current one first."""
+        return (self.name, self.formerly) if self.formerly else (self.name,)
+
+    def value(self) -> Any:
+        """Return the value if the flag is not given, apart from the environment."""
+        if self.default is None:
+            return False if self.switch else () if self.many else None
+        return self.parse(self.default)
+
+    def add_to(self, group: argparse._ActionsContainer) -> None:
+        """Add the flag to a parser or group; exit with one line if its variable holds no possible value."""
+        settings: dict[str, Any] = {"help": self.help.replace("%", "%%")}
+        if self.switch:
+            group.add_argument(self.name, action="store_true", **settings)
+            return
+        settings |= {"type": self.parse, "choices": self._choices()}
+        if self.name.startswith("--"):
+            if self.many:
+                settings |= {"nargs": "+", "action": "extend"}
+            shown = f"default: {self.default}; " if self.default is not None else ""
+            settings["help"] += f" ({shown.replace('%', '%%')}env {self.variables[0]})"
+            settings |= {"default": self._default(), "required": self.required and not self._default()}
+            settings |= {} if self.many else {"action": _Store}
+            group.add_argument(*self.names, **settings)
+        else:
+            group.add_argument(self.dest, **settings | ({"nargs": "*"} if self.many else {}))
+
+    def _choices(self) -> tuple[str, ...] | None:
+        return tuple(self.choices()) if callable(self.choices) else self.choices
+
+    def _default(self) -> str | None:
+        """Return the text that the environment or the declaration gives."""
+        given = (os.environ.get(name) for name in self.variables)
+        text = next(filter(None, given), self.default)
+        known = self._choices()
+        if text is not None and known and text not in known:
+            raise SystemExit(f"{self.variables[0]}={text!r}: expected one of {', '.join(known)}")
+        return text
+
+
+def flag(
+    help: str,
+    *,
+    default: str | None = None,
+    parse: Callable[[str], Any] = str,
+    choices: Choices | None = None,
+    formerly: str | None = None,
+    required: bool = False,
+    many: bool = False,
+    variable: str = "",
+    shapes_state: bool = True,
+    example: str = "",
+) -> Any:
+    """Declare a field of an options class as a flag that takes a value; `Flag` documents the arguments."""
+    taken = (required, many, False, variable, shapes_state, example)
+    return _declared(Flag("", help, default, parse, choices, formerly, *taken))
+
+
+def switch(help: str) -> Any:
+    """Declare a field of an options class as a flag without a value: True if it is given."""
+    return _declared(Flag("", help, switch=True))
+
+
+def argument(
+    help: str, *, parse: Callable[[str], Any] = str, choices: Choices | None = None, many: bool = False
+) -> Any:
+    """Declare a field of an options class as an argument that is given by its position, or several."""
+    return _declared(Flag("", help, parse=parse, choices=choices, many=many), prefix="")
+
+
+def _declared(declared: Flag, prefix: str = "--") -> Any:
+    """Return the field; a required one has a default only for the sake of the fields before it."""
+    return field(default_factory=declared.value, metadata={_DECLARED: (prefix, declared)})
+
+
+def flags(options: type) -> tuple[Flag, ...]:
+    """Return the flags that an options class declares, in its order."""
+    declared = ((one.name, *one.metadata[_DECLARED]) for one in fields(options) if _DECLARED in one.metadata)
+    return tuple(_named(*one) for one in declared)
+
+
+def _named(name: str, prefix: str, declared: Flag) -> Flag:
+    return replace(declared, name=f"{prefix}{name.replace('_', '-')}" if prefix else name)
+
+
+class Parsed:
+    """A parsed command line. `given`: the flags on it, as they were typed."""
+
+    def __init__(self, namespace: argparse.Namespace, given: frozenset[str]) -> None:
+        self._namespace, self.given = namespace, given
+
+    def of(self, options: type[Options]) -> Options:
+        """Return the options of a class that the parser accepts."""
+        return options(**{one.dest: self.value(one) for one in flags(options)})
+
+    def value(self, of: Flag) -> Any:
+        """Return the value of a flag that the parser accepts."""
+        value = getattr(self._namespace, of.dest)
+        return tuple(value or ()) if of.many else value
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that takes no abbreviations and reports errors in one line, with exit code 2."""
+    """A parser that takes no abbreviations and reports an error in one line, with exit code 2."""
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(allow_abbrev=False, **keywords)
 
-    def parse_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> argparse.Namespace:
-        """Return the options; for an unknown argument, exit with code 2 and name the flag most like it."""
-        options, unknown = self.parse_known_args(args, namespace)
+    def accept(self, declared: Iterable[Flag], title: str | None = None, about: str | None = None) -> None:
+        """Accept these flags, each once, under a title of their own in the help."""
+        group = self.add_argument_group(title, about) if title else self
+        for one in declared:
+            if one.name not in self._option_string_actions:
+                one.add_to(group)
+
+    def parse(self, arguments: Sequence[str] | None = None) -> Parsed:
+        """Return the parsed arguments, by default those of the process.
+
+        For an unknown one, exit with code 2 and name the flag most like it.
+        """
+        parsed, unknown = self.parse_known(arguments)
         if unknown:
             like = nearest(unknown[0].partition("=")[0], self._option_string_actions)
             self.error(f"unrecognized arguments: {' '.join(unknown)}{like}")
-        return options
+        return parsed
+
+    def parse_known(self, arguments: Sequence[str] | None = None) -> tuple[Parsed, list[str]]:
+        """Return the parsed arguments, and those that are not known."""
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        namespace, unknown = self.parse_known_args(words)
+        return Parsed(namespace, frozenset(word.partition("=")[0] for word in words)), unknown
 
     def error(self, message: str) -> NoReturn:
         """Print the message in one line and exit with code 2."""
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
+
+
+def options(declared: type[Options], arguments: Sequence[str] | None = None, **parser: Any) -> Options:
+    """Return the options of a command whose flags are those of one class; `parser` describes the command."""
+    known = Parser(**parser)
+    known.accept(flags(declared))
+    return known.parse(arguments).of(declared)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -43,63 +208,27 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {like[0]}?" if like else ""
 
 
-def to_timedelta(duration: str) -> timedelta:
-    """Return the length of a duration such as `10 minutes`; raise ValueError for any other text."""
-    if not (match := _DURATION.fullmatch(duration.strip())):
-        raise ValueError(f"{duration!r}: expected a number and a unit, like '30 seconds' or '10 minutes'")
-    return timedelta(milliseconds=int(match[1]) * _UNITS[match[2]])
-
-
-def duration(text: str) -> str:
-    """Validate a duration above zero and return it as Spark takes it."""
-    try:
-        length = to_timedelta(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if not length:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected more than nothing, like '30 seconds'")
-    return text.strip()
-
-
-def count(text: str) -> int:
-    """Parse a whole number of at least one."""
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
-    return int(text)
-
-
 def variable(flag: str) -> str:
     """Return the environment variable that holds a flag's default: TWINSTREAM_SINK_PATH for `--sink-path`."""
     return PREFIX + flag.removeprefix("--").replace("-", "_").upper()
 
 
-def add_flag(
-    group: argparse._ActionsContainer,
-    flag: str,
-    *,
-    help: str,
-    default: str | None = None,
-    type: Callable[[str], Any] = str,
-    choices: tuple[str, ...] | None = None,
-    formerly: str | None = None,
-) -> None:
-    """Add `flag` to `group`; its default comes from the environment, otherwise it is `default`.
+def whole_number(text: str) -> int:
+    """Parse a whole number of at least 1; raise argparse.ArgumentTypeError for anything else."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number >= 1")
+    return int(text)
 
-    `formerly` is the flag's old name, which keeps working on the command line, with a notice, and in the
-    environment.
 
-    `type` converts the text to the value, for defaults as well, and raises argparse.ArgumentTypeError for bad
-    text, naming the value and what was expected.
-    """
-    name = variable(flag)
-    shown = f"default: {default}; " if default is not None else ""
-    old_text = os.environ.get(variable(formerly)) if formerly else None
-    text = os.environ.get(name) or old_text or default
-    if text is not None and choices and text not in choices:
-        raise SystemExit(f"{name}={text!r}: expected one of {', '.join(choices)}")
-    told = f"{help.replace('%', '%%')} ({shown}env {name})"
-    names = (flag, formerly) if formerly else (flag,)
-    group.add_argument(*names, action=_Store, type=type, choices=choices, default=text, help=told)
+def above_zero(text: str) -> float:
+    """Parse a number above 0; raise argparse.ArgumentTypeError for anything else."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
+    return number
 
 
 class _Store(argparse.Action):

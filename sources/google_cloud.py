@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from sources.catalog import Stream
 from sources.fault import Fault
@@ -16,13 +15,14 @@ from sources.fault import Fault
 class Cloud:
     """Where a job is promoted to; what is unknown is None.
 
-    `root`: the folder of everything that belongs to twinstream in the bucket. `rehearsal`: the services are
-    on this machine.
+    `root`: the folder of everything that belongs to twinstream in the bucket. `watermark`: the job's, a
+    duration. `rehearsal`: the services are on this machine.
     """
 
     region: str
     subnet: str
     root: str
+    watermark: str
     project: str | None = None
     project_number: str | None = None
     kafka_cluster: str | None = None
@@ -77,24 +77,24 @@ def warning(what: str, why: str, remedy: str) -> Finding:
 
 
 class OnGoogleCloud:
-    """The needs of a source or sink on Google Cloud; this one needs nothing."""
+    """The needs of a source or sink on Google Cloud, given its own options; this one needs nothing."""
 
-    def flags(self, options: Namespace, cloud: Cloud) -> Sequence[str]:
+    def flags(self, options: Any, cloud: Cloud) -> Sequence[str]:
         """Return the job's flags that follow from where it goes; the user's own come after them and win."""
         return ()
 
-    def findings(self, options: Namespace, cloud: Cloud) -> Iterable[Finding]:
+    def findings(self, options: Any, cloud: Cloud) -> Iterable[Finding]:
         """Yield what keeps it from working there, and what to know before."""
         return ()
 
-    def services(self, options: Namespace, cloud: Cloud) -> Sequence[Service]:
+    def services(self, options: Any, cloud: Cloud) -> Sequence[Service]:
         """Return the Google services that it uses."""
         return ()
 
-    def clusters(self, options: Namespace, cloud: Cloud) -> Iterable[Creation]:
+    def clusters(self, options: Any, cloud: Cloud) -> Iterable[Creation]:
         """Yield the clusters that it runs on, which cost money while they exist."""
         return ()
 
-    def streams(self, streams: Sequence[Stream], options: Namespace, cloud: Cloud) -> Iterable[Creation]:
+    def streams(self, streams: Sequence[Stream], options: Any, cloud: Cloud) -> Iterable[Creation]:
         """Yield what the job's streams, or its results, need there."""
         return ()

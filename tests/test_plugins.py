@@ -80,7 +80,7 @@ def test_a_plan_knows_what_they_say_of_themselves(tmp_path: Path) -> None:
     assert any("ledger.googleapis.com" in step.command for step in steps)
     created: list[Any] = [step.command for step in steps if step.command[1] == "ledgers"]
     assert [command[:4] for command in created] == [("gcloud", "ledgers", "create", "product-stream")]
-    assert made.promotion.options.ledger_dir == "gs://my-bucket/twinstream/ledgers"
+    assert made.promotion.invocation.source.options.ledger_dir == "gs://my-bucket/twinstream/ledgers"
 
 
 def test_a_plan_says_what_the_sink_lacks(tmp_path: Path) -> None:

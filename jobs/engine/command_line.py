@@ -1,20 +1,28 @@
-"""The jobs' command line: the same in a shell, in a container, under spark-submit and on Dataproc."""
+"""The command line of a run: the same in a shell, in a container, under spark-submit and on Dataproc."""
 
 from __future__ import annotations
 
-import sys
-from argparse import ArgumentTypeError, Namespace, _ArgumentGroup
-from collections.abc import Sequence
+from argparse import ArgumentTypeError
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from jobs.engine import sink as sinks
+from jobs.engine.checkpoint import path_of
 from jobs.engine.dead_letter_retention import UNLIMITED, retention
-from jobs.engine.flag import Flag
 from jobs.engine.job import Job
+from jobs.engine.sink import Sink
 from sources import base as sources
-from sources import instants, source_flags
-from sources.flags import Parser, add_flag, duration, to_timedelta
+from sources import choice, instants
+from sources.base import Source
+from sources.catalog import Stream
+from sources.choice import Chosen
+from sources.durations import duration, length
+from sources.flags import Parser, flag, flags, variable
 
 AVAILABLE_NOW, CONTINUOUS = "available-now", "continuous-batches"
+CHOICES = frozenset(map(variable, ("--source", "--sink")))
 
 
 def trigger(text: str) -> str:
@@ -28,122 +36,125 @@ def trigger(text: str) -> str:
         raise ArgumentTypeError(f"{text!r}: expected {expected}") from None
 
 
-WATERMARK = Flag.duration(
-    "--watermark", "10 seconds", "how late an event may arrive, relative to the newest one seen"
-)
-OUTPUT_MODE = Flag.choice(
-    "--output-mode",
-    "append",
-    ("append", "update"),
-    "append: write final windows; update: write running totals, which replace earlier ones",
-)
-WINDOWS_AFTER = Flag(
-    "--windows-after",
-    None,
-    "write only windows that end after this time, such as 2026-01-01T12:00:00Z, if a run on another source"
-    " has written the earlier ones (see `cutover`)",
-    instants.flag,
-)
-RUNTIME_FLAGS = (
-    WATERMARK,
-    OUTPUT_MODE,
-    Flag("--checkpoint-root", ".checkpoints", "directory of all checkpoints"),
-    Flag(
-        "--dead-letter-dir",
-        None,
-        "directory for dead letters (default: inside the checkpoint)",
-    ),
-    Flag(
-        "--dead-letter-retention",
-        "30 days",
-        f"how long to keep dead letters, or {UNLIMITED}",
-        retention,
-    ),
-    Flag(
-        "--progress-dir",
-        None,
-        "directory for JOB.jsonl, one line of JSON per batch, for dashboards and health checks",
-    ),
-    Flag(
-        "--trigger",
-        None,
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of every run, whatever the job, the source and the sink."""
+
+    watermark: str = flag(
+        "how late an event may arrive, relative to the newest one seen", default="10 seconds", parse=duration
+    )
+    output_mode: str = flag(
+        "append: write final windows; update: write running totals, which replace earlier ones",
+        default="append",
+        choices=("append", "update"),
+    )
+    checkpoint_root: str = flag("directory of all checkpoints", default=".checkpoints")
+    dead_letter_dir: str | None = flag("directory for dead letters (default: inside the checkpoint)")
+    dead_letter_retention: str = flag(
+        f"how long to keep dead letters, or {UNLIMITED}", default="30 days", parse=retention
+    )
+    progress_dir: str | None = flag(
+        "directory for JOB.jsonl, one line of JSON per batch, for dashboards and health checks"
+    )
+    trigger: str | None = flag(
         f"when to run a batch: {AVAILABLE_NOW} (read what is there, then exit), {CONTINUOUS} (as soon as"
         f" there is input) or an interval such as '5 seconds' (default: {AVAILABLE_NOW} for replay, otherwise"
         f" {CONTINUOUS})",
-        trigger,
-    ),
-    WINDOWS_AFTER,
-    Flag.duration(
-        "--max-future-skew",
-        "10 minutes",
+        parse=trigger,
+    )
+    windows_after: datetime | None = flag(
+        "write only windows that end after this time, such as 2026-01-01T12:00:00Z, if a run on another "
+        "source has written the earlier ones (see `cutover`)",
+        parse=instants.flag,
+    )
+    max_future_skew: timedelta = flag(
         "reject events stamped more than this far ahead of their publish time",
-    ),
-)
+        default="10 minutes",
+        parse=length,
+    )
 
 
-def parse(job: Job, arguments: Sequence[str] | None) -> Namespace:
-    """Return the options of a run.
+@dataclass(frozen=True)
+class Invocation:
+    """A job with everything that its command line says.
 
-    Exit with code 2 and a one-line message if they cannot be run.
+    `options`: those of every run. `own`: the job's. `files`: the static tables' paths, by flag.
     """
+
+    job: Job[Any]
+    options: RunOptions
+    own: Any
+    source: Chosen[Source]
+    sink: Chosen[Sink]
+    files: Mapping[str, str]
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """Return the streams that the job reads."""
+        return self.job.streams(self.own)
+
+    @property
+    def trigger(self) -> str:
+        """Return when a batch runs: by default as often as there is input, or once over all that there is."""
+        return self.options.trigger or (AVAILABLE_NOW if self.source.it.BOUNDED else CONTINUOUS)
+
+    @property
+    def upsert(self) -> bool:
+        """Return whether a later row replaces an earlier one with the same key."""
+        return self.options.output_mode == "update"
+
+    @property
+    def checkpoint(self) -> str:
+        """Return the folder of the run's checkpoint."""
+        return path_of(self.options.checkpoint_root, self.job.name, self.source.name)
+
+    @property
+    def jar_sets(self) -> tuple[str, ...]:
+        """Return the jar sets beyond Spark's own that the source and the sink need, each once."""
+        return jar_sets(self.source, self.sink)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Return the environment variables that give defaults to the flags that apply."""
+        classes = (RunOptions, self.job.options, self.source.it.OPTIONS, self.sink.it.OPTIONS)
+        every = [one for declared in classes for one in flags(declared)]
+        every += [table.flag for table in self.job.tables]
+        return frozenset(name for one in every for name in one.variables) | CHOICES
+
+    @property
+    def state_settings(self) -> dict[str, str]:
+        """Return the settings, by flag, that every later run on the same checkpoint must repeat."""
+        of_state = {
+            one.name: getattr(self.own, one.dest) for one in flags(self.job.options) if one.shapes_state
+        }
+        of_state |= {"--watermark": self.options.watermark, "--output-mode": self.options.output_mode}
+        # Left out if not given, so that checkpoints older than this flag can be continued.
+        if self.options.windows_after:
+            of_state["--windows-after"] = instants.text(self.options.windows_after)
+        return {name: str(value) for name, value in of_state.items()}
+
+
+def jar_sets(source: Chosen[Source], sink: Chosen[Sink]) -> tuple[str, ...]:
+    """Return the jar sets beyond Spark's own that the two need, each once."""
+    return tuple(dict.fromkeys((*source.it.jars(source.options), *sink.it.jars(sink.options))))
+
+
+def parse(job: Job[Any], arguments: Sequence[str] | None) -> Invocation:
+    """Return what a job's command line says; exit with code 2 and one line if it cannot be run."""
     parser = Parser(prog=job.name)
-    own = parser.add_argument_group("the job")
-    for flag in (*job.flags, *(table.flag for table in job.tables if table.flag not in job.flags)):
-        flag.add_to(own)
-    _add_runtime_flags(parser.add_argument_group("running"))
-    flags = source_flags.add_flags(parser, sources.names())
-    _add_sink_flags(parser.add_argument_group("sinks"))
-    options = parser.parse_args(arguments)
-    given = source_flags.given(sys.argv[1:] if arguments is None else arguments)
-    if fault := source_flags.fault(flags, options, given) or _foreign_sink_flag(options, given):
-        parser.error(fault)
-    if options.output_mode == "update" and (why := _why_append_only(job, options)):
+    source, sink = sources.choice("replay"), sinks.choice()
+    parser.accept((*flags(job.options), *(table.flag for table in job.tables)), "the job")
+    parser.accept(flags(RunOptions), "running")
+    parsed = choice.parse(parser, arguments, source, sink)
+    files = {table.flag.dest: str(parsed.value(table.flag)) for table in job.tables}
+    made = Invocation(
+        job, parsed.of(RunOptions), parsed.of(job.options), source.of(parsed), sink.of(parsed), files
+    )
+    if made.upsert and (why := _why_append_only(made)):
         parser.error(f"--output-mode update: {why}; expected append")
-    if options.trigger is None:
-        options.trigger = AVAILABLE_NOW if sources.load(options.source).BOUNDED else CONTINUOUS
-    options.max_future_skew = to_timedelta(options.max_future_skew)
-    return options
+    return made
 
 
-def jar_sets(options: Namespace) -> tuple[str, ...]:
-    """Return the jar sets beyond Spark's own that the source, the sink and their flags need, each once."""
-    source, sink = sources.load(options.source), sinks.load(options.sink)
-    return tuple(dict.fromkeys((*source.jars(options), *sink.jars(options))))
-
-
-def state_settings(job: Job, options: Namespace) -> dict[str, str]:
-    """Return the settings, by flag, that every later run on the same checkpoint must repeat."""
-    flags = (*job.flags, WATERMARK, OUTPUT_MODE)
-    settings = {flag.name: str(getattr(options, flag.dest)) for flag in flags if flag.shapes_state}
-    # Left out if not given, so that checkpoints older than this flag can be continued.
-    if options.windows_after:
-        settings[WINDOWS_AFTER.name] = instants.text(options.windows_after)
-    return settings
-
-
-def _why_append_only(job: Job, options: Namespace) -> str:
-    only_appends = "" if sinks.load(options.sink).UPSERTS else f"--sink {options.sink} cannot replace a row"
-    return job.append_only(options) or only_appends
-
-
-def _add_runtime_flags(group: _ArgumentGroup) -> None:
-    for flag in RUNTIME_FLAGS:
-        flag.add_to(group)
-    for name, default, known, help in (
-        ("--source", "replay", sources.names(), "source of the events"),
-        ("--sink", "console", sinks.names(), "destination of the results"),
-    ):
-        add_flag(group, name, help=help, default=default, choices=tuple(known))
-
-
-def _add_sink_flags(group: _ArgumentGroup) -> None:
-    for flag in {flag.name: flag for name in sinks.names() for flag in sinks.load(name).FLAGS}.values():
-        flag.add_to(group)
-
-
-def _foreign_sink_flag(options: Namespace, given: set[str]) -> str | None:
-    for name in sinks.names():
-        accepted = {flag.name for flag in sinks.load(options.sink).FLAGS}
-        if foreign := given & {flag.name for flag in sinks.load(name).FLAGS} - accepted:
-            return f"{min(foreign)}: a flag of --sink {name}; the sink is {options.sink}"
-    return None
+def _why_append_only(made: Invocation) -> str:
+    only_appends = "" if made.sink.it.UPSERTS else f"--sink {made.sink.name} cannot replace a row"
+    return made.job.append_only(made.own) or only_appends

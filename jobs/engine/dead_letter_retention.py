@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from jobs.engine import files
 from jobs.engine.dead_letter_batches import NAME
-from sources.flags import duration, to_timedelta
+from sources.durations import duration, to_timedelta
 
 UNLIMITED = "unlimited"
 INTERVAL = 3600.0

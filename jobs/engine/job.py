@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine.flag import Flag
 from sources.catalog import Stream
+from sources.durations import to_timedelta
 from sources.fault import Fault
-from sources.flags import to_timedelta
+from sources.flags import Flag
 
-__all__ = ["Emission", "Flag", "Inputs", "Job", "Table", "TableError"]
+Options = TypeVar("Options")
+"""The class of a job's own options."""
 
 
 class Table(Protocol):
@@ -42,10 +42,10 @@ class JobError(Fault):
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(Generic[Options]):
     """The inputs a job computes its rows from."""
 
-    options: Namespace
+    options: Options
     streams: Mapping[str, DataFrame]
     tables: Mapping[str, DataFrame]
 
@@ -95,9 +95,10 @@ class Emission:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Generic[Options]):
     """A job: the streams it reads, how its rows are computed, and the columns that identify a row.
 
+    `options` is the class of its own options (`sources.flags`).
     Rows have the columns `WINDOW` and those of `key`; otherwise, a run is refused at its start.
     `key` names the columns that identify a row among all rows: sinks upsert by it and key messages with it.
     `emission` says when rows are final. `append_only` says why the job does not support running totals
@@ -105,18 +106,18 @@ class Job:
     """
 
     name: str
-    streams: Callable[[Namespace], tuple[Stream, ...]]
-    rows: Callable[[Inputs], DataFrame]
+    options: type[Options]
+    streams: Callable[[Options], tuple[Stream, ...]]
+    rows: Callable[[Inputs[Options]], DataFrame]
     key: tuple[str, ...]
-    emission: Callable[[Namespace], Emission]
-    flags: tuple[Flag, ...] = ()
+    emission: Callable[[Options], Emission]
     tables: tuple[Table, ...] = ()
-    append_only: Callable[[Namespace], str] = lambda _: ""
-    counted: Callable[[Inputs], DataFrame] | None = None
+    append_only: Callable[[Options], str] = lambda _: ""
+    counted: Callable[[Inputs[Options]], DataFrame] | None = None
     """The events that the rows count, each once: `event_id`, `event_time` and the key's other column."""
     count: str = ""
     """The column that holds the number of events a row counts."""
-    most: Callable[[Namespace], int | None] = lambda _: None
+    most: Callable[[Options], int | None] = lambda _: None
     """The most rows that a window can have; None: as many as there are keys."""
     order: tuple[str, ...] = ()
     """The columns by which readers want rows sorted; if empty, the key."""

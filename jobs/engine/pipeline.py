@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,19 +12,19 @@ from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from jobs.engine import events
+from jobs.engine.command_line import Invocation
 from jobs.engine.job import WINDOW, Inputs, Job, JobError
 from sources.base import Source
 from sources.catalog import Stream
+from sources.choice import Chosen
 
 
 def envelopes(
-    source: Source,
-    reader: DataFrameReader | DataStreamReader,
-    streams: Sequence[Stream],
-    options: Namespace,
+    source: Chosen[Source], reader: DataFrameReader | DataStreamReader, streams: Sequence[Stream]
 ) -> dict[str, DataFrame]:
     """Return each stream's messages at the source as envelopes (`sources/envelope.py`), by stream name."""
-    return {one.name: source.envelope(source.read(reader, one, options)) for one in streams}
+    it = source.it
+    return {one.name: it.envelope(it.read(reader, one, source.options)) for one in streams}
 
 
 class Pipeline:
@@ -34,16 +34,16 @@ class Pipeline:
     streams (`events.dead_letters`).
     """
 
-    def __init__(self, job: Job, options: Namespace, envelopes: Mapping[str, DataFrame]) -> None:
-        self._job, self._options, self._streams = job, options, job.streams(options)
+    def __init__(self, invocation: Invocation, envelopes: Mapping[str, DataFrame]) -> None:
+        self._job, self._own, self._options = invocation.job, invocation.own, invocation.options
         checked = {
             one.name: events.check(
                 envelopes[one.name],
                 one,
-                watermark=options.watermark,
-                max_future_skew=options.max_future_skew,
+                watermark=self._options.watermark,
+                max_future_skew=self._options.max_future_skew,
             )
-            for one in self._streams
+            for one in invocation.streams
         }
         self.good = {name: events.good(frame) for name, frame in checked.items()}
         self.dead = reduce(DataFrame.union, map(events.dead_letters, checked.values()))
@@ -53,13 +53,13 @@ class Pipeline:
 
         Raise JobError if a column is missing that the job must give.
         """
-        rows = self._job.rows(Inputs(self._options, self.good, tables))
+        rows = self._job.rows(Inputs(self._own, self.good, tables))
         _check_columns(self._job, rows)
         after = self._options.windows_after
         return rows.filter(F.col("window_end") > F.lit(after)) if after else rows
 
 
-def _check_columns(job: Job, rows: DataFrame) -> None:
+def _check_columns(job: Job[Any], rows: DataFrame) -> None:
     wanted = dict.fromkeys((*WINDOW, *job.key))
     if missing := [name for name in wanted if name not in rows.columns]:
         raise JobError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from argparse import Namespace
 from collections.abc import Callable
 
 from pyspark.sql import DataFrame, Observation
@@ -12,8 +11,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.engine import dead_letters
 from jobs.engine.checkpoint import Checkpoint
-from jobs.engine.command_line import AVAILABLE_NOW, CONTINUOUS
-from jobs.engine.job import Job
+from jobs.engine.command_line import AVAILABLE_NOW, CONTINUOUS, Invocation
 from jobs.engine.pipeline import part
 from jobs.engine.progress import Batch, Counts, Progress, rfc_3339
 from jobs.engine.progress_file import ProgressFile
@@ -32,15 +30,16 @@ class Query:
     """A runner of a job's output on one checkpoint, repeatedly if need be."""
 
     def __init__(
-        self, job: Job, options: Namespace, checkpoint: Checkpoint, write: Write, dead_letter_folder: str
+        self, invocation: Invocation, checkpoint: Checkpoint, write: Write, dead_letter_folder: str
     ) -> None:
-        self._job, self._options, self._checkpoint = job, options, checkpoint
+        self._invocation, self._checkpoint = invocation, checkpoint
+        self._job, self._options = invocation.job, invocation.options
         self._write, self._dead_letter_folder = write, dead_letter_folder
         self._counts = Counts()
         self._stopping = self._reloading = self._ended_at_a_batch = False
         self._fault: Fault | None = None
-        file = ProgressFile(options.progress_dir, job.name) if options.progress_dir else None
-        self.progress = Progress(job.name, self._counts, self._waiting, file)
+        file = _progress_file(invocation)
+        self.progress = Progress(invocation.job.name, self._counts, self._waiting, file)
 
     def stop(self) -> None:
         """Request that the query end after the running batch."""
@@ -66,7 +65,7 @@ class Query:
         return self._stopping or self._reloading
 
     def _start(self, output: DataFrame) -> StreamingQuery:
-        trigger = self._options.trigger
+        trigger = self._invocation.trigger
         writer = (
             output.writeStream.foreachBatch(self._process)
             .outputMode(self._options.output_mode)
@@ -117,12 +116,12 @@ class Query:
             batch.unpersist()
 
     def _waiting(self, batch: Batch) -> str:
-        if self._options.output_mode == "update":
+        if self._invocation.upsert:
             return "no event has changed a window"
         if batch.watermark is None:
             silent = f"; nothing yet from {', '.join(batch.silent)}" if batch.silent else ""
             return f"there is no watermark before the second batch with events{silent}"
-        emission = self._job.emission(self._options)
+        emission = self._job.emission(self._invocation.own)
         end, due = emission.open_window(batch.watermark, self._options.watermark)
         return (
             f"windows that end at {rfc_3339(end)} or later are not final: "
@@ -136,3 +135,8 @@ def _count(batch: DataFrame) -> tuple[int, int]:
     counted = batch.observe(observation, F.count("row").alias("rows"), F.count("dead_letter").alias("dead"))
     counted.write.format("noop").mode("overwrite").save()
     return observation.get["rows"], observation.get["dead"]
+
+
+def _progress_file(invocation: Invocation) -> ProgressFile | None:
+    folder = invocation.options.progress_dir
+    return ProgressFile(folder, invocation.job.name) if folder else None

@@ -7,29 +7,20 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.engine import files
-from jobs.engine.flag import Flag
 from sources import instants
+from sources.choice import Choice, OwnOptions
 from sources.fault import Fault
+from sources.flags import Flag, flag
 from sources.google_cloud import OnGoogleCloud
-
-PATH = Flag(
-    "--sink-path",
-    None,
-    "directory of the result table (delta, parquet)",
-    shapes_state=False,
-    example="{root}/results/{job}",
-)
-
 
 SINKS = "jobs.sinks"
 
@@ -61,11 +52,21 @@ Write = Callable[[DataFrame, int], None]
 """Writes the rows of the batch with that number; the same batch may be replayed and must not count twice."""
 
 
-class Sink(Protocol):
-    """A destination for results."""
+@dataclass(frozen=True)
+class PathOptions(OwnOptions):
+    """The options of a sink that writes files."""
 
-    FLAGS: tuple[Flag, ...]
-    """The sink's flags; sinks that accept the same flag share it."""
+    sink_path: str | None = flag(
+        "directory of the result table (delta, parquet)", example="{root}/results/{job}"
+    )
+
+
+class Sink(Protocol):
+    """A destination for results; `options` are always an instance of its `OPTIONS`."""
+
+    @property
+    def OPTIONS(self) -> type[OwnOptions]:  # noqa: N802 - a constant of each sink's module
+        """The sink's own options; sinks that accept the same flag have it from the same class."""
 
     SETTINGS: Mapping[str, str]
     """The Spark session's settings for this sink."""
@@ -76,16 +77,16 @@ class Sink(Protocol):
     UPSERTS: bool
     """Whether the sink supports running totals: a later row replaces one with the same key."""
 
-    def written(self, spark: SparkSession, options: Namespace) -> DataFrame | None:
+    def written(self, spark: SparkSession, options: Any) -> DataFrame | None:
         """Return the rows that are there; None if there are none yet, or none can be read back.
 
         Raise SinkError if a batch is only partly there.
         """
 
-    def jars(self, options: Namespace) -> tuple[str, ...]:
+    def jars(self, options: Any) -> tuple[str, ...]:
         """Return the jar sets (`docker/spark/ivy.xml`) that the sink needs beyond Spark's own."""
 
-    def open_sink(self, spark: SparkSession, options: Namespace, results: Results) -> Write:
+    def open_sink(self, spark: SparkSession, options: Any, results: Results) -> Write:
         """Return the function that writes a batch; raise SinkError immediately if that cannot work."""
 
 
@@ -102,12 +103,17 @@ def load(name: str) -> Sink:
     return cast(Sink, importlib.import_module(f"{SINKS}.{name}"))
 
 
-def required(options: Namespace, flag: Flag, sink: str) -> str:
+def choice() -> Choice[Sink]:
+    """Return the flag `--sink` with the flags of all sinks."""
+    flag = Flag("--sink", "destination of the results", "console", choices=tuple(names()))
+    return Choice(flag, names(), load)
+
+
+def required(value: str | None, flag: str, sink: str) -> str:
     """Return the flag's value; raise SinkError if it is not given."""
-    value = getattr(options, flag.dest)
     if not value:
-        raise SinkError(f"{flag.name} is not given; --sink {sink} needs it")
-    return str(value)
+        raise SinkError(f"{flag} is not given; --sink {sink} needs it")
+    return value
 
 
 def newest_window(rows: DataFrame) -> datetime | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -15,12 +14,13 @@ from jobs.engine import files
 from jobs.engine.checkpoint import Checkpoint, CheckpointError, Contract, refuse_differences
 from jobs.engine.positions import positions
 from sources.base import Source, SourceError
+from sources.choice import Chosen
 
 INTERVAL = 2.0
 """Seconds between two checks of a running job's streams."""
 
 
-def refuse_loss(spark: SparkSession, source: Source, options: Namespace, checkpoint: Checkpoint) -> None:
+def refuse_loss(spark: SparkSession, source: Chosen[Source], checkpoint: Checkpoint) -> None:
     """Raise CheckpointError if messages that the checkpoint has not read yet are gone."""
     try:
         going_on = positions(
@@ -33,7 +33,7 @@ def refuse_loss(spark: SparkSession, source: Source, options: Namespace, checkpo
             expected="Spark's files of the last batch",
             remedy=checkpoint.reset,
         ) from None
-    if lost := source.lost(spark, going_on, options):
+    if lost := source.it.lost(spark, going_on, source.options):
         raise overtaken(checkpoint.path, lost, checkpoint.reset)
 
 

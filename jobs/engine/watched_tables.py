@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -19,11 +20,11 @@ class WatchedTables:
     """The tables as they are now, in `current` by flag name."""
 
     def __init__(
-        self, spark: SparkSession, job: Job, options: Namespace, *, interval: float = INTERVAL
+        self, spark: SparkSession, job: Job[Any], paths: Mapping[str, str], *, interval: float = INTERVAL
     ) -> None:
-        """Load all tables; raise TableError for the first error."""
+        """Load all tables from their files, given by flag; raise TableError for the first error."""
         self._spark, self._job, self._interval = spark, job, interval
-        self._paths = {table: str(getattr(options, table.flag.dest)) for table in job.tables}
+        self._paths = {table: paths[table.flag.dest] for table in job.tables}
         self._taken = {path: files.version(spark, path) for path in self._paths.values()}
         self._seen = dict(self._taken)
         self.current: dict[str, DataFrame] = {

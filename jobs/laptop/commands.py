@@ -9,16 +9,15 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import jobs
 from jobs.engine.checkpoint import path_of
-from jobs.engine.flag import Flag
 from jobs.engine.job import Job
 from jobs.laptop import jars
 from sources import base as sources
 from sources.fault import Fault
-from sources.flags import Parser, add_flag
+from sources.flags import Parser, argument, flag, options
 
 DEMO = ("streaming_product_discounts", "popular_products_recommendation")
 
@@ -29,16 +28,16 @@ def modules() -> list[str]:
     return sorted(name for name in names if hasattr(importlib.import_module(f"jobs.{name}"), "JOB"))
 
 
-def load(name: str) -> Job:
+def load(name: str) -> Job[Any]:
     """Return the job called `name`; exit with code 2, naming the known jobs, if there is none."""
     if name not in modules():
         _fail(f"no job named {name!r}; known: {', '.join(modules())}")
-    return cast(Job, importlib.import_module(f"jobs.{name}").JOB)
+    return cast("Job[Any]", importlib.import_module(f"jobs.{name}").JOB)
 
 
 def list_jobs(arguments: list[str]) -> int:
     """Print each job's name and the first line of its documentation."""
-    Parser(prog="twinstream list").parse_args(arguments)
+    Parser(prog="twinstream list").parse(arguments)
     for name in modules():
         documentation = importlib.import_module(f"jobs.{name}").__doc__ or ""
         print(f"{name:34}{documentation.splitlines()[0]}")
@@ -54,7 +53,7 @@ def run_job(arguments: list[str]) -> int:
 
 def demo(arguments: list[str]) -> int:
     """Run both main jobs over the bundled events, with checkpoints that are discarded afterwards."""
-    Parser(prog="twinstream demo").parse_args(arguments)
+    Parser(prog="twinstream demo").parse(arguments)
     # Use only Java's quick compiler: the demo ends before the optimizing one pays off.
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
     with tempfile.TemporaryDirectory(prefix="twinstream-demo-") as root:
@@ -62,19 +61,22 @@ def demo(arguments: list[str]) -> int:
         return max(run_job([name, *flags]) for name in DEMO)
 
 
+@dataclass(frozen=True)
+class ResetOptions:
+    """Which checkpoint to delete."""
+
+    job: str = argument("job whose checkpoint to delete", choices=modules)
+    source: str = flag("source that the job read", default="replay", choices=sources.names)
+    checkpoint_root: str = flag("directory of all checkpoints", default=".checkpoints")
+
+
 def reset(arguments: list[str]) -> int:
     """Delete the checkpoint of a job that reads a source, including the dead letters in it."""
     from jobs.engine.checkpoint import delete, held
     from jobs.engine.session import session
 
-    parser = Parser(prog="twinstream reset")
-    parser.add_argument("job", choices=modules())
-    add_flag(
-        parser, "--source", help="source that the job read", default="replay", choices=tuple(sources.names())
-    )
-    Flag("--checkpoint-root", ".checkpoints", "directory of all checkpoints").add_to(parser)
-    options = parser.parse_args(arguments)
-    path = path_of(options.checkpoint_root, options.job, options.source)
+    given = options(ResetOptions, arguments, prog="twinstream reset")
+    path = path_of(given.checkpoint_root, given.job, given.source)
     try:
         with held(path):
             deleted = delete(session("reset"), path)
@@ -175,7 +177,7 @@ def usage() -> str:
     return "\n".join(["usage: python -m jobs COMMAND ...", "", *lines])
 
 
-def _named(command: str, arguments: list[str]) -> Job:
+def _named(command: str, arguments: list[str]) -> Job[Any]:
     """Return the job that the first argument names."""
     if not arguments or arguments[0].startswith("-"):
         _fail(f"{command}: no job named; known: {', '.join(modules())}")

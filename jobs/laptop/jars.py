@@ -1,6 +1,7 @@
 """`twinstream jars`: fetch the jar sets that Spark does not ship, by Ivy, and check each file."""
 
-import argparse
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import os
@@ -12,12 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.engine.jar_files import LOCK_FILE, directory, files, jars, known
 from jobs.engine.java import java_home
 from jobs.laptop import truststore
 from sources.fault import Fault
+from sources.flags import argument, flag, options, switch
 
 IVY_FILE = LOCK_FILE.with_name("ivy.xml")
 FOR_JOBS = ("kafka", "managed-kafka", "delta", "bigquery", "local", "pubsublite")
@@ -68,34 +71,27 @@ def lock(where: str | Path | None = None, report: Callable[[str], None] = _say_n
     LOCK_FILE.write_text("\n".join(recorded) + "\n")
 
 
+@dataclass(frozen=True)
+class JarsOptions:
+    """What to fetch, and where to."""
+
+    sets: tuple[str, ...] = argument(f"sets to fetch (default: {' '.join(FOR_JOBS)})", many=True)
+    all: bool = switch("fetch every set, including those that only tests use")
+    directory: str | None = flag("directory of the sets (default: .jars)", variable="TWINSTREAM_JARS")
+    lock: bool = switch("after a change of ivy.xml: fetch every set and rewrite jars.sha256")
+
+
 def command(argv: Sequence[str]) -> int:
     """Run `twinstream jars [SET ...]`.
 
     Return 0 if every requested set is present, otherwise 1 after one error message.
     """
-    parser = argparse.ArgumentParser(prog="twinstream jars", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "sets",
-        nargs="*",
-        metavar="SET",
-        default=FOR_JOBS,
-        help=f"set to fetch (default: {' '.join(FOR_JOBS)})",
-    )
-    parser.add_argument(
-        "--all", action="store_true", help="fetch every set, including those that only tests use"
-    )
-    parser.add_argument("--directory", help="directory of the sets (default: .jars; env TWINSTREAM_JARS)")
-    parser.add_argument(
-        "--lock",
-        action="store_true",
-        help="after a change of ivy.xml: fetch every set and rewrite jars.sha256",
-    )
-    options = parser.parse_args(argv)
+    given = options(JarsOptions, argv, prog="twinstream jars", description=(__doc__ or "").splitlines()[0])
     try:
-        if options.lock:
-            lock(options.directory, print)
+        if given.lock:
+            lock(given.directory, print)
         else:
-            fetch(known() if options.all else options.sets, options.directory, print)
+            fetch(known() if given.all else given.sets or FOR_JOBS, given.directory, print)
     except (Fault, ValueError, OSError) as error:
         print(f"twinstream jars: {error}", file=sys.stderr)
         return 1

@@ -9,23 +9,27 @@ import keyword
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.engine.jar_files import CHECKOUT
-from sources.flags import Parser
+from sources.flags import Parser, argument, flags
 
 JOB = '''"""Units that each user bought, hour by hour. Reads purchase-stream."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Emission, Flag, Inputs, Job
+from jobs.engine.job import Emission, Inputs, Job
 from jobs.engine.run import run
 from sources.catalog import PURCHASE
+from sources.durations import duration
+from sources.flags import flag
 
 
 def transform(purchases: DataFrame, window: str = "1 hour") -> DataFrame:
@@ -37,17 +41,24 @@ def transform(purchases: DataFrame, window: str = "1 hour") -> DataFrame:
     return per_user.select(*bounds, "user_id", "units")
 
 
-def _rows(inputs: Inputs) -> DataFrame:
+@dataclass(frozen=True)
+class Options:
+    """The job's own options."""
+
+    window: str = flag("length of each window", default="1 hour", parse=duration)
+
+
+def _rows(inputs: Inputs[Options]) -> DataFrame:
     return transform(inputs.events(PURCHASE), inputs.options.window)
 
 
 JOB = Job(
     name="NAME",
+    options=Options,
     streams=lambda _: (PURCHASE,),
     rows=_rows,
     key=("window_start", "user_id"),
     emission=lambda options: Emission(options.window),
-    flags=(Flag.window("1 hour"),),
 )
 
 
@@ -97,18 +108,25 @@ ROW = "| `NAME` | purchase-stream | units that each user bought in an hour |\n"
 TABLE = re.compile(r"(^\| job \|.*\n\|[-|]+\|\n(?:\|.*\n)+)", re.MULTILINE)
 
 
+@dataclass(frozen=True)
+class NewOptions:
+    """What to write."""
+
+    kind: str = argument("what to write", choices=("job",))
+    name: str = argument("name of its file and of its checkpoints, such as units_per_user")
+
+
 def command(arguments: Sequence[str]) -> int:
     """Run `twinstream new job NAME`; return 0 once the files are written.
 
     Exit with code 2 and one line if there can be no job of that name.
     """
     parser = Parser(prog="twinstream new", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("kind", choices=("job",), help="what to write")
-    parser.add_argument("name", help="name of its file and of its checkpoints, such as units_per_user")
-    options = parser.parse_args(arguments)
-    if fault := _fault(options.name):
-        parser.error(f"{options.name}: {fault}")
-    for path in write(options.name):
+    parser.accept(flags(NewOptions))
+    name = parser.parse(arguments).of(NewOptions).name
+    if fault := _fault(name):
+        parser.error(f"{name}: {fault}")
+    for path in write(name):
         print(path)
     return 0
 

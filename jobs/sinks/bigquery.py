@@ -5,15 +5,16 @@ Replaying a batch replaces its rows with themselves.
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine.flag import Flag
 from jobs.engine.sink import Results, SinkError, Write, required
 from jobs.sinks.bigquery_table import BigQueryTable, table_name
+from sources.choice import OwnOptions
+from sources.flags import flag
 from sources.google_cloud import Cloud, OnGoogleCloud, Service
 
 SERVICE = Service(
@@ -22,21 +23,26 @@ SERVICE = Service(
     source="https://docs.cloud.google.com/bigquery/docs/access-control",
     as_of=date(2026, 11, 23),
 )
-TABLE = Flag(
-    "--sink-table",
-    None,
-    "table for the results (bigquery): [PROJECT.]DATASET.TABLE, created with the first rows",
-    table_name,
-    shapes_state=False,
-    example="DATASET.TABLE",
-)
-FLAGS = (TABLE,)
+
+
+@dataclass(frozen=True)
+class TableOptions(OwnOptions):
+    """The options of the results' table."""
+
+    sink_table: str | None = flag(
+        "table for the results (bigquery): [PROJECT.]DATASET.TABLE, created with the first rows",
+        parse=table_name,
+        example="DATASET.TABLE",
+    )
+
+
+OPTIONS = TableOptions
 
 
 class TableOnGoogleCloud(OnGoogleCloud):
     """A table, which the first rows create."""
 
-    def services(self, options: Namespace, cloud: Cloud) -> Sequence[Service]:
+    def services(self, options: TableOptions, cloud: Cloud) -> Sequence[Service]:
         """Return BigQuery."""
         return (SERVICE,)
 
@@ -46,19 +52,19 @@ SETTINGS: dict[str, str] = {}
 UPSERTS = True
 
 
-def jars(options: Namespace) -> tuple[str, ...]:
+def jars(options: TableOptions) -> tuple[str, ...]:
     """Return Google's connector, which Dataproc's images include."""
     return ("bigquery",)
 
 
-def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
+def open_sink(spark: SparkSession, options: TableOptions, results: Results) -> Write:
     """Return a writer to `--sink-table` that uses the application default credentials.
 
     A new checkpoint must find no rows: it may have seen only part of a window, which would replace the whole
     one. Rows of the run that it continues (`results.after`) may be there and are not touched. Raise SinkError
     if the table cannot be written or holds other rows.
     """
-    table = BigQueryTable(spark, required(options, TABLE, "bigquery"))
+    table = BigQueryTable(spark, required(options.sink_table, "--sink-table", "bigquery"))
     table.prove_writable()
     if results.fresh and not results.after and table.count():
         raise SinkError(
@@ -78,7 +84,7 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     return write
 
 
-def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
+def written(spark: SparkSession, options: TableOptions) -> DataFrame | None:
     """Return the table's rows; None if there is no table yet."""
-    table = BigQueryTable(spark, required(options, TABLE, "bigquery"))
+    table = BigQueryTable(spark, required(options.sink_table, "--sink-table", "bigquery"))
     return table.read() if table.there() else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from collections.abc import Iterator
 from io import TextIOWrapper
 
@@ -12,15 +11,16 @@ from pyspark.sql import functions as F
 
 from jobs.engine.sink import Results, Write
 from jobs.engine.terminal import printable
+from sources.choice import OwnOptions
 from sources.google_cloud import Cloud, Finding, OnGoogleCloud, warning
 
-FLAGS = ()
+OPTIONS = OwnOptions
 
 
 class SeenByNobody(OnGoogleCloud):
     """The output of a driver on a cluster."""
 
-    def findings(self, options: Namespace, cloud: Cloud) -> Iterator[Finding]:
+    def findings(self, options: OwnOptions, cloud: Cloud) -> Iterator[Finding]:
         """Warn about results that are not kept."""
         yield warning(
             "--sink console",
@@ -36,12 +36,12 @@ SHOWN = 100
 """The most rows of a batch that are shown; a last line says how many more there are."""
 
 
-def jars(options: Namespace) -> tuple[str, ...]:
+def jars(options: OwnOptions) -> tuple[str, ...]:
     """Return no jar sets."""
     return ()
 
 
-def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
+def open_sink(spark: SparkSession, options: OwnOptions, results: Results) -> Write:
     """Return a writer that prints each batch with rows as one table, in the results' order.
 
     Nothing that it prints contains a control sequence that a terminal obeys.
@@ -63,7 +63,7 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     return write
 
 
-def written(spark: SparkSession, options: Namespace) -> None:
+def written(spark: SparkSession, options: OwnOptions) -> None:
     """Return None, because printed rows cannot be read back."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import time
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import itemgetter
@@ -18,13 +17,13 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine import files
-from jobs.engine.sink import PATH, Results, SinkError, Write, claim, newest_window, required
+from jobs.engine.sink import PathOptions, Results, SinkError, Write, claim, newest_window, required
 from jobs.sinks import delta_rs
 from sources import instants
 from sources.google_cloud import OnGoogleCloud
 
 _HISTORY = f"interval {delta_rs.RETENTION.seconds} seconds"
-FLAGS = (PATH,)
+OPTIONS = PathOptions
 GOOGLE_CLOUD: OnGoogleCloud = OnGoogleCloud()
 UPSERTS = True
 SETTINGS = {
@@ -48,14 +47,14 @@ TIDY_EVERY = 100
 """Batches written between two compactions of the table."""
 
 
-def jars(options: Namespace) -> tuple[str, ...]:
+def jars(options: PathOptions) -> tuple[str, ...]:
     """Return Delta Lake's jar set."""
     return ("delta",)
 
 
-def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
+def open_sink(spark: SparkSession, options: PathOptions, results: Results) -> Write:
     """Return a writer to the table at `--sink-path`, which the first rows create."""
-    path = required(options, PATH, "delta")
+    path = required(options.sink_path, "--sink-path", "delta")
     if not _goes_on(spark, options, results):
         claim(spark, path, results, _holds_rows)
     table = _Table(spark, path)
@@ -76,9 +75,9 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     return upsert if results.upsert else append
 
 
-def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
+def written(spark: SparkSession, options: PathOptions) -> DataFrame | None:
     """Return the table's rows; None if there is no table yet."""
-    path = required(options, PATH, "delta")
+    path = required(options.sink_path, "--sink-path", "delta")
     return spark.read.format("delta").load(path) if _is_table(spark, path) else None
 
 
@@ -197,7 +196,7 @@ def _interpreted(spark: SparkSession) -> Iterator[None]:
             spark.conf.set(name, value)
 
 
-def _goes_on(spark: SparkSession, options: Namespace, results: Results) -> bool:
+def _goes_on(spark: SparkSession, options: PathOptions, results: Results) -> bool:
     """Return whether another run's rows are there and this run's begin where they end.
 
     Raise SinkError if they end later, because this run would write some of them again.

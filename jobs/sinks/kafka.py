@@ -6,30 +6,39 @@ last message of each key, or a compacted topic, has each row once.
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.engine.flag import Flag
 from jobs.engine.sink import Results, SinkError, Write, required
 from sources.catalog import Stream
+from sources.flags import flag
 from sources.google_cloud import Cloud, Creation, OnGoogleCloud
 from sources.kafka import connection as broker
 from sources.kafka import login as kafka_login
 from sources.kafka.google_cloud import KafkaOnGoogleCloud, topics
+from sources.kafka.options import KafkaOptions
 
-TOPIC = Flag("--sink-topic", None, "topic for the results (kafka)", shapes_state=False, example="TOPIC")
-FLAGS = (TOPIC,)
+
+@dataclass(frozen=True)
+class TopicOptions(KafkaOptions):
+    """The options of the results' topic, and of its broker."""
+
+    sink_topic: str | None = flag("topic for the results (kafka)", example="TOPIC")
+
+
+OPTIONS = TopicOptions
 
 
 class TopicOnGoogleCloud(KafkaOnGoogleCloud):
     """A broker, and the topic of the results."""
 
-    def streams(self, streams: Sequence[Stream], options: Namespace, cloud: Cloud) -> Iterator[Creation]:
-        """Yield the topic on Google's Kafka."""
-        yield from topics([options.sink_topic] if options.sink_topic else [], cloud)
+    def streams(self, streams: Sequence[Stream], options: KafkaOptions, cloud: Cloud) -> Iterator[Creation]:
+        """Yield the topic on Google's Kafka; `options` are TopicOptions."""
+        topic = getattr(options, "sink_topic", None)
+        yield from topics([topic] if topic else [], cloud)
 
 
 GOOGLE_CLOUD: OnGoogleCloud = TopicOnGoogleCloud()
@@ -39,18 +48,18 @@ PATIENCE_SECONDS = 120
 """How long a batch waits for the broker to take it."""
 
 
-def jars(options: Namespace) -> tuple[str, ...]:
+def jars(options: TopicOptions) -> tuple[str, ...]:
     """Return Spark's connector and, if the options ask for it, Google's login."""
     return kafka_login.jar_sets(options)
 
 
-def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
+def open_sink(spark: SparkSession, options: TopicOptions, results: Results) -> Write:
     """Return a writer to `--sink-topic` on the broker of `--kafka-bootstrap-servers`.
 
     The key is the row's key columns, joined by `|`, times as RFC 3339; the value is the row as a JSON object.
     Raise SourceError if the broker does not answer, does not let this user in or has no such topic.
     """
-    topic = required(options, TOPIC, "kafka")
+    topic = required(options.sink_topic, "--sink-topic", "kafka")
     broker.topic_ids(spark, [topic], options)
     patience = PATIENCE_SECONDS * 1000
     properties: dict[str, object] = {
@@ -74,11 +83,11 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     return write
 
 
-def written(spark: SparkSession, options: Namespace) -> None:
+def written(spark: SparkSession, options: TopicOptions) -> None:
     """Return None: a topic may hold a row several times, so it does not tell which are final."""
 
 
-def _explain(spark: SparkSession, topic: str, options: Namespace, error: Exception) -> None:
+def _explain(spark: SparkSession, topic: str, options: TopicOptions, error: Exception) -> None:
     """Raise SinkError if a row is too large or the topic gone, SourceError if no broker answers."""
     if "RecordTooLargeException" in str(error):
         raise SinkError(

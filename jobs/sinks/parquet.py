@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine import files
-from jobs.engine.sink import PATH, Results, SinkError, Write, claim, required
+from jobs.engine.sink import PathOptions, Results, SinkError, Write, claim, required
 from sources.google_cloud import OnGoogleCloud
 
-FLAGS = (PATH,)
+OPTIONS = PathOptions
 GOOGLE_CLOUD: OnGoogleCloud = OnGoogleCloud()
 SETTINGS: dict[str, str] = {}
 UPSERTS = False
 
 
-def jars(options: Namespace) -> tuple[str, ...]:
+def jars(options: PathOptions) -> tuple[str, ...]:
     """Return no jar sets."""
     return ()
 
 
-def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
+def open_sink(spark: SparkSession, options: PathOptions, results: Results) -> Write:
     """Return a writer below `--sink-path`; readers see the results' columns and `batch int`."""
-    path = required(options, PATH, "parquet")
+    path = required(options.sink_path, "--sink-path", "parquet")
     claim(spark, path, results)
 
     def write(rows: DataFrame, batch: int) -> None:
@@ -32,9 +30,9 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     return write
 
 
-def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
+def written(spark: SparkSession, options: PathOptions) -> DataFrame | None:
     """Return the rows of all batches; raise SinkError if a crash has left a batch half written."""
-    path = required(options, PATH, "parquet")
+    path = required(options.sink_path, "--sink-path", "parquet")
     batches = sorted(name for name in files.names(spark, path) if name.startswith("batch="))
     half = [name for name in batches if "_SUCCESS" not in files.names(spark, f"{path}/{name}")]
     if half:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.files import read_bytes, version
-from jobs.engine.flag import Flag
 from jobs.engine.job import TableError
 from jobs.tables import large_discounts
 from jobs.tables.discount_rows import literal, timed
 from jobs.tables.discounts_csv import flatten, parse
+from sources.flags import Flag
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,7 @@ class DiscountTable:
 DISCOUNTS = DiscountTable(
     Flag(
         "--discounts",
-        "data/user_product_discounts.csv",
         "CSV file of discounts by user and product, reloaded when it changes",
-        shapes_state=False,
+        "data/user_product_discounts.csv",
     )
 )

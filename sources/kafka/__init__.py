@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-from argparse import Namespace, _ArgumentGroup
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,56 +14,26 @@ from sources import instants
 from sources.base import Publisher, Record, SourceError
 from sources.catalog import TOPIC_SUFFIX, Stream
 from sources.envelope import conform
-from sources.flags import add_flag
 from sources.google_cloud import OnGoogleCloud
 from sources.kafka import login as kafka_login
 from sources.kafka.connection import COMMITTED, client_properties, oldest_offsets, topic_ids, watched_topics
 from sources.kafka.google_cloud import KafkaOnGoogleCloud
 from sources.kafka.offsets import gone, next_offsets
+from sources.kafka.options import KafkaOptions
 
+OPTIONS = KafkaOptions
 BOUNDED = False
 GOOGLE_CLOUD: OnGoogleCloud = KafkaOnGoogleCloud()
 WATCH_SECONDS = 2
 """Seconds that a look at a running job's topics may take; a caller that gets no answer looks again."""
 
 
-def add_arguments(group: _ArgumentGroup) -> None:
-    """Add the `--kafka-…` flags, including those of the login."""
-    add_flag(
-        group,
-        "--kafka-bootstrap-servers",
-        help="addresses of the broker: HOST:PORT[,HOST:PORT…]",
-        default="localhost:9092",
-    )
-    kafka_login.add_arguments(group)
-    add_flag(
-        group,
-        "--kafka-starting",
-        help="where a new checkpoint starts: earliest, latest or a time such as 2026-01-01T12:00:00Z",
-        default="earliest",
-        type=_starting,
-        formerly="--starting",
-    )
-    add_flag(
-        group,
-        "--kafka-max-events-per-batch",
-        help="maximum number of events per batch, over all partitions",
-        default="1000000",
-        type=_positive,
-    )
-
-
-def flag_fault(options: Namespace) -> str | None:
-    """Return which flag of the login is superfluous or missing; None if the flags fit."""
-    return kafka_login.flag_fault(options)
-
-
-def jars(options: Namespace) -> tuple[str, ...]:
+def jars(options: KafkaOptions) -> tuple[str, ...]:
     """Return Spark's connector and, if requested, Google's login."""
     return kafka_login.jar_sets(options)
 
 
-def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
+def check(spark: SparkSession, streams: Sequence[Stream], options: KafkaOptions) -> Mapping[str, str]:
     """Return the topics' ids, by stream; a recreated topic has another id.
 
     Raise SourceError if the broker does not answer within `ANSWER_SECONDS`, refuses this user's login or has
@@ -77,7 +45,7 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
 
 @contextmanager
 def watch(
-    spark: SparkSession, streams: Sequence[Stream], options: Namespace
+    spark: SparkSession, streams: Sequence[Stream], options: KafkaOptions
 ) -> Iterator[Callable[[], Mapping[str, str]]]:
     """Yield a function that looks up the topics' ids again.
 
@@ -92,13 +60,13 @@ def watch(
         yield identities
 
 
-def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
+def lost(spark: SparkSession, positions: Sequence[str], options: KafkaOptions) -> str:
     """Return which messages retention deleted before the checkpoint read them; "" if none."""
     going_on = next_offsets(positions)
     return gone(going_on, oldest_offsets(spark, going_on, options))
 
 
-def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
+def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: KafkaOptions) -> DataFrame:
     """Return the topic's records from `--kafka-starting` on; a batch read ends at the topic's current end.
 
     Raise SourceError for a batch read from `latest`, which would be empty.
@@ -144,21 +112,21 @@ def envelope(raw: DataFrame) -> DataFrame:
     )
 
 
-def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
+def create(streams: Sequence[Stream], options: KafkaOptions) -> list[str]:
     """Create the topics that do not exist yet, and return their names."""
     from sources.kafka.publishing import create_topics
 
     return create_topics(streams, options)
 
 
-def publisher(options: Namespace) -> Publisher:
+def publisher(options: KafkaOptions) -> Publisher:
     """Return a publisher to the broker; raise SourceError if it does not answer."""
     from sources.kafka.publishing import KafkaPublisher
 
     return KafkaPublisher(options)
 
 
-def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
+def records(stream: Stream, options: KafkaOptions) -> Iterator[Record | None]:
     """Yield the topic's records from `--kafka-starting` on, endlessly; raise SourceError as `check` does."""
     from sources.kafka import recording
 
@@ -178,24 +146,6 @@ def _attributes() -> Column:
     )
     none = F.create_map().cast("map<string,array<binary>>")
     return F.when(F.col("headers").isNull(), none).otherwise(grouped)
-
-
-def _starting(text: str) -> str | datetime:
-    if text in ("earliest", "latest"):
-        return text
-    try:
-        return instants.flag(text)
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected earliest, latest or a time with a zone like 2026-01-01T12:00:00Z, "
-            "of the years 1970 to 9998"
-        ) from None
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number >= 1")
-    return int(text)
 
 
 def _starting_options(starting: str | datetime) -> dict[str, str]:

@@ -10,7 +10,6 @@ import os
 import re
 import ssl
 import time
-from argparse import Namespace
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from uuid import UUID
 from sources.base import SourceError
 from sources.kafka import addresses, login, tls
 from sources.kafka.connection import ANSWER_SECONDS, COMMITTED, led_away, unreachable
+from sources.kafka.options import MANAGED, NONE, KafkaOptions
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -45,7 +45,7 @@ def library() -> Any:
     return kafka
 
 
-def connected(kind: Callable[..., Client], options: Namespace, **settings: Any) -> Client:
+def connected(kind: Callable[..., Client], options: KafkaOptions, **settings: Any) -> Client:
     """Return a client that the broker has let in.
 
     Raise SourceError if the broker does not answer within `ANSWER_SECONDS`, refuses the login or leads its
@@ -67,12 +67,12 @@ def connected(kind: Callable[..., Client], options: Namespace, **settings: Any) 
     return client
 
 
-def admin(options: Namespace) -> closing[KafkaAdminClient]:
+def admin(options: KafkaOptions) -> closing[KafkaAdminClient]:
     """Return an administration client for a `with` block; raise SourceError as `connected` does."""
     return closing(connected(library().KafkaAdminClient, options))
 
 
-def consumer(options: Namespace, topics: Mapping[str, Iterable[int]]) -> closing[KafkaConsumer]:
+def consumer(options: KafkaOptions, topics: Mapping[str, Iterable[int]]) -> closing[KafkaConsumer]:
     """Return a consumer of the topics' partitions for a `with` block; it belongs to no group.
 
     Raise SourceError as `connected` does.
@@ -85,7 +85,7 @@ def consumer(options: Namespace, topics: Mapping[str, Iterable[int]]) -> closing
     return closing(made)
 
 
-def advertised(options: Namespace, seconds: float) -> list[str]:
+def advertised(options: KafkaOptions, seconds: float) -> list[str]:
     """Return the addresses that the broker gives its clients, sorted; none if it does not answer in time."""
     try:
         client, brokers = _bootstrapped(library().KafkaAdminClient, options, seconds)
@@ -95,7 +95,7 @@ def advertised(options: Namespace, seconds: float) -> list[str]:
     return brokers
 
 
-def partitions(options: Namespace, topics: Iterable[str]) -> dict[str, int]:
+def partitions(options: KafkaOptions, topics: Iterable[str]) -> dict[str, int]:
     """Return the number of partitions of those topics that exist; raise SourceError as `connected` does."""
     wanted = list(topics)
     with admin(options) as client, told(options):
@@ -103,7 +103,7 @@ def partitions(options: Namespace, topics: Iterable[str]) -> dict[str, int]:
     return {topic["name"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
 
 
-def topic_ids(options: Namespace) -> dict[str, str]:
+def topic_ids(options: KafkaOptions) -> dict[str, str]:
     """Return the ids of all topics in Java's notation, by name; raise SourceError as `connected` does."""
     with admin(options) as client, told(options):
         described = client.describe_topics()
@@ -115,7 +115,7 @@ def _java_uuid(text: str) -> str:
 
 
 @contextmanager
-def told(options: Namespace) -> Iterator[None]:
+def told(options: KafkaOptions) -> Iterator[None]:
     """Turn what kafka-python raises into a SourceError of one line."""
     from kafka.errors import KafkaError
 
@@ -134,17 +134,17 @@ def reason(failure: BaseException) -> str:
     return re.sub(r"^(?:\[Error \d+\] )?(?:\w+Error: )?", "", text)
 
 
-def properties(options: Namespace) -> dict[str, Any]:
+def properties(options: KafkaOptions) -> dict[str, Any]:
     """Return the settings that every client here needs.
 
     Raise SourceError if a file is unusable, or if Google gives no token.
     """
     known: dict[str, Any] = {"bootstrap_servers": str(options.kafka_bootstrap_servers).split(",")}
-    if options.kafka_auth == login.NONE:
+    if options.kafka_auth == NONE:
         return known
     known["security_protocol"] = "SASL_SSL"
     known["ssl_context"] = ssl.create_default_context(cadata=login.authorities(options))
-    if options.kafka_auth == login.MANAGED:
+    if options.kafka_auth == MANAGED:
         from sources.kafka.google_token import token_provider
 
         return known | {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": token_provider()}
@@ -155,13 +155,13 @@ def properties(options: Namespace) -> dict[str, Any]:
 class _NoAnswer(Exception):
     """The errors of one attempt to connect, which kafka-python logs and does not raise; oldest first."""
 
-    def explained(self, options: Namespace) -> SourceError | None:
+    def explained(self, options: KafkaOptions) -> SourceError | None:
         """Return what the user is told if another attempt would be in vain, otherwise None."""
         if refusals := [error for error in self.args if _refuses(error)]:
             return login.refused(options, reason(refusals[-1]))
         # After a refusal, a broker closes the connection: often too soon for kafka-python to read why.
         closed = any(reason(error) == "socket disconnected" for error in self.args)
-        if closed and options.kafka_auth != login.NONE and not tls.fault(options):
+        if closed and options.kafka_auth != NONE and not tls.fault(options):
             return login.refused(options, "the broker closed the connection during the login")
         return None
 
@@ -179,7 +179,7 @@ def _refuses(error: BaseException) -> bool:
 
 
 def _bootstrapped(
-    kind: Callable[..., Client], options: Namespace, seconds: float, **settings: Any
+    kind: Callable[..., Client], options: KafkaOptions, seconds: float, **settings: Any
 ) -> tuple[Client, list[str]]:
     """Return a client, and the addresses of the brokers that the first broker names; raise _NoAnswer."""
     from kafka.errors import KafkaTimeoutError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from sources.base import SourceError
 from sources.fault import Fault
 from sources.kafka import addresses, tls
 from sources.kafka import login as kafka_login
+from sources.kafka.options import KafkaOptions
 
 ANSWER_SECONDS = 10
 """Seconds without an answer after which a broker counts as unreachable."""
@@ -25,7 +25,7 @@ class NoTopic(SourceError):
     """A topic that does not exist."""
 
 
-def client_properties(options: Namespace) -> dict[str, str]:
+def client_properties(options: KafkaOptions) -> dict[str, str]:
     """Return the properties that every Java client of the broker needs, including those of the login.
 
     Raise SourceError as `kafka_login.java_properties` does.
@@ -33,7 +33,7 @@ def client_properties(options: Namespace) -> dict[str, str]:
     return {"bootstrap.servers": options.kafka_bootstrap_servers, **kafka_login.java_properties(options)}
 
 
-def topic_ids(spark: SparkSession, topics: Sequence[str], options: Namespace) -> Mapping[str, str]:
+def topic_ids(spark: SparkSession, topics: Sequence[str], options: KafkaOptions) -> Mapping[str, str]:
     """Return the ids of topics by name; raise SourceError as `sources.kafka.check` does."""
     with watched_topics(spark, topics, options) as ids:
         return ids()
@@ -41,7 +41,7 @@ def topic_ids(spark: SparkSession, topics: Sequence[str], options: Namespace) ->
 
 @contextmanager
 def watched_topics(
-    spark: SparkSession, topics: Sequence[str], options: Namespace, seconds: int = ANSWER_SECONDS
+    spark: SparkSession, topics: Sequence[str], options: KafkaOptions, seconds: int = ANSWER_SECONDS
 ) -> Iterator[Callable[[], Mapping[str, str]]]:
     """Yield a function that asks for the topics' ids, with one client for all calls: some 5 ms each.
 
@@ -63,7 +63,7 @@ def watched_topics(
 
 
 def oldest_offsets(
-    spark: SparkSession, topics: Mapping[str, Iterable[int]], options: Namespace
+    spark: SparkSession, topics: Mapping[str, Iterable[int]], options: KafkaOptions
 ) -> dict[str, dict[int, int]]:
     """Return the oldest retained offset, by topic and partition.
 
@@ -84,7 +84,7 @@ def oldest_offsets(
     return oldest
 
 
-def unreachable(options: Namespace, reason: object) -> SourceError:
+def unreachable(options: KafkaOptions, reason: object) -> SourceError:
     """Return the error for a broker that does not answer, or not as its clients expect."""
     if fault := tls.fault(options) or _dead_end(options):
         return led_away(options, fault)
@@ -95,13 +95,13 @@ def unreachable(options: Namespace, reason: object) -> SourceError:
     )
 
 
-def led_away(options: Namespace, fault: Fault) -> SourceError:
+def led_away(options: KafkaOptions, fault: Fault) -> SourceError:
     """Return the error for a broker that answers, but that no client can work with."""
     problem = f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {fault.problem}"
     return SourceError(problem, expected=fault.expected, remedy=fault.remedy)
 
 
-def _dead_end(options: Namespace) -> Fault | None:
+def _dead_end(options: KafkaOptions) -> Fault | None:
     """Return where the broker leads its clients in vain, which Java's clients do not tell; None if nowhere.
 
     None also if the broker does not answer, or without kafka-python, as on a cluster.
@@ -117,7 +117,7 @@ def _dead_end(options: Namespace) -> Fault | None:
     return addresses.dead_end(brokers) if brokers else None
 
 
-def missing(topic: str, options: Namespace) -> NoTopic:
+def missing(topic: str, options: KafkaOptions) -> NoTopic:
     """Return the error for a topic that does not exist."""
     servers = options.kafka_bootstrap_servers
     create = f"twinstream create --source kafka --kafka-bootstrap-servers {servers}"
@@ -129,7 +129,7 @@ def missing(topic: str, options: Namespace) -> NoTopic:
 
 
 @contextmanager
-def _told(jvm: Any, options: Namespace) -> Iterator[None]:
+def _told(jvm: Any, options: KafkaOptions) -> Iterator[None]:
     """Turn what the Java client raises into a SourceError of one line."""
     try:
         with _silent(jvm):
@@ -139,7 +139,7 @@ def _told(jvm: Any, options: Namespace) -> Iterator[None]:
 
 
 @contextmanager
-def _admin(jvm: Any, options: Namespace, seconds: int = ANSWER_SECONDS) -> Iterator[Any]:
+def _admin(jvm: Any, options: KafkaOptions, seconds: int = ANSWER_SECONDS) -> Iterator[Any]:
     properties = jvm.java.util.Properties()
     wait = {"default.api.timeout.ms": str(seconds * 1000), "request.timeout.ms": str(seconds * 500)}
     for name, value in {**client_properties(options), **wait}.items():
@@ -170,7 +170,7 @@ def _silent(jvm: Any) -> Iterator[None]:
         log4j.core.config.Configurator.setLevel("org.apache.kafka", before)
 
 
-def _topic_id(answer: Any, topic: str, options: Namespace) -> str:
+def _topic_id(answer: Any, topic: str, options: KafkaOptions) -> str:
     try:
         return str(answer.get().topicId().toString())
     except Py4JJavaError as error:
@@ -179,7 +179,7 @@ def _topic_id(answer: Any, topic: str, options: Namespace) -> str:
         raise
 
 
-def _explained(jvm: Any, options: Namespace, error: Py4JJavaError) -> SourceError:
+def _explained(jvm: Any, options: KafkaOptions, error: Py4JJavaError) -> SourceError:
     """Return the error for a failure of a Java client: its innermost reason, without Java's stack trace."""
     failure = error.java_exception
     kinds = {failure.getClass().getSimpleName()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from datetime import date
 
@@ -10,9 +9,10 @@ from sources.catalog import PARTITIONS, Stream
 from sources.google_cloud import Cloud, Creation, Finding, OnGoogleCloud, Service, refused, warning
 from sources.kafka import login
 from sources.kafka.addresses import is_local
+from sources.kafka.options import MANAGED, KafkaOptions
 
 PORT = 9092
-MANAGED = Service(
+SERVICE = Service(
     api="managedkafka.googleapis.com",
     roles=(login.ROLE,),
     source="https://docs.cloud.google.com/managed-service-for-apache-kafka/docs/authentication-kafka",
@@ -23,14 +23,14 @@ MANAGED = Service(
 class KafkaOnGoogleCloud(OnGoogleCloud):
     """A broker, and the topics of the streams or of the results."""
 
-    def flags(self, options: Namespace, cloud: Cloud) -> Sequence[str]:
+    def flags(self, options: KafkaOptions, cloud: Cloud) -> Sequence[str]:
         """Return the address and the login of Google's Kafka."""
         if not (cloud.kafka_cluster and cloud.project):
             return ()
         host = f"bootstrap.{cloud.kafka_cluster}.{cloud.region}.managedkafka.{cloud.project}.cloud.goog"
-        return f"--kafka-bootstrap-servers={host}:{PORT}", f"--kafka-auth={login.MANAGED}"
+        return f"--kafka-bootstrap-servers={host}:{PORT}", f"--kafka-auth={MANAGED}"
 
-    def findings(self, options: Namespace, cloud: Cloud) -> Iterator[Finding]:
+    def findings(self, options: KafkaOptions, cloud: Cloud) -> Iterator[Finding]:
         """Refuse brokers and login files of this machine; warn about files that should be on the cluster's.
 
         A plan carries no secrets, because many people may be able to read a bucket.
@@ -54,11 +54,11 @@ class KafkaOnGoogleCloud(OnGoogleCloud):
                     "an initialization action of the cluster that puts it there from Secret Manager",
                 )
 
-    def services(self, options: Namespace, cloud: Cloud) -> Sequence[Service]:
+    def services(self, options: KafkaOptions, cloud: Cloud) -> Sequence[Service]:
         """Return Google's Kafka if the job uses that."""
-        return (MANAGED,) if cloud.kafka_cluster else ()
+        return (SERVICE,) if cloud.kafka_cluster else ()
 
-    def clusters(self, options: Namespace, cloud: Cloud) -> Iterator[Creation]:
+    def clusters(self, options: KafkaOptions, cloud: Cloud) -> Iterator[Creation]:
         """Yield Google's Kafka cluster, the smallest there is."""
         if cloud.kafka_cluster and cloud.project:
             subnet = f"projects/{cloud.project}/regions/{cloud.region}/subnetworks/{cloud.subnet}"
@@ -69,7 +69,7 @@ class KafkaOnGoogleCloud(OnGoogleCloud):
                 _managed(cloud, "clusters", "describe", cloud.kafka_cluster),
             )
 
-    def streams(self, streams: Sequence[Stream], options: Namespace, cloud: Cloud) -> Iterator[Creation]:
+    def streams(self, streams: Sequence[Stream], options: KafkaOptions, cloud: Cloud) -> Iterator[Creation]:
         """Yield the streams' topics on Google's Kafka."""
         yield from topics([stream.topic for stream in streams], cloud)
 
@@ -86,7 +86,7 @@ def topics(names: Sequence[str], cloud: Cloud) -> Iterator[Creation]:
         )
 
 
-def _unreachable(options: Namespace, cloud: Cloud) -> Iterator[Finding]:
+def _unreachable(options: KafkaOptions, cloud: Cloud) -> Iterator[Finding]:
     servers = str(options.kafka_bootstrap_servers)
     if local := [server for server in servers.split(",") if is_local(server)]:
         yield refused(

@@ -1,4 +1,4 @@
-"""The login to a Kafka broker: its flags, and the properties that the Java clients get from them.
+"""The login to a Kafka broker: the properties that the Java clients get from its flags.
 
 `plain` is a user and a password; `managed` is Managed Service for Apache Kafka, with Google's login handler
 and the application default credentials. Both use TLS, whose checks are never turned off.
@@ -8,66 +8,24 @@ from __future__ import annotations
 
 import shlex
 import ssl
-from argparse import Namespace, _ArgumentGroup
 from pathlib import Path
 
 from sources.base import SourceError
-from sources.flags import add_flag
+from sources.kafka.options import MANAGED, NONE, KafkaOptions
 
-NONE, PLAIN, MANAGED = "none", "plain", "managed"
 ROLE = "roles/managedkafka.client"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 HANDLER = "com.google.cloud.hosted.kafka.auth.GcpLoginCallbackHandler"
 """A class in the jar set managed-kafka."""
 _LOGIN_MODULE = "org.apache.kafka.common.security.{} required"
-_TAKEN = {
-    "--kafka-username": (PLAIN,),
-    "--kafka-password-file": (PLAIN,),
-    "--kafka-tls-ca": (PLAIN, MANAGED),
-}
 
 
-def add_arguments(group: _ArgumentGroup) -> None:
-    """Add `--kafka-auth` and the flags that its values take."""
-    add_flag(
-        group,
-        "--kafka-auth",
-        help="login: plain is SASL_SSL with user and password; managed is Google's Managed Service for "
-        "Apache Kafka with the application default credentials",
-        default=NONE,
-        choices=(NONE, PLAIN, MANAGED),
-    )
-    add_flag(group, "--kafka-username", help="user name, for --kafka-auth plain")
-    add_flag(
-        group, "--kafka-password-file", help="file that contains only the password, for --kafka-auth plain"
-    )
-    add_flag(
-        group,
-        "--kafka-tls-ca",
-        help="PEM file of the certificate authorities to trust (default: the public ones)",
-    )
-
-
-def flag_fault(options: Namespace) -> str | None:
-    """Return which flag the chosen `--kafka-auth` does not take or lacks, with the remedy; None if none."""
-    for flag, takers in _TAKEN.items():
-        value = _value(options, flag)
-        if value and options.kafka_auth not in takers:
-            return (
-                f"{flag} {value}: a flag of --kafka-auth {' and '.join(takers)}; expected none with "
-                f"--kafka-auth {options.kafka_auth}; remedy: --kafka-auth {takers[0]}, or leave it out"
-            )
-        if not value and takers == (options.kafka_auth,):
-            return f"{flag}: not given; --kafka-auth {options.kafka_auth} needs it"
-    return None
-
-
-def jar_sets(options: Namespace) -> tuple[str, ...]:
+def jar_sets(options: KafkaOptions) -> tuple[str, ...]:
     """Return the jar sets of Spark's connector and of the login."""
     return ("kafka", "managed-kafka") if options.kafka_auth == MANAGED else ("kafka",)
 
 
-def java_properties(options: Namespace) -> dict[str, str]:
+def java_properties(options: KafkaOptions) -> dict[str, str]:
     """Return the properties with which a Java client logs in, including the password.
 
     They hold the files' content, because executors on other machines do not have the files.
@@ -81,12 +39,12 @@ def java_properties(options: Namespace) -> dict[str, str]:
     return properties
 
 
-def password(options: Namespace) -> str:
+def password(options: KafkaOptions) -> str:
     """Return the content of `--kafka-password-file` without the end of its line.
 
     Raise SourceError if the file is unusable.
     """
-    content = _read("--kafka-password-file", options.kafka_password_file).rstrip("\r\n")
+    content = _read("--kafka-password-file", options.kafka_password_file or "").rstrip("\r\n")
     if not content or "\n" in content:
         raise SourceError(
             f"--kafka-password-file {options.kafka_password_file}: {len(content.splitlines())} lines",
@@ -96,7 +54,7 @@ def password(options: Namespace) -> str:
     return content
 
 
-def authorities(options: Namespace) -> str | None:
+def authorities(options: KafkaOptions) -> str | None:
     """Return the certificates in `--kafka-tls-ca`, None without it; raise SourceError if it is unusable."""
     if not options.kafka_tls_ca:
         return None
@@ -112,7 +70,7 @@ def authorities(options: Namespace) -> str | None:
     return content
 
 
-def refused(options: Namespace, reason: object) -> SourceError:
+def refused(options: KafkaOptions, reason: object) -> SourceError:
     """Return the error for a broker that refuses this user's login."""
     if options.kafka_auth == MANAGED:
         remedy = f"grant {ROLE} to the account of the application default credentials"
@@ -134,30 +92,30 @@ def no_credentials(reason: object) -> SourceError:
     )
 
 
-def files(options: Namespace) -> dict[str, str]:
+def files(options: KafkaOptions) -> dict[str, str]:
     """Return the files that the login reads, by flag."""
-    flags = ("--kafka-password-file", "--kafka-tls-ca")
-    return {flag: path for flag in flags if (path := _value(options, flag))}
+    given = options.login_flags()
+    return {flag: given[flag] for flag in ("--kafka-password-file", "--kafka-tls-ca") if flag in given}
 
 
-def given(options: Namespace) -> str:
+def given(options: KafkaOptions) -> str:
     """Return the flags of the login as another command takes them; empty without a login."""
     if options.kafka_auth == NONE:
         return ""
     words = ["--kafka-auth", options.kafka_auth]
-    for flag in _TAKEN:
-        words += [flag, value] if (value := _value(options, flag)) else []
+    for pair in options.login_flags().items():
+        words += pair
     return shlex.join(words)
 
 
-def _sasl(options: Namespace) -> dict[str, str]:
+def _sasl(options: KafkaOptions) -> dict[str, str]:
     if options.kafka_auth == MANAGED:
         return {
             "sasl.mechanism": "OAUTHBEARER",
             "sasl.jaas.config": f"{_LOGIN_MODULE.format('oauthbearer.OAuthBearerLoginModule')};",
             "sasl.login.callback.handler.class": HANDLER,
         }
-    user = f"username={_quoted(options.kafka_username)} password={_quoted(password(options))}"
+    user = f"username={_quoted(options.kafka_username or '')} password={_quoted(password(options))}"
     return {
         "sasl.mechanism": "PLAIN",
         "sasl.jaas.config": f"{_LOGIN_MODULE.format('plain.PlainLoginModule')} {user};",
@@ -168,11 +126,6 @@ def _quoted(text: str) -> str:
     """Quote the text so that JAAS, which uses Java's `StreamTokenizer`, reads it back."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _value(options: Namespace, flag: str) -> str | None:
-    value: str | None = getattr(options, flag.removeprefix("--").replace("-", "_"))
-    return value
 
 
 def _read(flag: str, path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-from argparse import Namespace
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from sources.base import Acknowledge, Message
 from sources.catalog import PARTITIONS, Stream, partition_of
 from sources.kafka.client import admin, connected, library, partitions, told
 from sources.kafka.connection import ANSWER_SECONDS, missing, unreachable
+from sources.kafka.options import KafkaOptions
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
@@ -26,7 +26,7 @@ MOST_MESSAGES, MOST_BYTES = 20_000, 32 << 20
 BATCH_BYTES = 256 << 10
 
 
-def create_topics(streams: Sequence[Stream], options: Namespace) -> list[str]:
+def create_topics(streams: Sequence[Stream], options: KafkaOptions) -> list[str]:
     """Create the topics that do not exist yet, and return their names; raise SourceError if refused."""
     from kafka.errors import TopicAlreadyExistsError, for_code
 
@@ -66,7 +66,7 @@ class KafkaPublisher:
     The constructor raises SourceError if no broker answers.
     """
 
-    def __init__(self, options: Namespace) -> None:
+    def __init__(self, options: KafkaOptions) -> None:
         self._options = options
         self._producer = connected(
             library().KafkaProducer,

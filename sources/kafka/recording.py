@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from sources.base import Record, SourceError
 from sources.catalog import Stream
 from sources.kafka.client import consumer, partitions, told
 from sources.kafka.connection import ANSWER_SECONDS, missing
+from sources.kafka.options import KafkaOptions
 from sources.time_order import merged
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ CREATE_TIME = 0
 """The type of a timestamp that the producer gave."""
 
 
-def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
+def records(stream: Stream, options: KafkaOptions) -> Iterator[Record | None]:
     """Yield the topic's records from `--kafka-starting` on, endlessly; None after each second without one."""
     count = partitions(options, [stream.topic]).get(stream.topic)
     if count is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +10,7 @@ from sources.catalog import Stream
 from sources.kafka.client import consumer, partitions, told
 from sources.kafka.connection import ANSWER_SECONDS, missing
 from sources.kafka.offsets import Offsets
+from sources.kafka.options import KafkaOptions
 
 WAIT_MS = ANSWER_SECONDS * 1000
 
@@ -25,7 +25,7 @@ class RetainedOffsets:
     end: int
 
 
-def retained_offsets(stream: Stream, since: datetime, options: Namespace) -> list[RetainedOffsets]:
+def retained_offsets(stream: Stream, since: datetime, options: KafkaOptions) -> list[RetainedOffsets]:
     """Return the offsets of each partition of the topic; raise SourceError as `sources.kafka.check` does."""
     count = partitions(options, [stream.topic]).get(stream.topic)
     if count is None:
@@ -40,7 +40,7 @@ def retained_offsets(stream: Stream, since: datetime, options: Namespace) -> lis
     return [RetainedOffsets(one.partition, oldest[one], firsts[one], ends[one]) for one in places]
 
 
-def oldest_offsets(topics: Offsets, options: Namespace) -> dict[str, dict[int, int]]:
+def oldest_offsets(topics: Offsets, options: KafkaOptions) -> dict[str, dict[int, int]]:
     """Return the oldest retained offsets of these partitions; raise SourceError if it does not answer."""
     with consumer(options, topics) as reader, told(options):
         found = reader.beginning_offsets(sorted(reader.assignment()), timeout_ms=WAIT_MS)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from argparse import Namespace
 
 from sources.fault import Fault
-from sources.kafka.login import NONE, authorities
+from sources.kafka.login import authorities
+from sources.kafka.options import NONE, KafkaOptions
 
 SECONDS = 3
 """Seconds that one broker may take."""
@@ -30,7 +30,7 @@ _REMEDIES = {
 """Remedies by OpenSSL's error code (X509_V_ERR_…)."""
 
 
-def fault(options: Namespace) -> Fault | None:
+def fault(options: KafkaOptions) -> Fault | None:
     """Return the first fault in the brokers' TLS, with its remedy.
 
     None if there is no fault, if TLS is not requested, or if no broker answers.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from sources import replay
 from sources.catalog import STREAMS
-from sources.flags import Parser
+from sources.flags import flag, options
 from sources.laptop import shop
 from sources.laptop.products import discounts_csv
 from sources.laptop.progress import Progress
 from sources.replay.files import SUFFIX
+from sources.replay.options import BUNDLED
 from sources.replay.publishing import ReplayPublisher
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -21,16 +22,16 @@ SEED = 6
 VISITS_PER_MINUTE = 18
 
 
+@dataclass(frozen=True)
+class BundleOptions:
+    """Where the bundled events go."""
+
+    directory: Path = flag("directory to write to", default=str(BUNDLED.parent), parse=Path)
+
+
 def command(argv: Sequence[str]) -> int:
     """Run `twinstream bundle`; return 0 once all files are written."""
-    parser = Parser(prog="twinstream bundle", description=__doc__)
-    parser.add_argument(
-        "--directory",
-        type=Path,
-        default=replay.BUNDLED.parent,
-        help="directory to write to (default: %(default)s)",
-    )
-    write(parser.parse_args(argv).directory)
+    write(options(BundleOptions, argv, prog="twinstream bundle", description=__doc__).directory)
     return 0
 
 

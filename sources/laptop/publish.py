@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from argparse import ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 from sources import instants
-from sources.base import Publisher, load, names
+from sources.base import Publisher, Source, parse
 from sources.catalog import PRODUCT
-from sources.flags import Parser, add_flag
+from sources.choice import Chosen
+from sources.flags import Parser, above_zero, flag, flags, whole_number
 from sources.laptop import scenarios
 from sources.laptop.arrivals import Arrival, Batch
 from sources.laptop.progress import Progress
 from sources.laptop.scenarios import SCENARIOS
 from sources.laptop.signals import stopping
-from sources.source_flags import above_zero, parse, whole
 
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 REAL_TIME = "real-time"
@@ -28,16 +29,63 @@ PATIENCE = 2
 """Seconds without a record after which a stream counts as empty."""
 
 
+def _rate(value: str) -> str | float:
+    if value == REAL_TIME:
+        return value
+    try:
+        return above_zero(value)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{value!r}: expected a number above 0 or {REAL_TIME}") from None
+
+
+def _count(value: str) -> float:
+    if value == UNLIMITED:
+        return math.inf
+    try:
+        return whole_number(value)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{value!r}: expected a whole number >= 1 or {UNLIMITED}") from None
+
+
+@dataclass(frozen=True)
+class PublishOptions:
+    """What to publish, and how fast."""
+
+    scenario: str = flag("scenario to publish", default="shop", choices=tuple(SCENARIOS))
+    rate: str | float | None = flag(
+        f"events per second, or {REAL_TIME}: each at its event time (default: as fast as possible)",
+        parse=_rate,
+    )
+    count: float | None = flag(
+        f"number of messages, or {UNLIMITED} (default: one round of the scenario)", parse=_count
+    )
+    history_minutes: int | None = flag(
+        f"with --rate {REAL_TIME}, if product-stream is empty: minutes of the past to publish first",
+        parse=whole_number,
+    )
+    alive_file: Path | None = flag(
+        "file to touch while messages are acknowledged, for a health check", parse=Path
+    )
+    seed: int = flag("random seed; another seed gives different events", default="1", parse=int)
+    start: datetime | None = flag(
+        f"event time of the first event (default: {instants.text(FIRST)} for replay; on a broker, now or"
+        " early enough that the last event is not in the future)",
+        parse=instants.flag,
+    )
+
+
 def command(argv: Sequence[str]) -> int:
     """Run `twinstream publish`; return 0 if every message was acknowledged, otherwise 1."""
-    options = parse(_parser(), names(), argv, default="replay")
-    source = load(options.source)
-    publisher = source.publisher(options)
+    parser = Parser(prog="twinstream publish", description="\n".join(_about()))
+    parser.accept(flags(PublishOptions))
+    parsed, source = parse(parser, argv, default="replay")
+    options = parsed.of(PublishOptions)
+    publisher = source.it.publisher(source.options)
     progress = Progress("published", options.alive_file)
     try:
         with stopping() as stop:
             pace = _Pace(options.rate, stop)
-            _publish(_batches(options, source.BOUNDED), publisher, progress, pace, source.BOUNDED)
+            _publish(_batches(options, source), publisher, progress, pace, flush_each=source.it.BOUNDED)
     finally:
         publisher.close()
     progress.finish(progress.acknowledgements())
@@ -65,58 +113,20 @@ def _publish(
             return
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="twinstream publish", description="\n".join(_about()))
-    add_flag(parser, "--scenario", help="scenario to publish", default="shop", choices=tuple(SCENARIOS))
-    add_flag(
-        parser,
-        "--rate",
-        help=f"events per second, or {REAL_TIME}: each at its event time (default: as fast as possible)",
-        type=_rate,
-    )
-    add_flag(
-        parser,
-        "--count",
-        help=f"number of messages, or {UNLIMITED} (default: one round of the scenario)",
-        type=_count,
-    )
-    add_flag(
-        parser,
-        "--history-minutes",
-        help=f"with --rate {REAL_TIME}, if product-stream is empty: minutes of the past to publish first",
-        type=whole,
-    )
-    add_flag(
-        parser,
-        "--alive-file",
-        help="file to touch while messages are acknowledged, for a health check",
-        type=Path,
-    )
-    add_flag(parser, "--seed", help="random seed; another seed gives different events", default="1", type=int)
-    add_flag(
-        parser,
-        "--start",
-        help=f"event time of the first event (default: {instants.text(FIRST)} for replay; on a broker, now or"
-        " early enough that the last event is not in the future)",
-        type=instants.flag,
-    )
-    return parser
-
-
 def _about() -> Iterator[str]:
     yield "Publish a scenario's events. The same seed and start give the same bytes."
     for name, scenario in SCENARIOS.items():
         yield f"{name}: {scenario.about}."
 
 
-def _batches(options: Namespace, bounded: bool) -> Iterator[Batch]:
+def _batches(options: PublishOptions, source: Chosen[Source]) -> Iterator[Batch]:
     """Yield the scenario's batches, cut off after `--count` messages."""
     scenario = SCENARIOS[options.scenario]
-    start = options.start or _start(options, bounded)
+    start = options.start or _start(options, source)
     if options.count is None:
         yield from scenarios.one_round(scenario, options.seed, start)
         return
-    left = math.inf if options.count == UNLIMITED else options.count
+    left = options.count
     for batch in scenarios.batches(scenario, options.seed, start):
         yield batch[: int(min(left, len(batch)))]
         left -= len(batch)
@@ -124,29 +134,29 @@ def _batches(options: Namespace, bounded: bool) -> Iterator[Batch]:
             return
 
 
-def _start(options: Namespace, bounded: bool) -> datetime:
+def _start(options: PublishOptions, source: Chosen[Source]) -> datetime:
     """Return the event time at which to start.
 
     It is fixed for files; on a broker, the last event should not be ahead of the clock.
     """
-    if bounded:
+    if source.it.BOUNDED:
         return FIRST
     scenario, now = SCENARIOS[options.scenario], datetime.now(UTC)
-    if options.rate == REAL_TIME or options.count == UNLIMITED:
-        return now.replace(microsecond=0) - _history(options)
+    if options.rate == REAL_TIME or options.count == math.inf:
+        return now.replace(microsecond=0) - _history(options, source)
     round_length = sum(map(len, scenarios.one_round(scenario, options.seed, now)))
     rounds = math.ceil(1.2 * (options.count or 0) / round_length) or 1
     return (now - rounds * scenario.span).replace(second=0, microsecond=0)
 
 
-def _history(options: Namespace) -> timedelta:
+def _history(options: PublishOptions, source: Chosen[Source]) -> timedelta:
     """Return how much of the past to publish first.
 
     Nothing if the stream already has events, as after a restart: past events would be late.
     """
     if not options.history_minutes or options.rate != REAL_TIME:
         return timedelta(0)
-    first = islice(load(options.source).records(PRODUCT, options), PATIENCE)
+    first = islice(source.it.records(PRODUCT, source.options), PATIENCE)
     return timedelta(0) if any(first) else timedelta(minutes=options.history_minutes)
 
 
@@ -177,21 +187,3 @@ class _Pace:
         if isinstance(self._rate, float):
             return self._started + self._sent / self._rate - time.monotonic()
         return (arrival.at - datetime.now(UTC)).total_seconds()
-
-
-def _rate(value: str) -> str | float:
-    if value == REAL_TIME:
-        return value
-    try:
-        return above_zero(value)
-    except ArgumentTypeError:
-        raise ArgumentTypeError(f"{value!r}: expected a number above 0 or {REAL_TIME}") from None
-
-
-def _count(value: str) -> str | int:
-    if value == UNLIMITED:
-        return value
-    try:
-        return whole(value)
-    except ArgumentTypeError:
-        raise ArgumentTypeError(f"{value!r}: expected a whole number >= 1 or {UNLIMITED}") from None

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from sources.base import Record, SourceError, load, names
+from sources.base import Record, SourceError, load, names, parse
 from sources.catalog import STREAMS, Stream
-from sources.flags import Parser, add_flag
+from sources.flags import Parser, above_zero, flag, flags, whole_number
 from sources.laptop.progress import Progress
 from sources.laptop.signals import stopping
 from sources.replay import files as replay_files
-from sources.source_flags import above_zero, parse, whole
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    """What to record, where to, and when to stop."""
+
+    replay_dir: Path = flag("directory to record into; created if missing", parse=Path, required=True)
+    stream: str = flag("stream to record", default="product-stream", choices=tuple(STREAMS))
+    count: int | None = flag("stop after this many messages", parse=whole_number)
+    idle_seconds: float | None = flag("stop after this many seconds without a message", parse=above_zero)
+    messages_per_file: int = flag(
+        "messages per file, which replay reads as one batch", default="1000", parse=whole_number
+    )
 
 
 def command(argv: Sequence[str]) -> int:
     """Run `twinstream record`; return 0 once the recording is as complete as requested."""
     endless = [name for name in names() if not load(name).BOUNDED]
-    options = parse(_parser(), endless, argv, default="kafka")
+    parser = Parser(prog="twinstream record", description=__doc__)
+    parser.accept(flags(RecordOptions))
+    parsed, source = parse(parser, argv, default="kafka", of=endless)
+    options = parsed.of(RecordOptions)
     folder = _empty_folder(options.replay_dir, STREAMS[options.stream])
     progress = Progress("recorded")
-    records = load(options.source).records(STREAMS[options.stream], options)
+    records = source.it.records(STREAMS[options.stream], source.options)
     file: list[Record] = []
     with stopping() as stop:
         for record in _until_enough(records, options, progress, stop):
@@ -31,24 +46,6 @@ def command(argv: Sequence[str]) -> int:
     _write(folder, file)
     progress.finish(f"files in {folder}: {len(list(folder.iterdir()))}")
     return 0
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="twinstream record", description=__doc__)
-    add_flag(parser, "--stream", help="stream to record", default="product-stream", choices=tuple(STREAMS))
-    parser.add_argument(
-        "--replay-dir", type=Path, required=True, help="directory to record into; created if missing"
-    )
-    add_flag(parser, "--count", help="stop after this many messages", type=whole)
-    add_flag(parser, "--idle-seconds", help="stop after this many seconds without a message", type=above_zero)
-    add_flag(
-        parser,
-        "--messages-per-file",
-        help="messages per file, which replay reads as one batch",
-        default="1000",
-        type=whole,
-    )
-    return parser
 
 
 def _empty_folder(directory: Path, stream: Stream) -> Path:
@@ -71,7 +68,7 @@ def _empty_folder(directory: Path, stream: Stream) -> Path:
 
 
 def _until_enough(
-    records: Iterator[Record | None], options: Namespace, progress: Progress, stop: Callable[[], bool]
+    records: Iterator[Record | None], options: RecordOptions, progress: Progress, stop: Callable[[], bool]
 ) -> Iterator[Record]:
     """Yield the records until `--count`, `--idle-seconds` or `stop`; a None is a second without a record."""
     idle = 0

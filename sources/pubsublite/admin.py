@@ -6,7 +6,6 @@ The connector's jar contains Google's admin client in its own package (`com.goog
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,9 +15,9 @@ from pyspark.sql import SparkSession
 
 from sources.base import SourceError
 from sources.catalog import Stream
+from sources.pubsublite.options import EMULATOR, LiteOptions
 from sources.pubsublite.paths import (
     ANSWER_SECONDS,
-    EMULATOR,
     ENVIRONMENT,
     missing,
     region,
@@ -30,7 +29,7 @@ from sources.pubsublite.paths import (
 _DELETED_TOPIC = "_deleted-topic_"
 
 
-def topics(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
+def topics(spark: SparkSession, streams: Sequence[Stream], options: LiteOptions) -> Mapping[str, str]:
     """Return the path of each subscription's topic, by stream.
 
     Raise SourceError as `sources.pubsublite.check` does.
@@ -47,7 +46,7 @@ def topics(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -
 
 
 @contextmanager
-def _admin(jvm: Any, options: Namespace) -> Iterator[Any]:
+def _admin(jvm: Any, options: LiteOptions) -> Iterator[Any]:
     """Yield Google's admin client from the connector's jar, which retries for up to `ANSWER_SECONDS`."""
     _must_lead_to_the_emulator(jvm)
     lite = jvm.com.google.cloud.pubsublite
@@ -96,7 +95,7 @@ def _must_lead_to_the_emulator(jvm: Any) -> None:
         )
 
 
-def _topic(jvm: Any, answer: Any, stream: Stream, options: Namespace) -> str:
+def _topic(jvm: Any, answer: Any, stream: Stream, options: LiteOptions) -> str:
     path = subscription_path(stream, options)
     try:
         topic = str(answer.get(ANSWER_SECONDS + 5, jvm.java.util.concurrent.TimeUnit.SECONDS).getTopic())

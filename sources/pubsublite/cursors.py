@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-
 from sources.catalog import Stream
 from sources.pubsublite.client_library import pubsublite_v1
+from sources.pubsublite.options import LiteOptions
 from sources.pubsublite.paths import ANSWER_SECONDS, missing, subscription_path, topic_path
 from sources.pubsublite.resources import admin_client, asked, endpoint, partition_count
 
 
-def heads(stream: Stream, options: Namespace) -> dict[int, int]:
+def heads(stream: Stream, options: LiteOptions) -> dict[int, int]:
     """Return the end offset of each partition; raise SourceError if the service does not answer."""
     with admin_client(options) as admin:
         count = partition_count(admin, stream, options)
@@ -24,7 +23,7 @@ def heads(stream: Stream, options: Namespace) -> dict[int, int]:
     return {partition: int(answer.head_cursor.offset) for partition, answer in enumerate(answers)}
 
 
-def committed(stream: Stream, options: Namespace) -> dict[int, int]:
+def committed(stream: Stream, options: LiteOptions) -> dict[int, int]:
     """Return the next offset of each partition for which the subscription has a cursor.
 
     Raise SourceError if the service does not answer or has no such subscription.

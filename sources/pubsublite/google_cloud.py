@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
@@ -13,8 +12,9 @@ from sources.catalog import (
     PARTITIONS,
     Stream,
 )
-from sources.flags import to_timedelta
+from sources.durations import to_timedelta
 from sources.google_cloud import Cloud, Creation, Finding, OnGoogleCloud, Service, refused, warning
+from sources.pubsublite.options import LiteOptions
 from sources.pubsublite.paths import region, subscription
 
 LITE = Service(
@@ -30,11 +30,11 @@ AHEAD = timedelta(minutes=2)
 class LiteOnGoogleCloud(OnGoogleCloud):
     """The service, which knows a project by its number."""
 
-    def flags(self, options: Namespace, cloud: Cloud) -> Sequence[str]:
+    def flags(self, options: LiteOptions, cloud: Cloud) -> Sequence[str]:
         """Return the project's number."""
         return (f"--pubsublite-project={cloud.project_number}",) if cloud.project_number else ()
 
-    def findings(self, options: Namespace, cloud: Cloud) -> Iterator[Finding]:
+    def findings(self, options: LiteOptions, cloud: Cloud) -> Iterator[Finding]:
         """Refuse a job without the project's number; warn about another region and a short watermark."""
         if not options.pubsublite_project:
             yield refused(
@@ -49,20 +49,20 @@ class LiteOnGoogleCloud(OnGoogleCloud):
                 f"another region than the cluster's {cloud.region}: every event is carried between them",
                 f"--region {region(options)}, or topics in {cloud.region}",
             )
-        if to_timedelta(options.watermark) < AHEAD:
+        if to_timedelta(cloud.watermark) < AHEAD:
             # java-pubsublite-spark, LimitingHeadOffsetReader: each partition's end is cached for a minute.
             yield warning(
-                f"--watermark {options.watermark}",
+                f"--watermark {cloud.watermark}",
                 "the connector learns the end of each partition once a minute, each at another time: one can "
                 "be a minute ahead of another, whose events are late then; expected 2 minutes or more",
                 '--watermark "2 minutes"',
             )
 
-    def services(self, options: Namespace, cloud: Cloud) -> Sequence[Service]:
+    def services(self, options: LiteOptions, cloud: Cloud) -> Sequence[Service]:
         """Return Pub/Sub Lite."""
         return (LITE,)
 
-    def streams(self, streams: Sequence[Stream], options: Namespace, cloud: Cloud) -> Iterator[Creation]:
+    def streams(self, streams: Sequence[Stream], options: LiteOptions, cloud: Cloud) -> Iterator[Creation]:
         """Yield each stream's topic and the subscription that the job reads."""
         place = f"--location={options.pubsublite_location}"
         size = (

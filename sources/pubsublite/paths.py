@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 
 from sources.base import SourceError
 from sources.catalog import Stream
+from sources.pubsublite.options import EMULATOR, LiteOptions
 
 ANSWER_SECONDS = 20
 """Seconds without an answer after which the service counts as unreachable."""
-EMULATOR = "PUBSUBLITE_EMULATOR_HOST"
 ENVIRONMENT = 'eval "$(python -m pubsublite_emulator env)"'
 
 
-def parent(options: Namespace) -> str:
+def parent(options: LiteOptions) -> str:
     """Return the path that contains topics and subscriptions; raise SourceError without a project."""
     project = options.pubsublite_project or ("1" if os.environ.get(EMULATOR) else None)
     if project is None:
@@ -26,28 +25,28 @@ def parent(options: Namespace) -> str:
     return f"projects/{project}/locations/{options.pubsublite_location}"
 
 
-def topic_path(stream: Stream, options: Namespace) -> str:
+def topic_path(stream: Stream, options: LiteOptions) -> str:
     """Return the path of the stream's topic."""
     return f"{parent(options)}/topics/{stream.topic}"
 
 
-def subscription_path(stream: Stream, options: Namespace) -> str:
+def subscription_path(stream: Stream, options: LiteOptions) -> str:
     """Return the path of the stream's subscription."""
     return f"{parent(options)}/subscriptions/{subscription(stream, options)}"
 
 
-def subscription(stream: Stream, options: Namespace) -> str:
+def subscription(stream: Stream, options: LiteOptions) -> str:
     """Return the name of the stream's subscription: the catalog's, or the reader's separate one."""
     suffix = options.pubsublite_subscription_suffix
     return f"{stream.subscription}-{suffix}" if suffix else stream.subscription
 
 
-def region(options: Namespace) -> str:
+def region(options: LiteOptions) -> str:
     """Return the region whose endpoint serves the location."""
     return "-".join(str(options.pubsublite_location).split("-")[:2])
 
 
-def missing(what: str, stream: Stream, options: Namespace) -> SourceError:
+def missing(what: str, stream: Stream, options: LiteOptions) -> SourceError:
     """Return the error for a subscription or topic that does not exist."""
     place = f"--location={options.pubsublite_location}"
     flags = f"--pubsublite-project {parent(options).split('/')[1]} --pubsublite-location {place[11:]}"
@@ -64,7 +63,7 @@ def missing(what: str, stream: Stream, options: Namespace) -> SourceError:
     )
 
 
-def unreachable(options: Namespace, reason: object) -> SourceError:
+def unreachable(options: LiteOptions, reason: object) -> SourceError:
     """Return the error for a service that does not answer as it should."""
     if emulator := os.environ.get(EMULATOR):
         expected = f"the emulator at {emulator}"

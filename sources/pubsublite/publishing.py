@@ -8,13 +8,13 @@ what it is given to the partition it is given.
 from __future__ import annotations
 
 import queue
-from argparse import Namespace
 from collections.abc import Sequence
 
 from sources import instants
 from sources.base import Acknowledge, Message
 from sources.catalog import Stream, partition_of
 from sources.pubsublite.client_library import pubsublite_v1
+from sources.pubsublite.options import LiteOptions
 from sources.pubsublite.paths import topic_path
 from sources.pubsublite.resources import admin_client, endpoint, partition_count
 from sources.pubsublite.stream import PartitionStream, Sending
@@ -35,7 +35,7 @@ class LitePublisher:
     SourceError is raised if the service does not answer.
     """
 
-    def __init__(self, options: Namespace) -> None:
+    def __init__(self, options: LiteOptions) -> None:
         self._options = options
         self._admin = admin_client(options)
         self._streams: dict[str, list[PartitionStream]] = {}

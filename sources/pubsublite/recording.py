@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import queue
 import uuid
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 from sources.base import Record
 from sources.catalog import Stream
 from sources.pubsublite.cursors import heads
+from sources.pubsublite.options import LiteOptions
 from sources.pubsublite.paths import ANSWER_SECONDS, parent, unreachable
 from sources.pubsublite.reader import PartitionReader
 from sources.pubsublite.resources import admin_client, asked, create_subscription, endpoint, partition_count
 from sources.time_order import merged
 
 
-def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
+def records(stream: Stream, options: LiteOptions) -> Iterator[Record | None]:
     """Yield the topic's records from the oldest on, endlessly; None after each second without one.
 
     The subscription `twinstream-record-…` created for this is deleted at the end; a process that is killed
@@ -34,7 +34,7 @@ def records(stream: Stream, options: Namespace) -> Iterator[Record | None]:
             asked(options, lambda: admin.delete_subscription(name=path, timeout=ANSWER_SECONDS))
 
 
-def _polled(stream: Stream, path: str, count: int, options: Namespace) -> Iterator[Record | None]:
+def _polled(stream: Stream, path: str, count: int, options: LiteOptions) -> Iterator[Record | None]:
     arrived: queue.Queue[Record | Exception] = queue.Queue(maxsize=1000)
     with ExitStack() as readers:
         for partition in range(count):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -16,6 +15,7 @@ from sources.catalog import (
     Stream,
 )
 from sources.pubsublite.client_library import pubsublite_v1
+from sources.pubsublite.options import LiteOptions
 from sources.pubsublite.paths import (
     ANSWER_SECONDS,
     missing,
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 
-def endpoint(options: Namespace) -> dict[str, str]:
+def endpoint(options: LiteOptions) -> dict[str, str]:
     """Return client options for the region's own endpoint, the one that serves its topics."""
     return {"api_endpoint": f"dns:///{region(options)}-pubsublite.googleapis.com"}
 
 
-def admin_client(options: Namespace) -> AdminServiceClient:
+def admin_client(options: LiteOptions) -> AdminServiceClient:
     """Return a client of the location's region; raise SourceError without credentials."""
     client: type[AdminServiceClient] = pubsublite_v1().AdminServiceClient
     return asked(options, lambda: client(client_options=endpoint(options)))
 
 
-def asked(options: Namespace, ask: Callable[[], _Answer]) -> _Answer:
+def asked(options: LiteOptions, ask: Callable[[], _Answer]) -> _Answer:
     """Return what `ask` returns; raise SourceError for its errors except NotFound and AlreadyExists."""
     from google.api_core.exceptions import AlreadyExists, GoogleAPICallError, NotFound, RetryError
     from google.auth.exceptions import GoogleAuthError
@@ -55,7 +55,7 @@ def asked(options: Namespace, ask: Callable[[], _Answer]) -> _Answer:
         raise unreachable(options, getattr(failure, "message", failure)) from None
 
 
-def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
+def create(streams: Sequence[Stream], options: LiteOptions) -> list[str]:
     """Create the topics and subscriptions that do not exist yet, and return their names.
 
     A subscription starts at the oldest message. Raise SourceError if the service refuses.
@@ -73,7 +73,7 @@ def create(streams: Sequence[Stream], options: Namespace) -> list[str]:
 
 
 def create_subscription(
-    admin: AdminServiceClient, stream: Stream, path: str, options: Namespace, *, skip_backlog: bool = False
+    admin: AdminServiceClient, stream: Stream, path: str, options: LiteOptions, *, skip_backlog: bool = False
 ) -> str:
     """Create a subscription to the stream's topic, and return its name.
 
@@ -98,7 +98,7 @@ def create_subscription(
     return name
 
 
-def renew_subscription(stream: Stream, options: Namespace) -> None:
+def renew_subscription(stream: Stream, options: LiteOptions) -> None:
     """Recreate the stream's subscription, from now on; raise SourceError if the service refuses."""
     from google.api_core.exceptions import NotFound
 
@@ -109,7 +109,7 @@ def renew_subscription(stream: Stream, options: Namespace) -> None:
         create_subscription(admin, stream, path, options, skip_backlog=True)
 
 
-def partition_count(admin: AdminServiceClient, stream: Stream, options: Namespace) -> int:
+def partition_count(admin: AdminServiceClient, stream: Stream, options: LiteOptions) -> int:
     """Return the number of partitions of the stream's topic; raise SourceError if it does not exist."""
     from google.api_core.exceptions import NotFound
 
@@ -121,7 +121,7 @@ def partition_count(admin: AdminServiceClient, stream: Stream, options: Namespac
     return int(answer.partition_count)
 
 
-def _create_topic(admin: AdminServiceClient, stream: Stream, options: Namespace) -> str:
+def _create_topic(admin: AdminServiceClient, stream: Stream, options: LiteOptions) -> str:
     lite = pubsublite_v1()
     capacity = {"publish_mib_per_sec": LITE_PUBLISH_MIB, "subscribe_mib_per_sec": LITE_SUBSCRIBE_MIB}
     topic = lite.Topic(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace, _ArgumentGroup
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,16 +14,16 @@ from pyspark.sql.types import ArrayType, LongType, MapType, StringType, StructFi
 from sources.base import Publisher, Record, SourceError
 from sources.catalog import Stream
 from sources.envelope import conform
-from sources.flags import add_flag
 from sources.google_cloud import OnGoogleCloud
 from sources.replay import files as replay_files
 from sources.replay.google_cloud import FilesOfThisMachine
+from sources.replay.options import BUNDLED, ReplayOptions
 from sources.replay.publishing import ReplayPublisher
 from sources.replay.staging import release, stage
 
+OPTIONS = ReplayOptions
 BOUNDED = True
 GOOGLE_CLOUD: OnGoogleCloud = FilesOfThisMachine()
-BUNDLED = Path(__file__).parents[2] / "data" / "replay"
 
 _TEXTS = MapType(StringType(), ArrayType(StringType()))
 _LINE = StructType(
@@ -44,28 +43,12 @@ _LINE = StructType(
 )
 
 
-def add_arguments(group: _ArgumentGroup) -> None:
-    """Add `--replay-dir`."""
-    add_flag(
-        group,
-        "--replay-dir",
-        help="directory of the replay files, STREAM/NNNN.jsonl",
-        default=str(BUNDLED) if BUNDLED.is_dir() else None,
-        type=Path,
-    )
-
-
-def flag_fault(options: Namespace) -> str | None:
-    """Return None: all values of the flags go together."""
-    return None
-
-
-def jars(options: Namespace) -> tuple[str, ...]:
+def jars(options: ReplayOptions) -> tuple[str, ...]:
     """Return no jar set: Spark reads files without one."""
     return ()
 
 
-def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) -> Mapping[str, str]:
+def check(spark: SparkSession, streams: Sequence[Stream], options: ReplayOptions) -> Mapping[str, str]:
     """Return the identity of each stream's files, which stays the same while files are only added at the end.
 
     Raise SourceError if a stream has no file or a line is not a message, naming file and line.
@@ -75,7 +58,7 @@ def check(spark: SparkSession, streams: Sequence[Stream], options: Namespace) ->
 
 @contextmanager
 def watch(
-    spark: SparkSession, streams: Sequence[Stream], options: Namespace
+    spark: SparkSession, streams: Sequence[Stream], options: ReplayOptions
 ) -> Iterator[Callable[[], Mapping[str, str]]]:
     """Watch nothing: a run reads copies, which stay unchanged until it ends."""
     try:
@@ -84,12 +67,12 @@ def watch(
         release()
 
 
-def lost(spark: SparkSession, positions: Sequence[str], options: Namespace) -> str:
+def lost(spark: SparkSession, positions: Sequence[str], options: ReplayOptions) -> str:
     """Return "": files have no retention."""
     return ""
 
 
-def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Namespace) -> DataFrame:
+def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: ReplayOptions) -> DataFrame:
     """Return the lines of the files that exist now; files added later are left to the next query.
 
     Raise SourceError as `check` does.
@@ -115,18 +98,18 @@ def envelope(raw: DataFrame) -> DataFrame:
     )
 
 
-def create(streams: Sequence[Stream], options: Namespace) -> Sequence[str]:
+def create(streams: Sequence[Stream], options: ReplayOptions) -> Sequence[str]:
     """Create nothing: a stream's folder is created with its first file."""
     return ()
 
 
-def records(stream: Stream, options: Namespace) -> Iterator[Record]:
+def records(stream: Stream, options: ReplayOptions) -> Iterator[Record]:
     """Yield the stream's messages, file by file; raise SourceError naming file and line of a broken one."""
     for file in replay_files.files(_folder(stream, options)):
         yield from replay_files.parse(file, file.read_bytes(), stream.name)
 
 
-def publisher(options: Namespace) -> Publisher:
+def publisher(options: ReplayOptions) -> Publisher:
     """Return a publisher to `--replay-dir`.
 
     Raise SourceError if it holds the bundled events or cannot be made a directory.
@@ -149,17 +132,17 @@ def publisher(options: Namespace) -> Publisher:
     return ReplayPublisher(directory)
 
 
-def _directory(options: Namespace) -> Path:
+def _directory(options: ReplayOptions) -> Path:
     if options.replay_dir is None:
         raise SourceError(
             "no --replay-dir",
             expected="a directory of <stream>/NNNN.jsonl",
             remedy="give it",
         )
-    return Path(options.replay_dir)
+    return options.replay_dir
 
 
-def _folder(stream: Stream, options: Namespace) -> Path:
+def _folder(stream: Stream, options: ReplayOptions) -> Path:
     return _directory(options) / stream.name
 
 

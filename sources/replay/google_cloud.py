@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator
 
 from sources.google_cloud import Cloud, Finding, OnGoogleCloud, refused
+from sources.replay.options import ReplayOptions
 
 
 class FilesOfThisMachine(OnGoogleCloud):
     """Replay files, which no cluster can read."""
 
-    def findings(self, options: Namespace, cloud: Cloud) -> Iterator[Finding]:
+    def findings(self, options: ReplayOptions, cloud: Cloud) -> Iterator[Finding]:
         """Refuse them, except in a rehearsal on this machine."""
         if not cloud.rehearsal:
             yield refused(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-from argparse import Namespace
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from sources import kafka
-from sources.flags import Parser
+from sources.kafka.options import KafkaOptions
 from tests.containers.stack import CHECKOUT
 from tests.support.reference import (
     EPOCH,
@@ -47,11 +45,9 @@ def valid(published: Iterable[Message], stream: str, skew: timedelta) -> list[Ev
     return once(one for one in judged if not isinstance(one, Wrong))
 
 
-def options(bootstrap: str) -> Namespace:
-    """Return the flags of `--source kafka` for this broker."""
-    parser = Parser()
-    kafka.add_arguments(parser.add_argument_group())
-    return parser.parse_args(["--kafka-bootstrap-servers", bootstrap])
+def options(bootstrap: str) -> KafkaOptions:
+    """Return the options of `--source kafka` for this broker."""
+    return KafkaOptions(bootstrap)
 
 
 def discounts(orders: Iterable[Event], length: timedelta) -> list[Row]:

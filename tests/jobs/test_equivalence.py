@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -16,7 +16,7 @@ from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from sources import kafka
 from sources.catalog import STREAMS
-from sources.flags import Parser
+from sources.kafka.options import KafkaOptions
 from tests.support import event_sets, reference, streaming_reference
 from tests.support.event_sets import BROWSING, DELAY, NOW, ORDERS, PRODUCT, PURCHASE, SKEW, WITHIN, EventSet
 from tests.support.kafka_broker import KafkaBroker
@@ -36,9 +36,7 @@ class Topics:
         self.flags = ("--source=kafka", f"--kafka-bootstrap-servers={broker.bootstrap}")
         for stream in STREAMS.values():
             broker.create_topic(stream.topic)
-        parser = Parser()
-        kafka.add_arguments(parser.add_argument_group())
-        self._options: Namespace = parser.parse_args([self.flags[1]])
+        self._options = KafkaOptions(broker.bootstrap)
 
     def publish(self, stream: str, messages: Sequence[Message]) -> None:
         publish_all(kafka, self._options, [record(stream, message) for message in messages])
@@ -88,7 +86,7 @@ def test_replay_and_kafka_give_the_same(
     events: EventSet,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    job: Job,
+    job: Job[Any],
     streams: list[str],
     expect: object,
 ) -> None:

@@ -147,7 +147,7 @@ def test_equal_rows(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
-    job: Job,
+    job: Job[Any],
     streams: int,
     expect: Any,
 ) -> None:

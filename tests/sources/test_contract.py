@@ -1,6 +1,5 @@
 """One suite over every source: the same messages give the same envelopes, in batch and in streaming."""
 
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from pubsublite_emulator import Emulator
 from sources.base import Message, Source, SourceError, load
 from sources.catalog import Stream, partition_of
 from sources.envelope import ENVELOPE
+from sources.flags import options
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.lite import led
 from tests.support.topic import put
@@ -69,7 +69,7 @@ EXPECTED_ON_LITE = [
 @dataclass
 class Backend:
     source: Source
-    options: Namespace
+    options: Any
     stream: Stream = STREAM
     expected: list[tuple[Any, ...]] = field(default_factory=lambda: EXPECTED)
     reads_batches: bool = True
@@ -81,10 +81,8 @@ class Backend:
         return self.source.envelope(self.source.read(spark.readStream, self.stream, self.options))
 
 
-def options_of(source: Source, *arguments: str) -> Namespace:
-    parser = ArgumentParser()
-    source.add_arguments(parser.add_argument_group())
-    return parser.parse_args(arguments)
+def options_of(source: Source, *arguments: str) -> Any:
+    return options(source.OPTIONS, arguments, prog="test")
 
 
 def kafka(request: pytest.FixtureRequest) -> Backend:
@@ -203,5 +201,5 @@ def test_the_identity_is_stable(backend: Backend, spark: SparkSession) -> None:
 
 
 def test_a_stream_that_is_not_there_is_said_at_the_start(backend: Backend, spark: SparkSession) -> None:
-    with pytest.raises(SourceError, match=r"absent.*expected.*remedy.*twinstream create"):
+    with pytest.raises(SourceError, match=r"absent.*expected.*remedy.*twinstream (create|publish)"):
         backend.source.check(spark, [backend.stream, Stream("absent")], backend.options)

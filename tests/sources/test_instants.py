@@ -13,9 +13,10 @@ import pytest
 
 from jobs.engine import command_line
 from jobs.product_activity_windows import JOB as ACTIVITY
-from sources import instants, kafka
+from sources import instants
 from sources.base import SourceError
-from sources.flags import Parser
+from sources.flags import options
+from sources.kafka.options import KafkaOptions
 from sources.laptop import publish
 from sources.replay import files as replay_files
 
@@ -91,15 +92,13 @@ def test_a_flag_takes_no_time_that_arithmetic_could_take_out_of_range(text: str)
 
 
 def kafka_flags(*arguments: str) -> object:
-    parser = Parser()
-    kafka.add_arguments(parser.add_argument_group())
-    return parser.parse_args(arguments)
+    return options(KafkaOptions, arguments)
 
 
 FLAGS: dict[str, Callable[[str], object]] = {
     "--kafka-starting": kafka_flags,
     "--windows-after": lambda given: command_line.parse(ACTIVITY, [given]),
-    "--start": lambda given: publish._parser().parse_args([given]),
+    "--start": lambda given: options(publish.PublishOptions, [given]),
 }
 
 

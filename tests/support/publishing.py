@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from sources.base import Message, Publisher
 
@@ -12,10 +11,10 @@ from sources.base import Message, Publisher
 class Publishes(Protocol):
     """A source's module, as far as publishing is concerned."""
 
-    def publisher(self, options: Namespace) -> Publisher: ...
+    def publisher(self, options: Any) -> Publisher: ...
 
 
-def publish_all(source: Publishes, options: Namespace, messages: Sequence[Message]) -> None:
+def publish_all(source: Publishes, options: Any, messages: Sequence[Message]) -> None:
     """Publish and wait; fail if a message is not accepted."""
     refused: list[Exception] = []
     publisher = source.publisher(options)

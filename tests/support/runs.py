@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -36,7 +37,7 @@ class Runner:
     def __init__(self, spark: SparkSession, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._spark, self._folder, self._capsys = spark, folder, capsys
 
-    def replay(self, job: Job, events: EventSet, streams: Sequence[str], *flags: str) -> Outcome:
+    def replay(self, job: Job[Any], events: EventSet, streams: Sequence[str], *flags: str) -> Outcome:
         """Run on replay files, one per micro-batch, to the end of them."""
         for stream in streams:
             for number, batch in enumerate(events.batches[stream], 1):
@@ -44,7 +45,7 @@ class Runner:
                 replay_files.write(file, (record(stream, message) for message in batch))
         return self.run(job, f"--replay-dir={self._folder / 'replay'}", *flags)
 
-    def run(self, job: Job, *flags: str) -> Outcome:
+    def run(self, job: Job[Any], *flags: str) -> Outcome:
         """Run once; the outcome's rows and dead letters are those of all runs so far."""
         self._capsys.readouterr()
         places = (

@@ -10,7 +10,6 @@ from pyspark.sql import SparkSession
 
 from jobs.engine import files
 from jobs.engine.checkpoint import CONTRACT, Contract, is_held, reset_command
-from jobs.engine.command_line import state_settings
 from jobs.laptop.cutover.lite_progress import LiteProgress
 from jobs.laptop.cutover.migration import KAFKA, LITE, Migration
 from jobs.laptop.cutover.mirror_check import mirror_faults
@@ -37,12 +36,12 @@ def after(migration: Migration, found: LiteProgress, start: datetime | None) -> 
             "no batch is committed there; all is left to the new run",
             "check the path",
         )
-    for stream in migration.job.streams(migration.new):
+    for stream in migration.new.streams:
         yield from mirror_faults(stream, start, migration)
 
 
 def _windows_that_end(migration: Migration) -> Iterator[Finding]:
-    if migration.job.emission(migration.old).look_back is None:
+    if migration.job.emission(migration.old.own).look_back is None:
         yield refused(
             "--window-type session",
             "a session has no longest length, so no start is early enough for every one that is open",
@@ -52,13 +51,13 @@ def _windows_that_end(migration: Migration) -> Iterator[Finding]:
 
 
 def _a_sink_that_counts_once(migration: Migration) -> Iterator[Finding]:
-    if migration.old.sink == "console":
+    if migration.old.sink.name == "console":
         yield refused(
             "--sink console",
             "what is printed twice cannot be taken back",
             "--sink delta, bigquery, parquet or kafka",
         )
-    elif migration.old.sink == "kafka":
+    elif migration.old.sink.name == "kafka":
         yield warning(
             "--sink kafka",
             "windows around the switch may come twice, with the same key",
@@ -75,7 +74,7 @@ def _the_run_that_was(spark: SparkSession, migration: Migration) -> Iterator[Fin
             place, f"expected the checkpoint of the run on Pub/Sub Lite ({error})", "its --checkpoint-root"
         )
         return
-    settings = state_settings(migration.job, migration.old)
+    settings = migration.old.state_settings
     now = Contract(migration.job.name, LITE, saved.streams, settings, saved.query)
     for difference in now.differences(saved):
         yield refused(difference, "expected the flags of the run on Pub/Sub Lite", "the flag as it was")
@@ -102,5 +101,5 @@ def _the_new_run_has_not_begun(spark: SparkSession, migration: Migration) -> Ite
             migration.new_checkpoint,
             "a run on Kafka has begun there, and would not start where this says",
             "--prove, if it is the new run; else "
-            + reset_command(migration.new.checkpoint_root, migration.job.name, KAFKA),
+            + reset_command(migration.new.options.checkpoint_root, migration.job.name, KAFKA),
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 
-from jobs.engine import sink as sinks
-from jobs.engine.command_line import jar_sets
 from jobs.engine.failure import failure
 from jobs.engine.job import Job
 from jobs.engine.session import session
@@ -17,20 +17,29 @@ from jobs.laptop.cutover.cutover import plan
 from jobs.laptop.cutover.migration import parse_migration
 from jobs.laptop.cutover.proof import prove
 from sources.fault import Fault
-from sources.flags import Parser, add_flag
+from sources.flags import Parser, flag, flags, switch
 
 
-def command(job: Job, arguments: Sequence[str]) -> int:
+@dataclass(frozen=True)
+class CutoverOptions:
+    """The command's own options."""
+
+    prove: bool = switch("after the switch: check that every event was counted exactly once")
+    format: str = flag("output format", default="text", choices=("text", "json"))
+
+
+def command(job: Job[Any], arguments: Sequence[str]) -> int:
     """Plan or prove a cut-over; return 0, or 1 if it is refused, or if events are lost or counted twice.
 
     Exit with code 2 if the command line is wrong.
     """
     known = _parser()
-    options, of_the_job = known.parse_known_args(arguments)
+    parsed, of_the_job = known.parse_known(arguments)
+    options = parsed.of(CutoverOptions)
     runs = parse_migration(job, known, of_the_job)
     try:
-        sets = dict.fromkeys((*jar_sets(runs.old), *jar_sets(runs.new)))
-        spark = session(f"{job.name}-cutover", sets, sinks.load(runs.old.sink).SETTINGS)
+        sets = dict.fromkeys((*runs.old.jar_sets, *runs.new.jar_sets))
+        spark = session(f"{job.name}-cutover", sets, runs.old.sink.it.SETTINGS)
         if options.prove:
             proof = prove(spark, runs)
             proof.show(options.format)
@@ -48,16 +57,11 @@ def command(job: Job, arguments: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    flags = Parser(
+    known = Parser(
         prog="twinstream cutover JOB",
         usage="%(prog)s [--prove] [--format F] [the running job's flags] [--kafka-… flags of the new run]",
         epilog="The job's own flags are those of `twinstream run JOB --help`, as the run on Pub/Sub Lite "
         "has them; --kafka-starting and --windows-after are what this finds out. Nothing is changed.",
     )
-    flags.add_argument(
-        "--prove",
-        action="store_true",
-        help="after the switch: check that every event was counted exactly once",
-    )
-    add_flag(flags, "--format", help="output format", default="text", choices=("text", "json"))
-    return flags
+    known.accept(flags(CutoverOptions))
+    return known

@@ -77,9 +77,9 @@ def plan(spark: SparkSession, migration: Migration) -> Cutover:
     Raise SourceError if a broker does not answer, and SinkError if a batch is only partly in the sink.
     """
     early = tuple(checks.before(spark, migration))
-    look_back = migration.job.emission(migration.old).look_back
+    look_back = migration.job.emission(migration.old.own).look_back
     if look_back is None or any(finding.kind == "refused" for finding in early):
         return Cutover(migration, early)
     found = lite_progress(spark, migration)
-    start = found.start(look_back, migration.old.max_future_skew)
+    start = found.start(look_back, migration.old.options.max_future_skew)
     return Cutover(migration, (*early, *checks.after(migration, found, start)), found, start)

@@ -13,8 +13,7 @@ from pyspark.sql import functions as F
 
 from jobs.engine import dead_letters, reasons
 from jobs.engine.pipeline import Pipeline, envelopes
-from jobs.laptop.cutover.migration import KAFKA, Migration
-from sources import base as sources
+from jobs.laptop.cutover.migration import Migration
 from sources import instants
 
 
@@ -43,13 +42,12 @@ class KafkaEvents:
 
 def kafka_events(spark: SparkSession, migration: Migration) -> KafkaEvents:
     """Read what has arrived; raise SourceError if the broker does not answer or has no such topic."""
-    source, options = sources.load(KAFKA), migration.new
-    streams = migration.job.streams(options)
-    source.check(spark, list(streams), options)
-    read = envelopes(source, spark.read, streams, options)
+    source, streams = migration.new.source, migration.new.streams
+    source.it.check(spark, streams, source.options)
+    read = envelopes(source, spark.read, streams)
     came = {name: frame.persist() for name, frame in read.items()}
-    pipeline = Pipeline(migration.job, options, came)
-    letters = dead_letters.letters(pipeline.dead, options.max_future_skew)
+    pipeline = Pipeline(migration.new, came)
+    letters = dead_letters.letters(pipeline.dead, migration.new.options.max_future_skew)
     dead = dict(Counter(reasons.kind(letter.reason) for letter in letters))
     good = {name: frame.persist() for name, frame in pipeline.good.items()}
     times = reduce(DataFrame.union, (frame.select("event_id", "event_time") for frame in good.values()))

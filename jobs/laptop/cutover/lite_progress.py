@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,12 +10,12 @@ from datetime import datetime, timedelta
 from pyspark.sql import SparkSession
 
 from jobs.engine import files
-from jobs.engine import sink as sinks
 from jobs.engine.pipeline import positions_by_stream
 from jobs.engine.sink import newest_window
 from jobs.laptop.cutover.migration import Migration
 from sources import instants
 from sources.catalog import Stream
+from sources.pubsublite.options import LiteOptions
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,9 @@ def lite_progress(spark: SparkSession, migration: Migration) -> LiteProgress:
 
     Raise SourceError if Pub/Sub Lite does not answer, and SinkError if a batch is only partly in the sink.
     """
-    streams = migration.job.streams(migration.old)
+    streams, options = migration.old.streams, migration.old.source.options
     found = batches(spark, migration.old_checkpoint, streams)
-    partitions = tuple(part for stream in streams for part in _partitions(stream, found, migration.old))
+    partitions = tuple(part for stream in streams for part in _partitions(stream, found, options))
     finished, by = _finished(spark, migration, found)
     return LiteProgress(found, partitions, finished, by)
 
@@ -107,7 +106,7 @@ def _newest(spark: SparkSession, log: str) -> int | None:
     return max((int(name) for name in names if name.isdecimal()), default=None)
 
 
-def _partitions(stream: Stream, found: Batches, options: Namespace) -> Iterator[Partition]:
+def _partitions(stream: Stream, found: Batches, options: LiteOptions) -> Iterator[Partition]:
     from sources.pubsublite.cursors import committed, heads
 
     cursors = committed(stream, options)
@@ -124,12 +123,12 @@ def _finished(spark: SparkSession, migration: Migration, found: Batches) -> tupl
     follows from the watermark of the last committed batch: a later batch may have written later windows,
     which are written again with the same key.
     """
-    if migration.old.output_mode == "append":
-        rows = sinks.load(migration.old.sink).written(spark, migration.old)
+    sink = migration.old.sink
+    if not migration.old.upsert:
+        rows = sink.it.written(spark, sink.options)
         if rows is not None and (newest := newest_window(rows)):
             return newest, "the newest window in the sink"
     if found.watermark is None:
         return None, "no watermark yet"
-    return migration.job.emission(migration.old).final(
-        found.watermark
-    ), "the watermark of the last committed batch"
+    final = migration.job.emission(migration.old.own).final(found.watermark)
+    return final, "the watermark of the last committed batch"

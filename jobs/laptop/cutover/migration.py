@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from jobs.engine import command_line
-from jobs.engine.checkpoint import path_of
+from jobs.engine.command_line import Invocation
 from jobs.engine.job import Job
-from sources import instants, source_flags
+from sources import base as sources
+from sources import instants
 from sources.flags import Parser
 
 LITE, KAFKA = "pubsublite", "kafka"
@@ -22,25 +23,25 @@ COMPUTED = ("--kafka-starting", "--starting", "--windows-after")
 class Migration:
     """The two runs of a cut-over.
 
-    `old`: the options of the run on Pub/Sub Lite. `new`: those of the run on Kafka, as far as they were
-    given; `arguments`: the same as command-line arguments. `given`: the arguments of both, verbatim.
+    `old`: the run on Pub/Sub Lite. `new`: the run on Kafka, as far as its flags were given; `arguments`: the
+    same as command-line arguments. `given`: the arguments of both, verbatim.
     """
 
-    job: Job
-    old: Namespace
-    new: Namespace
+    job: Job[Any]
+    old: Invocation
+    new: Invocation
     arguments: tuple[str, ...]
     given: tuple[str, ...]
 
     @property
     def old_checkpoint(self) -> str:
         """Return the folder of the Lite run's checkpoint."""
-        return path_of(self.old.checkpoint_root, self.job.name, LITE)
+        return self.old.checkpoint
 
     @property
     def new_checkpoint(self) -> str:
         """Return the folder of the Kafka run's checkpoint."""
-        return path_of(self.new.checkpoint_root, self.job.name, KAFKA)
+        return self.new.checkpoint
 
     def flags(self, start: datetime | None, finished: datetime | None) -> list[str]:
         """Return the arguments of the run on Kafka; None: from the oldest event on, and all windows."""
@@ -51,7 +52,7 @@ class Migration:
         return words
 
 
-def parse_migration(job: Job, parser: Parser, arguments: Sequence[str]) -> Migration:
+def parse_migration(job: Job[Any], parser: Parser, arguments: Sequence[str]) -> Migration:
     """Return the two runs of one command line; flags that belong to neither broker apply to both runs.
 
     Exit with code 2 and a one-line message if the job does not accept an argument.
@@ -67,17 +68,18 @@ def parse_migration(job: Job, parser: Parser, arguments: Sequence[str]) -> Migra
                 f"--source={value}: expected {LITE}, or nothing: this is the way from there to {KAFKA}"
             )
     both = [(flag, value) for flag, value in given if flag != "--source"]
-    flags = source_flags.add_flags(Parser(), (LITE, KAFKA))
+    source = sources.choice(LITE, (LITE, KAFKA))
+    of_lite, of_kafka = source.flags_of(LITE), source.flags_of(KAFKA)
     to_kafka = any(flag == "--sink" and value == KAFKA for flag, value in both)
-    left_out = set() if to_kafka else flags[KAFKA]
+    left_out = set() if to_kafka else of_kafka
     old = command_line.parse(
         job, [f"--source={LITE}", *_words(pair for pair in both if pair[0] not in left_out)]
     )
-    new = _words(pair for pair in both if pair[0] not in flags[LITE])
-    if old.sink == "parquet":
+    new = _words(pair for pair in both if pair[0] not in of_lite)
+    if old.sink.name == "parquet":
         # Batch numbers start at 0 again: in the same folder, they would replace the old run's batches.
         new = [word for word in new if not word.startswith("--sink-path=")]
-        new.append(f"--sink-path={old.sink_path}-kafka")
+        new.append(f"--sink-path={old.sink.options.sink_path}-kafka")
     return Migration(
         job, old, command_line.parse(job, [f"--source={KAFKA}", *new]), tuple(new), tuple(_words(given))
     )

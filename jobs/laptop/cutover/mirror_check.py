@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -12,6 +11,8 @@ from jobs.laptop.cutover.migration import Migration
 from sources import instants, kafka, pubsublite
 from sources.catalog import Stream
 from sources.google_cloud import Finding, refused
+from sources.kafka.options import KafkaOptions
+from sources.pubsublite.options import LiteOptions
 
 FIRST = 1000
 """The number of a topic's oldest events that are searched for Pub/Sub Lite's oldest event."""
@@ -24,7 +25,7 @@ def mirror_faults(stream: Stream, start: datetime | None, migration: Migration) 
     """
     from sources.kafka.retained import retained_offsets
 
-    parts = retained_offsets(stream, start or instants.EPOCH, migration.new)
+    parts = retained_offsets(stream, start or instants.EPOCH, migration.new.source.options)
     since = instants.text(start) if start else "the oldest event"
     if not any(part.end for part in parts):
         yield refused(
@@ -38,7 +39,7 @@ def mirror_faults(stream: Stream, start: datetime | None, migration: Migration) 
             f"retention has taken events; expected all since {since}",
             "raise retention.ms and restart the Kafka Connect source from a new subscription",
         )
-    elif all(part.since == 0 for part in parts) and not _begins_as_lite(stream, migration.old, migration.new):
+    elif all(part.since == 0 for part in parts) and not _begins_as_lite(stream, migration):
         yield refused(
             f"topic {stream.topic}",
             f"has nothing before {since}, and Pub/Sub Lite's oldest event is not there: it began too late",
@@ -46,8 +47,10 @@ def mirror_faults(stream: Stream, start: datetime | None, migration: Migration) 
         )
 
 
-def _begins_as_lite(stream: Stream, old: Namespace, new: Namespace) -> bool:
+def _begins_as_lite(stream: Stream, migration: Migration) -> bool:
     """Return whether Pub/Sub Lite's oldest event is among the topic's oldest."""
+    old: LiteOptions = migration.old.source.options
+    new: KafkaOptions = migration.new.source.options
     with closing(pubsublite.records(stream, old)) as on_lite, closing(kafka.records(stream, new)) as on_kafka:  # type: ignore[type-var]
         oldest = next(on_lite)
         there = (record for record in islice(on_kafka, FIRST) if record)

@@ -11,7 +11,6 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.engine import files
-from jobs.engine import sink as sinks
 from jobs.engine.checkpoint import CONTRACT, CheckpointError
 from jobs.engine.job import Inputs
 from jobs.engine.sink import SinkError
@@ -20,7 +19,7 @@ from jobs.laptop.cutover.migration import Migration
 from jobs.laptop.cutover.tally import Tally, behind, compared, in_windows, tally
 from jobs.sinks.console import table
 from sources import instants
-from sources.flags import to_timedelta
+from sources.durations import to_timedelta
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,13 @@ def prove(spark: SparkSession, migration: Migration) -> Proof:
     rows = _rows(spark, migration)
     came = kafka_events(spark, migration)
     events = _events(migration, came)
-    emission = migration.job.emission(migration.new)
+    emission = migration.job.emission(migration.new.own)
     every, length = to_timedelta(emission.every), to_timedelta(emission.length or emission.every)
     since, until = _bounds(rows, came, length, migration)
     expected = in_windows(events, every, length).filter(_within(F.col("start"), length, since, until))
     there = rows.filter(_within(F.unix_micros("window_start"), length, since, until))
     key = next(name for name in migration.job.key if name != "window_start")
-    groups = compared(expected, there, key, migration.job.count, migration.job.most(migration.new))
+    groups = compared(expected, there, key, migration.job.count, migration.job.most(migration.new.own))
     end = F.col("start") + F.lit(length // instants.MICROSECOND)
     counted = tally(groups.withColumn("end", end), finished)
     return Proof(came.messages, came.dead, came.repeated, came.count, counted, since, until, finished)
@@ -88,10 +87,10 @@ def _events(migration: Migration, came: KafkaEvents) -> DataFrame:
     """Return the events that the job's rows count, each with `late boolean`."""
     if migration.job.counted is None:
         raise CheckpointError(f"{migration.job.name}: does not say which events it counts (Job.counted)")
-    late = behind(came.copies, came.times, to_timedelta(migration.new.watermark)).withColumn(
+    late = behind(came.copies, came.times, to_timedelta(migration.new.options.watermark)).withColumn(
         "late", F.lit(True)
     )
-    events = migration.job.counted(Inputs(migration.new, came.events, {}))
+    events = migration.job.counted(Inputs(migration.new.own, came.events, {}))
     return events.join(late, "event_id", "left").fillna(False, ["late"])
 
 
@@ -111,12 +110,12 @@ def _finished(spark: SparkSession, migration: Migration) -> datetime | None:
 
 def _rows(spark: SparkSession, migration: Migration) -> DataFrame:
     """Return the rows of both runs, whether they are in one place or two."""
-    sink, options = sinks.load(migration.old.sink), (migration.old, migration.new)
-    places = {getattr(one, "sink_path", None): one for one in options}
-    found = [rows for one in places.values() if (rows := sink.written(spark, one)) is not None]
+    places = dict.fromkeys(run.sink.options for run in (migration.old, migration.new))
+    sink = migration.old.sink.it
+    found = [rows for place in places if (rows := sink.written(spark, place)) is not None]
     if not found:
         raise SinkError(
-            f"--sink {migration.old.sink}: no rows can be read back there",
+            f"--sink {migration.old.sink.name}: no rows can be read back there",
             expected="the table that the two runs have written",
             remedy="--sink and --sink-path as they have it",
         )
@@ -134,15 +133,15 @@ def _bounds(
     micros = rows.agg(F.min(F.unix_micros("window_start")), F.max(F.unix_micros("window_end"))).first()
     if micros is None or micros[0] is None or came.oldest is None:
         raise SinkError(
-            f"--sink {migration.old.sink}: no rows there yet",
+            f"--sink {migration.old.sink.name}: no rows there yet",
             expected="some to prove",
             remedy="wait",
         )
     first, until = (instants.EPOCH + micro * instants.MICROSECOND for micro in micros)
     if came.oldest < first + length:
         return first, until
-    look_back = migration.job.emission(migration.new).look_back or length
-    return came.oldest + migration.new.max_future_skew + look_back - length, until
+    look_back = migration.job.emission(migration.new.own).look_back or length
+    return came.oldest + migration.new.options.max_future_skew + look_back - length, until
 
 
 def _within(start: Column, length: timedelta, since: datetime, until: datetime) -> Column:

@@ -64,7 +64,10 @@ def _standing(plan: Cutover, found: LiteProgress) -> Iterator[str]:
     yield f"last committed batch: {_cell(found.batches.last)}{begun}; its watermark: {watermark}"
     yield f"finished: windows up to {_cell(_text(found.finished))}, by {found.by}"
     if plan.start:
-        emission, skew = plan.migration.job.emission(plan.migration.old), plan.migration.old.max_future_skew
+        emission, skew = (
+            plan.migration.job.emission(plan.migration.old.own),
+            plan.migration.old.options.max_future_skew,
+        )
         less = f"less {emission.look_back} (windows, joins) less {skew} (--max-future-skew)"
         yield f"start on Kafka: {_text(plan.start)}, which is that {less}"
     else:

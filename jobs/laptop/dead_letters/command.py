@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.engine.terminal import printable
 from jobs.laptop.dead_letters import ledger, selection, showing
 from jobs.laptop.dead_letters.exporting import Exporter
-from jobs.laptop.dead_letters.mending import add_filter_flags
+from jobs.laptop.dead_letters.mending import MendOptions
 from jobs.laptop.dead_letters.resending import Resender
-from sources.base import load, names
+from jobs.laptop.dead_letters.selection import ID, Selection, letter_id
+from sources.base import parse
 from sources.fault import Fault
-from sources.flags import Parser
+from sources.flags import Parser, argument, flag, flags
 from sources.laptop.signals import stopping
-from sources.source_flags import parse
 
 PROGRAM = "twinstream dead-letters"
 USAGE = f"""usage: {PROGRAM} COMMAND [--help] ...
@@ -66,11 +67,24 @@ def command(arguments: Sequence[str]) -> int:
         return 130
 
 
+@dataclass(frozen=True)
+class ShowOptions(Selection):
+    """Which dead letters to show."""
+
+    id: tuple[str, ...] = argument(ID, parse=letter_id, many=True)
+
+
+@dataclass(frozen=True)
+class ExportOptions(MendOptions):
+    """Which dead letters to write, how to mend them, and where to."""
+
+    replay_dir: Path = flag("directory to write to; created if missing", parse=Path, required=True)
+
+
 def list_letters(arguments: Sequence[str]) -> int:
     """Print a table of the dead letters."""
-    parser = _parser("list", "Count dead letters by job, source and reason.")
-    selection.add_selection_flags(parser)
-    options, report = parser.parse_args(arguments), Reports()
+    parsed = _parser("list", "Count dead letters by job, source and reason.", Selection).parse(arguments)
+    options, report = parsed.of(Selection), Reports()
     lines = showing.table(selection.selected(options, report))
     print("\n".join(lines or [f"no dead letters in {selection.folder(options).path}"]))
     return report.exit_code
@@ -78,42 +92,39 @@ def list_letters(arguments: Sequence[str]) -> int:
 
 def show(arguments: Sequence[str]) -> int:
     """Print whole letters; one that several jobs have kept is printed once per job."""
-    parser = _parser("show", "Show dead letters whole.")
-    selection.add_selection_flags(parser)
-    selection.add_ids(parser, "id")
-    options, report = parser.parse_args(arguments), Reports()
-    for at, letter in enumerate(selection.selected(options, report)):
+    parsed = _parser("show", "Show dead letters whole.", ShowOptions).parse(arguments)
+    options, report = parsed.of(ShowOptions), Reports()
+    for at, letter in enumerate(selection.selected(options, report, options.id)):
         print("\n".join(["", *showing.whole(letter)][not at :]))
     return report.exit_code
 
 
 def export(arguments: Sequence[str]) -> int:
     """Write letters as replay files."""
-    parser = _parser("export", "Write dead letters as replay files, which `--source replay` reads.")
-    parser.add_argument(
-        "--replay-dir", type=Path, required=True, help="directory to write to; created if missing"
-    )
-    _add_choice(parser)
-    options, report = parser.parse_args(arguments), Reports()
-    exporter = Exporter(options.replay_dir, options, report)
-    exporter.export(selection.selected(options, report))
+    about = "Write dead letters as replay files, which `--source replay` reads."
+    parser = _parser("export", about, ExportOptions)
+    options, report = parser.parse(arguments).of(ExportOptions), Reports()
+    _refuse_two_filters(parser, options)
+    exporter = Exporter(options.replay_dir, options.mend, report)
+    exporter.export(selection.selected(options, report, options.id))
     print(f"{exporter.written:,} written to {options.replay_dir}, {exporter.left:,} left by the filter")
     return report.exit_code
 
 
 def resend(arguments: Sequence[str]) -> int:
     """Send letters to the stream, at the source, that they came from."""
-    parser = _parser(
-        "resend",
-        f"Send the dead letters of --source to their stream again, with key, attributes and event time as "
-        f"they were, each once: {ledger.NAME}, beside them, keeps which were sent.",
+    about = (
+        "Send the dead letters of --source to their stream again, with key, attributes and event time as "
+        f"they were, each once: {ledger.NAME}, beside them, keeps which were sent."
     )
-    _add_choice(parser)
-    options, report = parse(parser, names(), arguments, default="kafka"), Reports()
-    letters = selection.selected(options, report, options.source)
+    parser = _parser("resend", about, MendOptions)
+    parsed, source = parse(parser, arguments, default="kafka")
+    options, report = parsed.of(MendOptions), Reports()
+    _refuse_two_filters(parser, options)
+    letters = selection.selected(options, report, options.id, source.name)
     with ledger.opened(selection.folder(options).path) as sent, stopping() as stop:
-        publisher = load(options.source).publisher(options)
-        resender = Resender(publisher, sent, options, report)
+        publisher = source.it.publisher(source.options)
+        resender = Resender(publisher, sent, options.mend, report)
         try:
             resender.send(letters, stop)
         finally:
@@ -125,16 +136,15 @@ def resend(arguments: Sequence[str]) -> int:
     return report.exit_code
 
 
-def _parser(name: str, description: str) -> Parser:
-    parser = Parser(prog=f"{PROGRAM} {name}", description=description)
-    selection.add_folder_flags(parser)
+def _parser(name: str, about: str, declared: type) -> Parser:
+    parser = Parser(prog=f"{PROGRAM} {name}", description=about)
+    parser.accept(flags(declared))
     return parser
 
 
-def _add_choice(parser: Parser) -> None:
-    selection.add_selection_flags(parser)
-    selection.add_ids(parser, "--id")
-    add_filter_flags(parser)
+def _refuse_two_filters(parser: Parser, options: MendOptions) -> None:
+    if options.filter and options.function:
+        parser.error("--function: given with --filter; expected one of them")
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
 from jobs.laptop.dead_letters.folder import DeadLetterError, Letter, Report
-from jobs.laptop.dead_letters.mending import NotMended, mended
+from jobs.laptop.dead_letters.mending import Filter, NotMended, mended
 from sources.base import Record
 from sources.catalog import STREAMS
 from sources.replay import files as replay_files
@@ -21,8 +20,8 @@ class Exporter:
     Raise DeadLetterError if the directory already holds a stream's files, because offsets would occur twice.
     """
 
-    def __init__(self, directory: Path, options: Namespace, report: Report) -> None:
-        self._directory, self._options, self._report = directory, options, report
+    def __init__(self, directory: Path, filter: Filter | None, report: Report) -> None:
+        self._directory, self._filter, self._report = directory, filter, report
         self._waiting: dict[str, list[Record]] = {}
         self.written = self.left = 0
         if there := next((one for one in map(directory.joinpath, STREAMS) if one.is_dir()), None):
@@ -36,7 +35,7 @@ class Exporter:
         """Write the mended letters and report each that cannot be mended; raise OSError if writing fails."""
         for letter in letters:
             try:
-                record = mended(letter, self._options)
+                record = mended(letter, self._filter)
             except NotMended as why:
                 self._report(f"{letter.id}: not written: {why}")
                 continue

@@ -6,16 +6,17 @@ import shlex
 import shutil
 import subprocess
 import sys
-from argparse import ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
 from jobs.laptop.dead_letters.folder import Letter
+from jobs.laptop.dead_letters.selection import ID, Selection, letter_id
 from sources.base import Record
-from sources.flags import Parser
+from sources.flags import flag
 
 Filter = Callable[[bytes], bytes | None]
 """Returns the new value; None leaves the letter as it is. It may raise any exception."""
@@ -25,42 +26,8 @@ class NotMended(Exception):
     """The reason a filter produced nothing to send."""
 
 
-def add_filter_flags(parser: Parser) -> None:
-    """Add the mutually exclusive flags `--filter` and `--function`."""
-    either = parser.add_mutually_exclusive_group()
-    either.add_argument(
-        "--filter",
-        dest="mend",
-        metavar="COMMAND",
-        type=_by_command,
-        help="program with its arguments that reads the old value and writes the new one; runs without a "
-        "shell; if it fails, the dead letter is skipped and reported",
-    )
-    either.add_argument(
-        "--function",
-        dest="mend",
-        metavar="FILE.py:NAME",
-        type=_by_function,
-        help="Python function that returns the new value (bytes) for the old one, or None to skip it",
-    )
-
-
-def mended(letter: Letter, options: Namespace) -> Record | None:
-    """Return the letter's message with the filter's new value, or unchanged if there is no filter.
-
-    Return None if the filter leaves the letter or returns the old value, which would be a dead letter again.
-    The filter gets an empty value for a message without one. Raise NotMended with the reason if it fails.
-    """
-    if options.mend is None:
-        return letter.record
-    old = letter.record.value or b""
-    new = options.mend(old)
-    if new == b"" and old:
-        raise NotMended("the filter wrote nothing; expected the new value")
-    return None if new is None or new == old else replace(letter.record, value=new)
-
-
-def _by_command(text: str) -> Filter:
+def by_command(text: str) -> Filter:
+    """Return the filter that runs a program for each value; raise ArgumentTypeError if there is none."""
     expected = "expected a program that reads the old value from standard input and writes the new one"
     try:
         words = shlex.split(text)
@@ -79,7 +46,8 @@ def _by_command(text: str) -> Filter:
     return mend
 
 
-def _by_function(text: str) -> Filter:
+def by_function(text: str) -> Filter:
+    """Return the filter that calls a function for each value; raise ArgumentTypeError if there is none."""
     file, _, name = text.rpartition(":")
     if not file.endswith(".py") or not Path(file).is_file():
         raise ArgumentTypeError(f"{text!r}: no such file; expected FILE.py:NAME")
@@ -108,3 +76,40 @@ def _loaded(file: str, name: str) -> Callable[[bytes], object]:
     if not callable(function):
         raise ArgumentTypeError(f"{file}: no function {name!r}; expected FILE.py:NAME")
     return function  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class MendOptions(Selection):
+    """Which dead letters to take, and how to mend them."""
+
+    id: tuple[str, ...] = flag(f"only these dead letters: {ID}", parse=letter_id, many=True)
+    filter: Filter | None = flag(
+        "program with its arguments that reads the old value and writes the new one; runs without a shell; "
+        "if it fails, the dead letter is skipped and reported",
+        parse=by_command,
+    )
+    function: Filter | None = flag(
+        "Python function, FILE.py:NAME, that returns the new value (bytes) for the old one, or None to skip "
+        "it",
+        parse=by_function,
+    )
+
+    @property
+    def mend(self) -> Filter | None:
+        """Return what mends the letters; None if they are to stay as they are."""
+        return self.filter or self.function
+
+
+def mended(letter: Letter, filter: Filter | None) -> Record | None:
+    """Return the letter's message with the filter's new value, or unchanged if there is no filter.
+
+    Return None if the filter leaves the letter or returns the old value, which would be a dead letter again.
+    The filter gets an empty value for a message without one. Raise NotMended with the reason if it fails.
+    """
+    if filter is None:
+        return letter.record
+    old = letter.record.value or b""
+    new = filter(old)
+    if new == b"" and old:
+        raise NotMended("the filter wrote nothing; expected the new value")
+    return None if new is None or new == old else replace(letter.record, value=new)

@@ -7,14 +7,13 @@ whose acknowledgment was lost: the jobs count an `event_id` that is repeated wit
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import partial
 
 from jobs.laptop.dead_letters.folder import Letter, Report
 from jobs.laptop.dead_letters.ledger import Identity, Ledger, identity
-from jobs.laptop.dead_letters.mending import NotMended, mended
+from jobs.laptop.dead_letters.mending import Filter, NotMended, mended
 from sources.base import Message, Publisher, Record
 
 AT_ONCE = 500
@@ -40,8 +39,8 @@ class Sent:
 class Resender:
     """A sender of letters by a publisher; `report` gets a line for each that could not be mended or sent."""
 
-    def __init__(self, publisher: Publisher, ledger: Ledger, options: Namespace, report: Report) -> None:
-        self._publisher, self._ledger, self._options, self._report = publisher, ledger, options, report
+    def __init__(self, publisher: Publisher, ledger: Ledger, filter: Filter | None, report: Report) -> None:
+        self._publisher, self._ledger, self._filter, self._report = publisher, ledger, filter, report
         self._waiting: dict[Identity, tuple[Letter, Message]] = {}
         self._acknowledged: list[Letter] = []
         self.counts = Sent()
@@ -66,7 +65,7 @@ class Resender:
 
     def _message(self, letter: Letter, stop: Callable[[], bool]) -> Message | None:
         try:
-            record = mended(letter, self._options)
+            record = mended(letter, self._filter)
         except NotMended as why:
             if not stop():  # Ctrl-C ends the filter's program too
                 self._fail(letter, str(why))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,12 @@ from jobs.engine.checkpoint import CONTRACT, reset_command
 from jobs.engine.positions import positions
 from jobs.engine.stream_guard import overtaken
 from jobs.laptop.doctor.diagnosis import Diagnosis, fault, fault_of, ok, unknown
-from sources import kafka
 from sources.base import SourceError
 from sources.catalog import Stream
-from sources.flags import Parser
 from sources.kafka import client
 from sources.kafka.addresses import REMEDY, leads
 from sources.kafka.offsets import gone, next_offsets
+from sources.kafka.options import KafkaOptions
 from sources.kafka.retained import oldest_offsets
 
 SECONDS = 5
@@ -33,7 +31,7 @@ def outside(address: str) -> Iterator[Diagnosis]:
     except SourceError as absent:
         yield unknown(f"{seen}: not asked, {absent.problem}; expected {absent.expected}", absent.remedy)
         return
-    advertised = client.advertised(_options(address), SECONDS)
+    advertised = client.advertised(KafkaOptions(address), SECONDS)
     if not advertised:
         yield unknown(f"{seen}: does not answer", "docker compose up --wait kafka, if it should run")
     elif address in advertised:
@@ -85,13 +83,6 @@ def checkpoints(root: Path, address: str) -> Iterator[Diagnosis]:
             yield ok(f"checkpoint {file.parent}: its topics are there")
 
 
-def _options(address: str) -> Namespace:
-    """Return the flags of a broker at that address which wants no login."""
-    parser = Parser()
-    kafka.add_arguments(parser.add_argument_group())
-    return parser.parse_args([f"--kafka-bootstrap-servers={address}"])
-
-
 def _lost(checkpoint: Path, address: str) -> str:
     """Return what retention deleted before the checkpoint read it; "" if the broker does not tell."""
     going_on = next_offsets(
@@ -101,7 +92,7 @@ def _lost(checkpoint: Path, address: str) -> str:
         )
     )
     try:
-        return gone(going_on, oldest_offsets(going_on, _options(address)))
+        return gone(going_on, oldest_offsets(going_on, KafkaOptions(address)))
     except SourceError:
         return ""
 
@@ -109,6 +100,6 @@ def _lost(checkpoint: Path, address: str) -> str:
 def _topic_ids(address: str) -> dict[str, str] | None:
     """Return the topics' ids by name in Java's notation; None if the broker does not answer."""
     try:
-        return client.topic_ids(_options(address))
+        return client.topic_ids(KafkaOptions(address))
     except SourceError:
         return None

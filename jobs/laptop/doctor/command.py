@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.engine.jar_files import CHECKOUT
 from jobs.laptop.doctor import broker, machine, spark
 from jobs.laptop.doctor.diagnosis import Diagnosis
 from jobs.laptop.doctor.engine import Engine
-from sources.flags import Parser, add_flag
+from sources.flags import flag, options
+
+
+@dataclass(frozen=True)
+class DoctorOptions:
+    """Where the broker and the checkpoints are."""
+
+    kafka_bootstrap_servers: str | None = flag(
+        "HOST:PORT of the broker (default: localhost:KAFKA_PORT, as in compose)"
+    )
+    checkpoint_root: Path = flag("directory of all checkpoints", default=".checkpoints", parse=Path)
 
 
 def command(arguments: Sequence[str]) -> int:
     """Run `twinstream doctor`: print one line per diagnosis; return 0 if none is a fault, otherwise 1."""
-    parser = Parser(prog="twinstream doctor", description=__doc__)
-    add_flag(
-        parser,
-        "--kafka-bootstrap-servers",
-        help="HOST:PORT of the broker (default: localhost:KAFKA_PORT, as in compose)",
-    )
-    add_flag(parser, "--checkpoint-root", help="directory of all checkpoints", default=".checkpoints")
-    options = parser.parse_args(arguments)
+    given = options(DoctorOptions, arguments, prog="twinstream doctor", description=__doc__)
     faults = 0
-    for diagnosis in _diagnoses(options.kafka_bootstrap_servers, Path(options.checkpoint_root)):
+    for diagnosis in _diagnoses(given.kafka_bootstrap_servers, given.checkpoint_root):
         print(diagnosis, flush=True)
         faults += diagnosis.state == "fault"
     print(f"faults: {faults}")

@@ -24,9 +24,9 @@ from jobs.engine import sink as sinks
 from jobs.engine.command_line import jar_sets
 from jobs.engine.jar_files import CHECKOUT, MissingJars, jars
 from sources import base as sources
-from sources import source_flags
+from sources.choice import parse
 from sources.fault import Fault
-from sources.flags import Parser, add_flag
+from sources.flags import Parser, flag, flags
 
 ZIP, MANIFEST, JARS, PREFIX = "jobs.zip", "manifest.json", "jars", "twinstream-"
 OUTPUT = "dist"
@@ -131,16 +131,21 @@ def load(folder: Path) -> Package:
     return package
 
 
+@dataclass(frozen=True)
+class PackageOptions:
+    """The options of `package`."""
+
+    output: Path = flag("directory of all packages", default=OUTPUT, parse=Path)
+
+
 def command(arguments: Sequence[str]) -> int:
     """Run `twinstream package`: write the package and print its place; return 1 if jars are missing."""
     parser = Parser(prog="twinstream package", description=(__doc__ or "").splitlines()[0])
-    add_flag(parser, "--output", help="directory of all packages", default=OUTPUT)
-    add_flag(
-        parser, "--sink", help="destination of the results", default="console", choices=tuple(sinks.names())
-    )
-    options = source_flags.parse(parser, sources.names(), arguments, default="replay")
+    parser.accept(flags(PackageOptions))
+    source, sink = sources.choice("replay"), sinks.choice()
+    parsed = parse(parser, arguments, source, sink)
     try:
-        package = build(jar_sets(options), Path(options.output))
+        package = build(jar_sets(source.of(parsed), sink.of(parsed)), parsed.of(PackageOptions).output)
     except MissingJars as missing:
         print(f"twinstream package: {missing}", file=sys.stderr)
         return 1

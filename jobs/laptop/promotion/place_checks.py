@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from jobs.engine import sink
+from jobs.engine.sink import PathOptions
 from jobs.laptop.promotion.promotion import Promotion
+from sources.flags import flags
 from sources.google_cloud import Finding, refused
 
 
 def source_and_sink(promotion: Promotion, today: date) -> Iterator[Finding]:
     """Yield what the source and the sink say of themselves, each thing once."""
     found = [
-        finding
-        for place in promotion.places
-        for finding in place.findings(promotion.options, promotion.cloud)
+        finding for place, options in promotion.places for finding in place.findings(options, promotion.cloud)
     ]
     yield from {str(finding): finding for finding in found}.values()
 
 
 def folders_in_the_bucket(promotion: Promotion, today: date) -> Iterator[Finding]:
     """Refuse folders that do not outlive the cluster or that not all of its machines see."""
-    for flag in _folders(promotion):
-        path = getattr(promotion.options, flag.removeprefix("--").replace("-", "_"))
+    for flag, path in _folders(promotion).items():
         if path and not path.startswith("gs://"):
             yield refused(
                 f"{flag} {path}",
@@ -34,11 +32,11 @@ def folders_in_the_bucket(promotion: Promotion, today: date) -> Iterator[Finding
 
 def sink_is_told(promotion: Promotion, today: date) -> Iterator[Finding]:
     """Refuse a sink that is not told where to write."""
-    name = promotion.options.sink
-    for flag in sink.load(name).FLAGS:
-        if flag.example and not getattr(promotion.options, flag.dest):
+    sink = promotion.invocation.sink
+    for flag in flags(sink.it.OPTIONS):
+        if flag.example and not getattr(sink.options, flag.dest):
             place = flag.example.format(root=promotion.target.root, job=promotion.job.name)
-            yield refused(flag.name, f"not given; --sink {name} needs it", f"{flag.name} {place}")
+            yield refused(flag.name, f"not given; --sink {sink.name} needs it", f"{flag.name} {place}")
 
 
 def tables_there(promotion: Promotion, today: date) -> Iterator[Finding]:
@@ -52,10 +50,11 @@ def tables_there(promotion: Promotion, today: date) -> Iterator[Finding]:
             )
 
 
-def _folders(promotion: Promotion) -> Iterator[str]:
-    yield from ("--checkpoint-root", "--dead-letter-dir")
-    if sink.PATH in sink.load(promotion.options.sink).FLAGS:
-        yield sink.PATH.name
+def _folders(promotion: Promotion) -> dict[str, str | None]:
+    """Return the folders that the job writes to, by flag."""
+    options, sink = promotion.invocation.options, promotion.invocation.sink.options
+    found = {"--checkpoint-root": options.checkpoint_root, "--dead-letter-dir": options.dead_letter_dir}
+    return found | ({"--sink-path": sink.sink_path} if isinstance(sink, PathOptions) else {})
 
 
 CHECKS = (

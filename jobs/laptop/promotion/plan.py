@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any, TypeVar
 
 from jobs.engine.job import Job
 from jobs.laptop.promotion import (
@@ -24,7 +24,7 @@ from jobs.laptop.promotion.promotion import Promotion, promotion
 from jobs.laptop.promotion.setup_steps import CREATE_CLUSTER, SETUP
 from jobs.laptop.promotion.step import Section
 from jobs.laptop.promotion.target import parse, parser
-from sources.flags import Parser, add_flag
+from sources.flags import Parser, flag, flags, switch
 from sources.google_cloud import Finding
 
 CHECKS: tuple[Check, ...] = (*runtime_checks.CHECKS, *place_checks.CHECKS, *submission_checks.CHECKS)
@@ -60,37 +60,38 @@ class Plan:
         return not section.by_hand and (not section.switch or section.switch in self.switches)
 
 
-def command(job: Job, arguments: Sequence[str]) -> int:
+@dataclass(frozen=True)
+class StepOptions:
+    """The sections that `submit` runs only if it is told to."""
+
+    setup: bool = switch("submit: first enable APIs, grant roles, create the bucket and the streams")
+    create_cluster: bool = switch("submit: first create the clusters that are missing")
+
+
+Own = TypeVar("Own", bound=StepOptions)
+
+
+@dataclass(frozen=True)
+class PlanOptions(StepOptions):
+    """The options of `plan`."""
+
+    format: str = flag("output format", default="text", choices=("text", "json"))
+
+
+def command(job: Job[Any], arguments: Sequence[str]) -> int:
     """Print the plan and return 0, or 1 if it is refused; exit with code 2 if the command line is wrong."""
-    known = flags("plan")
-    add_flag(known, "--format", help="output format", default="text", choices=("text", "json"))
-    made, options = read(job, known, arguments)
+    made, options = read(job, parser("plan"), arguments, PlanOptions)
     show(made, options.format)
     return int(made.refused)
 
 
-def flags(name: str) -> Parser:
-    """Return the flags of the command, including the target's."""
-    known = parser(name)
-    known.add_argument(
-        SETUP,
-        action="store_true",
-        help="submit: first enable APIs, grant roles, create the bucket and the streams",
-    )
-    known.add_argument(
-        CREATE_CLUSTER, action="store_true", help="submit: first create the clusters that are missing"
-    )
-    return known
-
-
-def read(job: Job, known: Parser, arguments: Sequence[str]) -> tuple[Plan, Namespace]:
-    """Return today's plan for a command line, and the command's own options."""
-    where, of_the_job, options = parse(known, arguments)
-    switches = frozenset(
-        flag
-        for flag in (SETUP, CREATE_CLUSTER)
-        if getattr(options, flag.removeprefix("--").replace("-", "_"))
-    )
+def read(job: Job[Any], known: Parser, arguments: Sequence[str], declared: type[Own]) -> tuple[Plan, Own]:
+    """Return today's plan for a command line, and the command's own options, a subclass of StepOptions."""
+    known.accept(flags(declared))
+    where, of_the_job, parsed = parse(known, arguments)
+    options = parsed.of(declared)
+    given = {SETUP: options.setup, CREATE_CLUSTER: options.create_cluster}
+    switches = frozenset(name for name, on in given.items() if on)
     return make(promotion(job, where, of_the_job), date.today(), switches), options
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.engine.checkpoint import CONTRACT, Contract
-from jobs.engine.command_line import state_settings
 from jobs.laptop.promotion import runtimes
 from jobs.laptop.promotion.gcloud import cluster_description, dataproc, gcloud
 from jobs.laptop.promotion.plan import Plan
@@ -91,8 +90,8 @@ def checkpoint_continues(promotion: Promotion) -> None:
             expected="to be allowed to read the checkpoint's folder",
         )
     old = Contract(**json.loads(answer.stdout)["contract"])
-    settings = state_settings(promotion.job, promotion.options)
-    new = Contract(promotion.job.name, promotion.options.source, old.streams, settings, old.query)
+    of = promotion.invocation
+    new = Contract(of.job.name, of.source.name, old.streams, of.state_settings, old.query)
     if differences := new.differences(old):
         raise Stopped(
             f"{promotion.checkpoint}: this run cannot continue the checkpoint: {'; '.join(differences)}",

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jobs.engine import command_line
-from jobs.engine import sink as sinks
-from jobs.engine.checkpoint import path_of
-from jobs.engine.command_line import jar_sets
+from jobs.engine.command_line import Invocation
 from jobs.engine.jar_files import built_for
 from jobs.engine.job import Job
 from jobs.laptop.promotion import runtimes
 from jobs.laptop.promotion.runtimes import Runtime
 from jobs.laptop.promotion.target import Target
-from sources import base as sources
 from sources.flags import PREFIX
 from sources.google_cloud import Cloud, OnGoogleCloud
+
+Place = tuple[OnGoogleCloud, Any]
+"""What a source or a sink needs on Google Cloud, and its own options."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class StagedTable:
 class Promotion:
     """A job and its target.
 
-    `options` and `arguments`: the job's own, as the cluster sees them. `left_behind`: variables of this
+    `invocation` and `arguments`: the job's, as the cluster sees them. `left_behind`: variables of this
     environment that would have set a flag here but do not on the cluster.
     """
 
-    job: Job
+    job: Job[Any]
     target: Target
-    options: Namespace
+    invocation: Invocation
     arguments: tuple[str, ...]
     tables: tuple[StagedTable, ...]
     left_behind: tuple[str, ...]
@@ -61,30 +61,30 @@ class Promotion:
     def shipped_sets(self) -> tuple[str, ...]:
         """Return the jar sets that the runtime lacks; in a rehearsal, the runtime brings none."""
         if not self.runtime:
-            return jar_sets(self.options)
+            return self.invocation.jar_sets
         brought = () if self.target.rehearsal else self.runtime.brings
-        lacking = (name for name in jar_sets(self.options) if name not in brought)
+        lacking = (name for name in self.invocation.jar_sets if name not in brought)
         return tuple(built_for(self.runtime.spark, name) for name in lacking)
 
     @property
-    def places(self) -> tuple[OnGoogleCloud, OnGoogleCloud]:
-        """Return what the source and the sink need on Google Cloud."""
-        return _places(self.options)
+    def places(self) -> tuple[Place, Place]:
+        """Return what the source and the sink need on Google Cloud, each with its options."""
+        return _places(self.invocation)
 
     @property
     def cloud(self) -> Cloud:
         """Return where the job goes, as sources and sinks know it."""
-        return self.target.cloud
+        return self.target.cloud(self.invocation.options.watermark)
 
     @property
     def checkpoint(self) -> str:
         """Return the folder of the job's checkpoint."""
-        return path_of(self.options.checkpoint_root, self.job.name, self.options.source)
+        return self.invocation.checkpoint
 
     @property
     def endless(self) -> bool:
         """Return whether the driver is meant to run until it is stopped."""
-        return bool(self.options.trigger != command_line.AVAILABLE_NOW)
+        return self.invocation.trigger != command_line.AVAILABLE_NOW
 
     @property
     def restarts(self) -> int:
@@ -93,35 +93,37 @@ class Promotion:
         return (5 if self.endless else 0) if asked is None else asked
 
 
-def promotion(job: Job, target: Target, arguments: Sequence[str]) -> Promotion:
+def promotion(job: Job[Any], target: Target, arguments: Sequence[str]) -> Promotion:
     """Return the promotion, with the job's arguments checked by the job itself and completed for the cluster.
 
     Exit with code 2 and a one-line message if the job does not accept an argument.
     """
     with _without_environment() as hidden:
         asked = command_line.parse(job, arguments)
-        tables = tuple(_staged_tables(job, target, asked))
+        tables = tuple(_staged_tables(target, asked))
         complete = [*_defaults(target, asked), *arguments]
         for table in tables:
             complete = [*_without(table.flag, complete), f"{table.flag}={table.place}"]
-        options = command_line.parse(job, complete)
-    left = tuple(name for name in hidden if name.removeprefix(PREFIX).lower() in vars(options))
-    return Promotion(job, target, options, tuple(complete), tables, left)
+        invocation = command_line.parse(job, complete)
+    left = tuple(name for name in hidden if name in invocation.variables)
+    return Promotion(job, target, invocation, tuple(complete), tables, left)
 
 
-def _defaults(target: Target, asked: Namespace) -> list[str]:
+def _defaults(target: Target, asked: Invocation) -> list[str]:
     """Return the job's flags that follow from the target; the user's own come after them and win."""
-    flags = [flag for place in _places(asked) for flag in place.flags(asked, target.cloud)]
+    cloud = target.cloud(asked.options.watermark)
+    flags = [flag for place, options in _places(asked) for flag in place.flags(options, cloud)]
     return [f"--checkpoint-root={target.root}/checkpoints", *dict.fromkeys(flags)]
 
 
-def _places(options: Namespace) -> tuple[OnGoogleCloud, OnGoogleCloud]:
-    return sources.load(options.source).GOOGLE_CLOUD, sinks.load(options.sink).GOOGLE_CLOUD
+def _places(invocation: Invocation) -> tuple[Place, Place]:
+    source, sink = invocation.source, invocation.sink
+    return (source.it.GOOGLE_CLOUD, source.options), (sink.it.GOOGLE_CLOUD, sink.options)
 
 
-def _staged_tables(job: Job, target: Target, asked: Namespace) -> Iterator[StagedTable]:
-    for table in job.tables:
-        path = getattr(asked, table.flag.dest)
+def _staged_tables(target: Target, asked: Invocation) -> Iterator[StagedTable]:
+    for table in asked.job.tables:
+        path = asked.files[table.flag.dest]
         if "://" not in path:
             yield StagedTable(table.flag.name, Path(path), f"{target.root}/tables/{Path(path).name}")
 

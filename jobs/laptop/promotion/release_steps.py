@@ -34,7 +34,7 @@ def labels(promotion: Promotion, package: Package) -> dict[str, str]:
 
     They say what runs, so that a job's twin is found before a second one is started.
     """
-    own = {"app": "twinstream", "job": promotion.job.name, "source": promotion.options.source}
+    own = {"app": "twinstream", "job": promotion.job.name, "source": promotion.invocation.source.name}
     checkpoint = hashlib.sha256(promotion.checkpoint.encode()).hexdigest()[:12]
     return {**promotion.target.labels, **own, "package": package.version, "checkpoint": checkpoint}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from jobs.engine import sink as sinks
 from jobs.engine.jar_files import MissingJars, built_for, jars
 from jobs.laptop.promotion.promotion import Promotion
 from jobs.laptop.promotion.runtimes import (
@@ -17,7 +16,6 @@ from jobs.laptop.promotion.runtimes import (
     serverless,
     statement,
 )
-from sources import base as sources
 from sources.google_cloud import Finding, refused, warning
 
 PYTHON = (3, 11)
@@ -105,9 +103,9 @@ def jars_there(promotion: Promotion, today: date) -> Iterator[Finding]:
 
 def announced_end(promotion: Promotion, today: date) -> Iterator[Finding]:
     """Warn about what Google has announced about the source; nothing is computed from it."""
-    if said := statement(promotion.options.source):
+    if said := statement(promotion.invocation.source.name):
         yield warning(
-            f"--source {promotion.options.source}",
+            f"--source {promotion.invocation.source.name}",
             f"{said.says} ({said.source}, read {said.as_of})",
             "the same job with --source kafka on Managed Service for Apache Kafka",
         )
@@ -125,11 +123,11 @@ def _misfits(needs: Connector, runtime: Runtime) -> Iterator[tuple[str, str]]:
 
 def _user(promotion: Promotion, jar_set: str) -> str:
     """Return the flag that requires the jar set."""
-    options = promotion.options
-    of_source, of_sink = sources.load(options.source).jars(options), sinks.load(options.sink).jars(options)
+    source, sink = promotion.invocation.source, promotion.invocation.sink
+    of_source, of_sink = source.it.jars(source.options), sink.it.jars(sink.options)
     spark = promotion.runtime.spark if promotion.runtime else ""
     by_sink = jar_set in {built_for(spark, name) for name in set(of_sink) - set(of_source)}
-    return f"--sink {options.sink}" if by_sink else f"--source {options.source}"
+    return f"--sink {sink.name}" if by_sink else f"--source {source.name}"
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -68,7 +68,7 @@ def _clusters(promotion: Promotion) -> Iterator[Step]:
     target = promotion.target
     yield from _steps(
         target,
-        (one for place in promotion.places for one in place.clusters(promotion.options, promotion.cloud)),
+        (one for place, own in promotion.places for one in place.clusters(own, promotion.cloud)),
     )
     flags = [f"--image-version={target.image_version}", f"--scopes={target.scopes}", "--no-address"]
     # A fixed number: autoscaling removes executors, and with them state, from a running stream.
@@ -82,11 +82,10 @@ def _clusters(promotion: Promotion) -> Iterator[Step]:
 
 
 def _streams(promotion: Promotion) -> Iterator[Step]:
-    streams = promotion.job.streams(promotion.options)
-    options, cloud = promotion.options, promotion.cloud
+    streams, cloud = promotion.invocation.streams, promotion.cloud
     yield from _steps(
         promotion.target,
-        (one for place in promotion.places for one in place.streams(streams, options, cloud)),
+        (one for place, own in promotion.places for one in place.streams(streams, own, cloud)),
     )
 
 
@@ -98,7 +97,7 @@ def _steps(target: Target, creations: Iterable[Creation]) -> Iterator[Step]:
 
 def _services(promotion: Promotion) -> list[Service]:
     """Return the Google services that the job reads or writes, each once."""
-    used = [one for place in promotion.places for one in place.services(promotion.options, promotion.cloud)]
+    used = [one for place, own in promotion.places for one in place.services(own, promotion.cloud)]
     return list(dict.fromkeys(used))
 
 

@@ -6,23 +6,32 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from jobs.engine.job import Job
 from jobs.laptop.promotion import plan, preflight
 from jobs.laptop.promotion.plan import Plan
 from jobs.laptop.promotion.preflight import Stopped
 from jobs.laptop.promotion.step import JOB_ID, Section, Step
+from jobs.laptop.promotion.target import parser
+from sources.flags import switch
 
 
-def command(job: Job, arguments: Sequence[str]) -> int:
+@dataclass(frozen=True)
+class SubmitOptions(plan.StepOptions):
+    """The options of `submit`."""
+
+    dry_run: bool = switch("print the plan and change nothing")
+
+
+def command(job: Job[Any], arguments: Sequence[str]) -> int:
     """Submit the job; return 0 if it runs, 1 if the plan is refused or gcloud fails.
 
     It may be run again after a failure: what is already there is left as it is. Exit with code 2 if the
     command line is wrong.
     """
-    known = plan.flags("submit")
-    known.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
-    made, options = plan.read(job, known, arguments)
+    made, options = plan.read(job, parser("submit"), arguments, SubmitOptions)
     if made.refused or options.dry_run:
         plan.show(made, "text")
         return int(made.refused)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.engine.command_line import parse, state_settings
+from jobs.engine.command_line import parse
 from jobs.popular_products_recommendation import JOB as RECOMMENDATION
 from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
@@ -21,7 +21,7 @@ WRONG = {
         "argument --trigger: 'often': expected available-now, continuous-batches or a time between batches"
         " like '5 seconds'"
     ),
-    "--top=0": "argument --top: '0': expected a whole number of at least 1",
+    "--top=0": "argument --top: '0': expected a whole number >= 1",
     "--sorce=kafka": "unrecognized arguments: --sorce=kafka; did you mean --source?",
     "--source=kinesis": (
         "argument --source: invalid choice: 'kinesis' (choose from 'kafka', 'pubsublite', 'replay')"
@@ -46,13 +46,13 @@ def test_a_wrong_flag_ends_with_code_2_and_one_line(
 def test_a_flag_keeps_working_by_its_old_name_which_is_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert parse(DISCOUNTS, ["--source=kafka", "--starting=latest"]).kafka_starting == "latest"
+    assert parse(DISCOUNTS, ["--source=kafka", "--starting=latest"]).source.options.kafka_starting == "latest"
     said = "streaming_product_discounts: --starting is called --kafka-starting now\n"
     assert capsys.readouterr().err == said
     monkeypatch.setenv("TWINSTREAM_STARTING", "latest")
-    assert parse(DISCOUNTS, ["--source=kafka"]).kafka_starting == "latest"
+    assert parse(DISCOUNTS, ["--source=kafka"]).source.options.kafka_starting == "latest"
     monkeypatch.setenv("TWINSTREAM_KAFKA_STARTING", "earliest")
-    assert parse(DISCOUNTS, ["--source=kafka"]).kafka_starting == "earliest"
+    assert parse(DISCOUNTS, ["--source=kafka"]).source.options.kafka_starting == "earliest"
     assert capsys.readouterr().err == ""
 
 
@@ -66,17 +66,17 @@ def test_running_totals_need_a_sink_that_replaces_rows(capsys: pytest.CaptureFix
 
 
 def test_sessions_have_no_running_totals_but_other_windows_do(capsys: pytest.CaptureFixture[str]) -> None:
-    assert parse(ACTIVITY, ["--output-mode=update"]).output_mode == "update"
+    assert parse(ACTIVITY, ["--output-mode=update"]).upsert
     with pytest.raises(SystemExit):
         parse(ACTIVITY, ["--output-mode=update", "--window-type=session"])
     assert "a session's bounds move until it is final" in capsys.readouterr().err
 
 
 def test_defaults_are_those_of_the_job() -> None:
-    options = parse(RECOMMENDATION, [])
-    assert (options.window, options.join_within, options.top) == ("10 minutes", "30 minutes", 10)
-    assert (options.watermark, options.max_future_skew) == ("10 seconds", timedelta(minutes=10))
-    assert (options.source, options.sink, options.output_mode) == ("replay", "console", "append")
+    made = parse(RECOMMENDATION, [])
+    assert (made.own.window, made.own.join_within, made.own.top) == ("10 minutes", "30 minutes", 10)
+    assert (made.options.watermark, made.options.max_future_skew) == ("10 seconds", timedelta(minutes=10))
+    assert (made.source.name, made.sink.name, made.options.output_mode) == ("replay", "console", "append")
 
 
 def test_files_end_and_a_broker_does_not() -> None:
@@ -90,9 +90,10 @@ def test_the_environment_holds_defaults_and_help_names_it(
 ) -> None:
     monkeypatch.setenv("TWINSTREAM_WINDOW", "2 minutes")
     monkeypatch.setenv("TWINSTREAM_KAFKA_BOOTSTRAP_SERVERS", "kafka:29092")
-    options = parse(DISCOUNTS, [])
-    assert (options.window, options.kafka_bootstrap_servers) == ("2 minutes", "kafka:29092")
-    assert parse(DISCOUNTS, ["--window=3 minutes"]).window == "3 minutes"
+    made = parse(DISCOUNTS, ["--source=kafka"])
+    assert made.own.window == "2 minutes"
+    assert made.source.options.kafka_bootstrap_servers == "kafka:29092"
+    assert parse(DISCOUNTS, ["--window=3 minutes"]).own.window == "3 minutes"
     with pytest.raises(SystemExit):
         parse(DISCOUNTS, ["--help"])
     assert "env TWINSTREAM_WINDOW)" in " ".join(capsys.readouterr().out.split())
@@ -110,9 +111,9 @@ def test_a_wrong_default_in_the_environment_names_flag_and_value(
 
 def test_a_kafka_sink_takes_the_brokers_flags_whatever_the_source_is() -> None:
     flags = ["--sink=kafka", "--sink-topic=t", "--kafka-bootstrap-servers=b:1"]
-    assert parse(DISCOUNTS, flags).kafka_bootstrap_servers == "b:1"
+    assert parse(DISCOUNTS, flags).sink.options.kafka_bootstrap_servers == "b:1"
 
 
 def test_what_shapes_the_state_is_what_a_checkpoint_remembers() -> None:
-    settings = state_settings(DISCOUNTS, parse(DISCOUNTS, ["--discounts=x.csv"]))
+    settings = parse(DISCOUNTS, ["--discounts=x.csv"]).state_settings
     assert settings == {"--window": "1 minute", "--watermark": "10 seconds", "--output-mode": "append"}

@@ -122,7 +122,7 @@ def test_all_are_kept_if_asked(spark: SparkSession, tmp_path: Path) -> None:
 
 
 def test_thirty_days_are_kept_if_nothing_is_asked() -> None:
-    assert parse(ACTIVITY, []).dead_letter_retention == "30 days"
+    assert parse(ACTIVITY, []).options.dead_letter_retention == "30 days"
 
 
 @pytest.mark.parametrize("text", ["never", "30", "0 days", "-1 days"])

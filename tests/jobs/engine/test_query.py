@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -15,6 +14,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.checkpoint import Checkpoint
+from jobs.engine.command_line import parse
 from jobs.engine.query import Query
 from jobs.engine.run import run
 from jobs.engine.sink import SinkError, Write
@@ -23,7 +23,7 @@ from jobs.sinks import console
 from sources.catalog import BROWSING
 from tests.jobs.engine.test_run import event, replay
 
-OPTIONS = Namespace(trigger="available-now", output_mode="append", progress_dir=None)
+INVOCATION = parse(JOB, ["--trigger=available-now"])
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def query(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[[Write], Que
 
     def make(write: Write) -> Query:
         checkpoint = Checkpoint(str(tmp_path / "checkpoint"), "application", True, "RESET")
-        made.append(Query(JOB, OPTIONS, checkpoint, write, str(tmp_path / "dead")))
+        made.append(Query(INVOCATION, checkpoint, write, str(tmp_path / "dead")))
         spark.streams.addListener(made[-1].progress)
         return made[-1]
 

@@ -18,7 +18,7 @@ from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from sources import kafka
 from sources.base import Message, Record
 from sources.catalog import BROWSING, PRODUCT, Stream
-from sources.flags import Parser
+from sources.kafka.options import KafkaOptions
 from sources.replay import files as replay_files
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.process import JobProcess
@@ -190,9 +190,7 @@ def test_a_topic_made_anew_under_an_old_checkpoint_is_refused(
 
 
 def publish(broker: KafkaBroker, *values: bytes) -> None:
-    parser = Parser()
-    kafka.add_arguments(parser.add_argument_group())
-    options = parser.parse_args([f"--kafka-bootstrap-servers={broker.bootstrap}"])
+    options = KafkaOptions(broker.bootstrap)
     publish_all(kafka, options, [Message(PRODUCT.name, b"ann", value, NOON) for value in values])
 
 

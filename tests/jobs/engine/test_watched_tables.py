@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine.flag import Flag
 from jobs.engine.watched_tables import WatchedTables
 from jobs.streaming_product_discounts import JOB
 from jobs.tables.discounts import DISCOUNTS, DiscountTable
+from sources.flags import Flag
 
 HEADER = "user_id,product_id,discount_percent"
 LONG = f"{HEADER},valid_from,valid_until"
@@ -28,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tables(spark: SparkSession, file: Path) -> WatchedTables:
-    return WatchedTables(spark, JOB, Namespace(discounts=str(file)), interval=0)
+    return WatchedTables(spark, JOB, {"discounts": str(file)}, interval=0)
 
 
 def percents(tables: WatchedTables) -> list[Decimal]:
@@ -73,7 +72,7 @@ class Growing:
 
 def test_a_file_that_changes_while_it_is_loaded_is_not_taken_half(spark: SparkSession, file: Path) -> None:
     growing = Growing(DISCOUNTS.flag, [])
-    tables = WatchedTables(spark, replace(JOB, tables=(growing,)), Namespace(discounts=str(file)), interval=0)
+    tables = WatchedTables(spark, replace(JOB, tables=(growing,)), {"discounts": str(file)}, interval=0)
     file.write_text(f"{HEADER}\nann,tea,20\n")
     growing.lines.append("ann,cup,30\n")
     assert [False, False, False] == [tables.changed() for _ in range(3)]
@@ -153,7 +152,7 @@ def test_a_bug_in_a_table_does_not_end_the_job(
     file = tmp_path / "table"
     file.write_text("")
     job = replace(JOB, tables=(Broken(Flag("--broken", "", "", shapes_state=False)),))
-    tables = WatchedTables(spark, job, Namespace(broken=str(file)), interval=0)
+    tables = WatchedTables(spark, job, {"broken": str(file)}, interval=0)
     file.write_text("x")
     assert not any(tables.changed() for _ in range(4))
     expected = f"{file}: ZeroDivisionError: division by zero; the table as it was stays in use\n"
@@ -163,7 +162,7 @@ def test_a_bug_in_a_table_does_not_end_the_job(
 
 def test_a_large_table_is_kept_until_the_next_one_is_in_use(spark: SparkSession, file: Path) -> None:
     job = replace(JOB, tables=(DiscountTable(DISCOUNTS.flag, literal_bytes=0),))
-    tables = WatchedTables(spark, job, Namespace(discounts=str(file)), interval=0)
+    tables = WatchedTables(spark, job, {"discounts": str(file)}, interval=0)
     before = tables.current["discounts"]
     file.write_text(f"{HEADER}\nann,tea,9.5\n")
     assert [False, True] == [tables.changed(), tables.changed()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from jobs.engine.run import run
 from jobs.engine.sink import Results, SinkError, newest_window
 from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.sinks import bigquery
+from jobs.sinks.bigquery import TableOptions
 from jobs.sinks.bigquery_table import BigQueryTable
 from pubsublite_emulator import Emulator
 from sources.catalog import BROWSING
@@ -29,7 +29,7 @@ from tests.support import frames
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 NAME = "insights.rows"
-OPTIONS = Namespace(sink_table=NAME)
+OPTIONS = TableOptions(sink_table=NAME)
 FINAL = Results("job", "application", ("window_start", "product_id"), ("window_start",), False, True)
 COLUMNS = (
     "window_start timestamp, window_end timestamp, product_id string, units bigint, revenue decimal(18,2),"

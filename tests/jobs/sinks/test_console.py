@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from argparse import Namespace
 from dataclasses import replace
 
 import pytest
@@ -12,13 +11,14 @@ from pyspark.sql import SparkSession
 
 from jobs.engine.sink import Results
 from jobs.sinks import console
+from sources.choice import OwnOptions
 
 RESULTS = Results("job", "application", ("id",), ("id",), False, True)
 HOSTILE = "mug\x1b[2J\x1b]0;title\x07\ntime=now job=forged\r\x7f\x9b31m\u202e\u2028end"
 
 
 def test_a_terminal_obeys_no_products_id(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
-    write = console.open_sink(spark, Namespace(), RESULTS)
+    write = console.open_sink(spark, OwnOptions(), RESULTS)
     write(spark.createDataFrame([(HOSTILE, 1), ("кружка ☕", 2)], "id string, n int"), 0)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
@@ -33,7 +33,7 @@ def test_a_terminal_of_few_characters_ends_no_run(
 ) -> None:
     octets = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(octets, "ascii"))
-    console.open_sink(spark, Namespace(), RESULTS)(spark.createDataFrame([("кружка",)], "id string"), 0)
+    console.open_sink(spark, OwnOptions(), RESULTS)(spark.createDataFrame([("кружка",)], "id string"), 0)
     assert rb"\u043a\u0440\u0443\u0436\u043a\u0430" in octets.getvalue()
 
 
@@ -44,7 +44,7 @@ def test_rows_come_in_the_results_order_numbers_to_the_right_and_the_rest_is_cou
     results = replace(RESULTS, order=("minute", "id"), upsert=True)
     rows = [(2, "a", 1), (10, "c", None), (10, "b", 200), (3, "z", 5)]
     frame = spark.createDataFrame(rows, "minute int, id string, n int").repartition(2)
-    console.open_sink(spark, Namespace(), results)(frame, 7)
+    console.open_sink(spark, OwnOptions(), results)(frame, 7)
     assert capsys.readouterr().out.splitlines() == [
         "",
         "job: batch 7, running totals",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine.sink import Results, SinkError
+from jobs.engine.sink import PathOptions, Results, SinkError
 from jobs.sinks import delta, delta_rs
 from tests.support import frames
 
@@ -57,7 +56,7 @@ def no_history(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> Iterator
 def test_an_upsert_replaces_the_rows_of_its_keys_and_compiles_nothing(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    options = Namespace(sink_path=str(tmp_path / "rows"))
+    options = PathOptions(sink_path=str(tmp_path / "rows"))
     write = delta.open_sink(spark, options, RUNNING)
     write(frame(spark, ("mug", 1), ("cup", 1), (None, 1)), 0)
     write(frame(spark, ("mug", 2), ("pot", 1)), 1)
@@ -80,7 +79,7 @@ def test_a_table_stays_small_and_a_batch_that_comes_again_after_that_counts_once
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upsert: bool
 ) -> None:
     monkeypatch.setattr(delta, "TIDY_EVERY", 4)
-    options = Namespace(sink_path=str(tmp_path / "rows"))
+    options = PathOptions(sink_path=str(tmp_path / "rows"))
     with no_history(monkeypatch, spark):
         write = delta.open_sink(spark, options, replace(RUNNING, upsert=upsert))
         for batch in range(4):
@@ -100,7 +99,7 @@ def test_the_log_begins_with_the_last_checkpoint_before_the_retention(
 ) -> None:
     """Backdate the log up to the first checkpoint: the next one is too young to begin with."""
     monkeypatch.setattr(delta, "TIDY_EVERY", 12)
-    options = Namespace(sink_path=str(tmp_path / "rows"))
+    options = PathOptions(sink_path=str(tmp_path / "rows"))
     log = tmp_path / "rows" / "_delta_log"
     write = delta.open_sink(spark, options, RUNNING)
     for batch in range(24):
@@ -156,7 +155,7 @@ def test_a_kill_while_the_table_is_made_leaves_no_table(
 ) -> None:
     """Cover a run that continues from its checkpoint, and one whose checkpoint was reset and so is fresh."""
     killed(tmp_path / "rows")
-    options = Namespace(sink_path=str(tmp_path / "rows"))
+    options = PathOptions(sink_path=str(tmp_path / "rows"))
     assert delta.written(spark, options) is None
     delta.open_sink(spark, options, replace(RUNNING, upsert=upsert, fresh=True))
     write = delta.open_sink(spark, options, replace(RUNNING, upsert=upsert, fresh=False))
@@ -172,7 +171,7 @@ def test_the_first_batch_again_after_the_table_was_made_counts_once(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     """Another process takes up the batch after a kill between the table's commit and the checkpoint's."""
-    options = Namespace(sink_path=str(tmp_path / "rows"))
+    options = PathOptions(sink_path=str(tmp_path / "rows"))
     for write in (delta.open_sink(spark, options, replace(RUNNING, fresh=fresh)) for fresh in (True, False)):
         write(frame(spark, ("mug", 1), ("cup", 1)), 0)
     rows = delta.written(spark, options)
@@ -186,7 +185,7 @@ def test_a_folder_with_other_files_is_no_place_for_a_table(
 ) -> None:
     (tmp_path / name).write_text("")
     with pytest.raises(SinkError, match="already holds rows, but the checkpoint is new"):
-        delta.open_sink(spark, Namespace(sink_path=str(tmp_path)), RUNNING)
+        delta.open_sink(spark, PathOptions(sink_path=str(tmp_path)), RUNNING)
 
 
 @pytest.mark.parametrize("upsert", [True, False])
@@ -194,7 +193,7 @@ def test_a_table_of_other_columns_is_refused_with_both(
     spark: SparkSession, tmp_path: Path, upsert: bool
 ) -> None:
     spark.range(1).selectExpr("id as events", "'x' as colour").write.format("delta").save(f"{tmp_path}/rows")
-    options = Namespace(sink_path=f"{tmp_path}/rows")
+    options = PathOptions(sink_path=f"{tmp_path}/rows")
     write = delta.open_sink(spark, options, replace(RUNNING, upsert=upsert, fresh=False))
     said = (
         "/rows: a table with the columns colour string; expected the columns window_start timestamp, "
@@ -207,7 +206,7 @@ def test_a_table_of_other_columns_is_refused_with_both(
 def test_a_torn_log_is_refused_in_one_line(spark: SparkSession, tmp_path: Path) -> None:
     an_empty_log(tmp_path / "rows")
     (tmp_path / "rows" / "_delta_log" / "00000000000000000000.json").write_text("")
-    options = Namespace(sink_path=f"{tmp_path}/rows")
+    options = PathOptions(sink_path=f"{tmp_path}/rows")
     with pytest.raises(
         SinkError, match=r"the table's log cannot be read \(.*\); expected .*; remedy: "
     ) as said:
@@ -217,7 +216,7 @@ def test_a_torn_log_is_refused_in_one_line(spark: SparkSession, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["back`tick", "a[b]", "a{b,c}", "blank ä"])
 def test_any_path_will_do(spark: SparkSession, tmp_path: Path, name: str) -> None:
-    options = Namespace(sink_path=str(tmp_path / name))
+    options = PathOptions(sink_path=str(tmp_path / name))
     write = delta.open_sink(spark, options, RUNNING)
     write(frame(spark, ("mug", 1)), 0)
     write(frame(spark, ("mug", 2)), 1)

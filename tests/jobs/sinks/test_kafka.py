@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,11 +14,10 @@ from jobs.engine.run import run
 from jobs.engine.sink import Results, SinkError
 from jobs.product_activity_windows import JOB as ACTIVITY
 from jobs.sinks import kafka
-from sources import kafka as source
+from jobs.sinks.kafka import TopicOptions
 from sources.base import SourceError
 from sources.catalog import BROWSING
 from tests.jobs.engine.test_run import event, replay
-from tests.sources.test_contract import options_of
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.topic import stored
 
@@ -27,10 +25,8 @@ RESULTS = Results("job", "application", ("window_start", "product_id"), (), Fals
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def options(broker: KafkaBroker, topic: str | None) -> Namespace:
-    given = options_of(source, f"--kafka-bootstrap-servers={broker.bootstrap}")
-    given.sink_topic = topic
-    return given
+def options(broker: KafkaBroker, topic: str | None) -> TopicOptions:
+    return TopicOptions(kafka_bootstrap_servers=broker.bootstrap, sink_topic=topic)
 
 
 def frame(spark: SparkSession, *rows: tuple[int, str, str]) -> DataFrame:

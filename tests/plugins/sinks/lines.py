@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine.flag import Flag
 from jobs.engine.sink import Results, Write, claim, required
+from sources.choice import OwnOptions
+from sources.flags import flag
 from sources.google_cloud import OnGoogleCloud
 
-PATH = Flag("--sink-lines", None, "directory of the lines", shapes_state=False, example="{root}/lines")
-FLAGS = (PATH,)
+
+@dataclass(frozen=True)
+class LineOptions(OwnOptions):
+    """The one flag."""
+
+    sink_lines: str | None = flag("directory of the lines", example="{root}/lines")
+
+
+OPTIONS = LineOptions
 SETTINGS: dict[str, str] = {}
 UPSERTS = False
 GOOGLE_CLOUD = OnGoogleCloud()
 
 
-def jars(options: Namespace) -> tuple[str, ...]:
+def jars(options: LineOptions) -> tuple[str, ...]:
     """Return none."""
     return ()
 
 
-def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Write:
+def open_sink(spark: SparkSession, options: LineOptions, results: Results) -> Write:
     """Return a writer; a replayed batch replaces its folder."""
-    path = required(options, PATH, "lines")
+    path = required(options.sink_lines, "--sink-lines", "lines")
     claim(spark, path, results)
 
     def write(rows: DataFrame, batch: int) -> None:
@@ -33,6 +41,6 @@ def open_sink(spark: SparkSession, options: Namespace, results: Results) -> Writ
     return write
 
 
-def written(spark: SparkSession, options: Namespace) -> DataFrame | None:
+def written(spark: SparkSession, options: LineOptions) -> DataFrame | None:
     """Return None: the lines are not read back."""
     return None

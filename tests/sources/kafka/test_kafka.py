@@ -1,8 +1,8 @@
 import asyncio
 import time
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -15,11 +15,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.engine.sink import Results
 from jobs.sinks import kafka as kafka_sink
+from jobs.sinks.kafka import TopicOptions
 from pubsublite_emulator.errors import LiteError
 from pubsublite_emulator.storage import open_storage
-from sources import kafka
+from sources import flags, kafka
 from sources.base import Message, Record, SourceError
 from sources.catalog import Stream
+from sources.kafka.options import KafkaOptions
 from sources.kafka.retained import retained_offsets
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.topic import delete_before
@@ -28,10 +30,8 @@ NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 _names = (f"kafka-{number}" for number in count())
 
 
-def options_of(*arguments: str) -> Namespace:
-    parser = ArgumentParser()
-    kafka.add_arguments(parser.add_argument_group())
-    return parser.parse_args(arguments)
+def options_of(*arguments: str) -> KafkaOptions:
+    return flags.options(KafkaOptions, arguments, prog="test")
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def stream(kafka_broker: KafkaBroker) -> Iterator[Stream]:
 
 
 @pytest.fixture
-def options(kafka_broker: KafkaBroker) -> Namespace:
+def options(kafka_broker: KafkaBroker) -> KafkaOptions:
     return options_of("--kafka-bootstrap-servers", kafka_broker.bootstrap)
 
 
-def publish(options: Namespace, *messages: Message) -> list[str | None]:
+def publish(options: KafkaOptions, *messages: Message) -> list[str | None]:
     """Return each message's outcome: None if it was stored, otherwise the reason."""
     told: dict[int, str | None] = {}
 
@@ -69,7 +69,7 @@ def values(frame: DataFrame) -> list[str]:
     return sorted(bytes(row.value).decode() for row in frame.select("value").collect())
 
 
-def read(spark: SparkSession, stream: Stream, options: Namespace) -> list[str]:
+def read(spark: SparkSession, stream: Stream, options: KafkaOptions) -> list[str]:
     return values(kafka.read(spark.read, stream, options))
 
 
@@ -109,8 +109,7 @@ def test_every_command_says_where_a_broker_leads_its_clients_in_vain(spark: Spar
     """Each within seconds; without the look at where it leads, a client waits for minutes."""
     results = Results("job", "application", ("window_start",), (), False, True)
     with KafkaBroker(advertised="127.0.0.1:1") as broker:
-        options = options_of("--kafka-bootstrap-servers", broker.bootstrap)
-        options.sink_topic = "any"
+        options = TopicOptions(broker.bootstrap, sink_topic="any")
         asked: dict[str, Callable[[], object]] = {
             "create": lambda: kafka.create([Stream("any")], options),
             "publish": lambda: kafka.publisher(options),
@@ -134,7 +133,7 @@ async def started(address: str) -> None:
 
 
 def test_a_topic_that_is_not_there_names_the_command_that_makes_it(
-    spark: SparkSession, stream: Stream, options: Namespace
+    spark: SparkSession, stream: Stream, options: KafkaOptions
 ) -> None:
     absent = Stream("absent")
     expected = r"no topic 'absent-topic' .*remedy.*: twinstream create --source kafka"
@@ -149,7 +148,7 @@ def test_a_topic_that_is_not_there_names_the_command_that_makes_it(
 
 
 def test_that_command_makes_it_once(
-    spark: SparkSession, kafka_broker: KafkaBroker, options: Namespace
+    spark: SparkSession, kafka_broker: KafkaBroker, options: KafkaOptions
 ) -> None:
     made = Stream(next(_names))
     assert kafka.create([made], options) == [made.topic]
@@ -160,7 +159,7 @@ def test_that_command_makes_it_once(
 
 
 def test_a_topic_made_anew_is_another(
-    spark: SparkSession, kafka_broker: KafkaBroker, stream: Stream, options: Namespace
+    spark: SparkSession, kafka_broker: KafkaBroker, stream: Stream, options: KafkaOptions
 ) -> None:
     before = kafka.check(spark, [stream], options)
     assert kafka.check(spark, [stream], options) == before
@@ -169,27 +168,31 @@ def test_a_topic_made_anew_is_another(
     assert kafka.check(spark, [stream], options) != before
 
 
-def test_reading_starts_where_asked(spark: SparkSession, stream: Stream, options: Namespace) -> None:
+def test_reading_starts_where_asked(spark: SparkSession, stream: Stream, options: KafkaOptions) -> None:
     publish(options, *(message(stream, str(minute), minute) for minute in range(4)))
-    options.kafka_starting = kafka._starting("2026-01-01T13:02:00+01:00")
-    assert read(spark, stream, options) == ["2", "3"]
-    options.kafka_starting = kafka._starting("2027-01-01T00:00:00Z")
-    assert read(spark, stream, options) == []
-    options.kafka_starting = "latest"
+    later = replace(options, kafka_starting=datetime(2026, 1, 1, 12, 2, tzinfo=UTC))
+    assert read(spark, stream, later) == ["2", "3"]
+    assert read(spark, stream, replace(options, kafka_starting=datetime(2027, 1, 1, tzinfo=UTC))) == []
     with pytest.raises(SourceError, match=r"--kafka-starting latest leaves a batch nothing"):
-        kafka.read(spark.read, stream, options)
+        kafka.read(spark.read, stream, replace(options, kafka_starting="latest"))
 
 
-def test_a_time_without_zone_is_refused() -> None:
-    with pytest.raises(ArgumentTypeError, match=r"'2026-01-01': expected earliest, latest or a time"):
-        kafka._starting("2026-01-01")
+def test_a_time_has_a_zone() -> None:
+    given = options_of("--kafka-starting=2026-01-01T13:02:00+01:00")
+    assert given.kafka_starting == datetime(2026, 1, 1, 12, 2, tzinfo=UTC)
+
+
+def test_a_time_without_zone_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options_of("--kafka-starting=2026-01-01")
+    assert "'2026-01-01': expected earliest, latest or a time" in capsys.readouterr().err
 
 
 def test_a_batch_has_no_more_events_than_asked(
-    spark: SparkSession, stream: Stream, options: Namespace, tmp_path: Path
+    spark: SparkSession, stream: Stream, options: KafkaOptions, tmp_path: Path
 ) -> None:
     publish(options, *(message(stream, str(n), key=key) for n in range(10) for key in (b"abc", b"21")))
-    options.kafka_max_events_per_batch = 8
+    options = replace(options, kafka_max_events_per_batch=8)
     sizes: list[int] = []
     query = (
         kafka.read(spark.readStream, stream, options)
@@ -204,7 +207,7 @@ def test_a_batch_has_no_more_events_than_asked(
 
 
 def test_events_that_are_gone_before_they_were_read_fail_the_query(
-    spark: SparkSession, kafka_broker: KafkaBroker, stream: Stream, options: Namespace, tmp_path: Path
+    spark: SparkSession, kafka_broker: KafkaBroker, stream: Stream, options: KafkaOptions, tmp_path: Path
 ) -> None:
     def read_on() -> StreamingQuery:
         frame = kafka.read(spark.readStream, stream, options)
@@ -220,7 +223,7 @@ def test_events_that_are_gone_before_they_were_read_fail_the_query(
 
 
 def test_a_topic_stamped_by_the_broker_has_no_time_of_the_producers(
-    spark: SparkSession, kafka_broker: KafkaBroker, options: Namespace
+    spark: SparkSession, kafka_broker: KafkaBroker, options: KafkaOptions
 ) -> None:
     stamped = Stream(next(_names))
     kafka_broker.create_topic(stamped.topic, 1, message_timestamp_type="LogAppendTime")
@@ -236,7 +239,7 @@ def test_a_topic_stamped_by_the_broker_has_no_time_of_the_producers(
 
 
 def test_a_timestamp_beyond_the_year_9999_is_named_with_its_place(
-    kafka_broker: KafkaBroker, options: Namespace
+    kafka_broker: KafkaBroker, options: KafkaOptions
 ) -> None:
     """Publish microseconds instead of milliseconds; Kafka 4 accepts them if the topic's limit is lifted."""
     far = Stream(next(_names))
@@ -250,7 +253,7 @@ def test_a_timestamp_beyond_the_year_9999_is_named_with_its_place(
 
 
 def test_one_message_that_the_broker_refuses_takes_no_other_with_it(
-    spark: SparkSession, stream: Stream, options: Namespace
+    spark: SparkSession, stream: Stream, options: KafkaOptions
 ) -> None:
     messages = [message(stream, str(number)) for number in range(50)]
     messages[20] = Message(stream.name, b"abc", b"far ahead", datetime(2120, 1, 1, tzinfo=UTC))
@@ -263,7 +266,7 @@ def test_one_message_that_the_broker_refuses_takes_no_other_with_it(
 
 
 def test_more_messages_than_the_client_holds_are_all_stored(
-    spark: SparkSession, stream: Stream, options: Namespace
+    spark: SparkSession, stream: Stream, options: KafkaOptions
 ) -> None:
     one = message(stream, "x")
     stored = []
@@ -289,7 +292,9 @@ def test_every_message_is_accounted_for_when_the_broker_dies(monkeypatch: pytest
     assert told == [True] + [False] * 10
 
 
-def test_a_backlog_comes_in_the_order_of_time_over_all_partitions(stream: Stream, options: Namespace) -> None:
+def test_a_backlog_comes_in_the_order_of_time_over_all_partitions(
+    stream: Stream, options: KafkaOptions
+) -> None:
     even, odd = range(0, 2000, 2), range(1, 2000, 2)
     publish(options, *(message(stream, str(minute), minute, b"abc") for minute in even))
     publish(options, *(message(stream, str(minute), minute, b"21") for minute in odd))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from jobs.laptop.commands import main as jobs
 from sources.base import SourceError
 from sources.kafka import login as kafka_login
+from sources.kafka.options import KafkaOptions
 from sources.laptop.commands import main as sources
 from tests.support.certificates import Authority
 
@@ -69,9 +69,9 @@ def test_every_flag_has_its_variable(
     )
 
 
-def options(folder: Path, **others: str) -> Namespace:
-    known = {"kafka_auth": "plain", "kafka_username": "ann", "kafka_tls_ca": None}
-    return Namespace(**known | {"kafka_password_file": str(folder / "password")} | others)
+def options(folder: Path, **others: str) -> KafkaOptions:
+    known = {"kafka_auth": "plain", "kafka_username": "ann", "kafka_password_file": str(folder / "password")}
+    return KafkaOptions(**known | others)  # type: ignore[arg-type]
 
 
 def test_what_java_is_told_of_a_user(tmp_path: Path) -> None:

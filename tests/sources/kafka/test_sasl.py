@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,13 @@ from pyspark.sql import SparkSession
 
 from jobs.engine.sink import Results
 from jobs.sinks import kafka as kafka_sink
+from jobs.sinks.kafka import TopicOptions
 from sources import kafka
 from sources.base import SourceError
 from sources.catalog import PRODUCT, STREAMS, Stream
+from sources.flags import options as given
 from sources.kafka.client import connected
 from sources.laptop.commands import main
-from tests.sources.test_contract import options_of
 from tests.support.kafka_sasl import ACCOUNT, PASSWORD, SaslBroker
 
 
@@ -29,14 +29,13 @@ def _googles_account(sasl: SaslBroker, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def options(*flags: str) -> Namespace:
-    return options_of(kafka, *flags)
+def options(*flags: str) -> TopicOptions:
+    return given(TopicOptions, flags, prog="test")
 
 
 def refusals(spark: SparkSession, flags: list[str]) -> list[str]:
     """Return what the source's check, the Kafka sink and the publisher each say, all within their time."""
-    of, results = options(*flags), Results("j", "a", (), (), False, True)
-    of.sink_topic = PRODUCT.topic
+    of, results = options(*flags, f"--sink-topic={PRODUCT.topic}"), Results("j", "a", (), (), False, True)
     said = []
     for attempt in (
         lambda: kafka.check(spark, [PRODUCT], of),

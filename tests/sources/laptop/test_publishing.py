@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import Any
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from sources import kafka, replay
+from sources import flags, kafka, replay
 from sources.base import Message
 from sources.catalog import PRODUCT, STREAMS
+from sources.kafka.options import KafkaOptions
 from sources.laptop import publish as publishing
 from sources.laptop.commands import COMMANDS, main
+from sources.replay.options import ReplayOptions
 from tests.containers.published import messages
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.topic import put
@@ -42,10 +43,8 @@ def lines(directory: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
-def options(flag: str) -> Namespace:
-    parser = ArgumentParser()
-    kafka.add_arguments(parser.add_argument_group())
-    return parser.parse_args([flag])
+def options(servers: str) -> KafkaOptions:
+    return flags.options(KafkaOptions, [servers])
 
 
 def test_a_scenario_in_files_is_the_same_every_time(tmp_path: Path) -> None:
@@ -200,7 +199,7 @@ def test_both_sources_carry_a_scenario_alike(servers: str, spark: SparkSession, 
                 source.envelope(source.read(spark.read, stream, chosen)).drop("published_at").collect(),
                 key=lambda row: (row.partition, row.offset),
             )
-            for source, chosen in ((kafka, options(servers)), (replay, Namespace(replay_dir=tmp_path)))
+            for source, chosen in ((kafka, options(servers)), (replay, ReplayOptions(tmp_path)))
         ]
         assert len(found[0]) > 500
         assert found[0] == found[1]
@@ -219,11 +218,11 @@ def test_a_recording_is_what_the_broker_holds(
     assert main([*arguments, "--idle-seconds", "1", "--messages-per-file", "25"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"63 recorded, files in {folder}: 3"
 
-    def rows(source: Any, chosen: Namespace) -> list[Row]:
+    def rows(source: Any, chosen: Any) -> list[Row]:
         frame = source.envelope(source.read(spark.read, PRODUCT, chosen))
         return sorted(frame.collect(), key=lambda row: (row.partition, row.offset))
 
-    assert rows(replay, Namespace(replay_dir=tmp_path)) == rows(kafka, options(servers))
+    assert rows(replay, ReplayOptions(tmp_path)) == rows(kafka, options(servers))
     times = [line["published_at"] for line in lines(tmp_path)]
     assert times == sorted(times)
     assert main(arguments) == 1

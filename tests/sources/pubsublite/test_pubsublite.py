@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,9 +21,10 @@ from pubsublite_emulator import Emulator
 from sources import pubsublite
 from sources.base import Message, Record, SourceError
 from sources.catalog import PRODUCT, STREAMS, Stream, partition_of
-from sources.flags import Parser
+from sources.flags import options
 from sources.pubsublite import admin as pubsublite_admin
-from sources.pubsublite.paths import EMULATOR, parent, subscription_path, topic_path
+from sources.pubsublite.options import EMULATOR, LiteOptions
+from sources.pubsublite.paths import parent, subscription_path, topic_path
 from sources.pubsublite.resources import admin_client, endpoint
 from sources.replay import files as replay_files
 from tests.support.kafka_broker import KafkaBroker
@@ -33,10 +33,8 @@ from tests.support.lite import led
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def options_of(*arguments: str) -> Namespace:
-    parser = Parser(prog="test")
-    pubsublite.add_arguments(parser.add_argument_group())
-    return parser.parse_args(arguments)
+def options_of(*arguments: str) -> LiteOptions:
+    return options(LiteOptions, arguments, prog="test")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from sources import replay
 from sources.base import Message, Record, SourceError
 from sources.catalog import BROWSING, PRODUCT, PURCHASE, Stream
 from sources.replay import files as replay_files
+from sources.replay.options import BUNDLED, ReplayOptions
 from sources.replay.staging import release, stage
 from tests.support.full_disk import room_for
 
@@ -38,7 +38,7 @@ def write(directory: Path, stream: Stream, name: str, *values: str) -> Path:
 
 
 def streaming(spark: SparkSession, directory: Path, stream: Stream) -> DataFrame:
-    return replay.envelope(replay.read(spark.readStream, stream, Namespace(replay_dir=directory)))
+    return replay.envelope(replay.read(spark.readStream, stream, ReplayOptions(replay_dir=directory)))
 
 
 def batches(frame: DataFrame, checkpoint: Path) -> list[list[str]]:
@@ -92,7 +92,7 @@ def copies(folder: Path) -> list[str]:
 
 
 def test_the_copies_go_when_a_run_ends_and_the_next_goes_on(spark: SparkSession, tmp_path: Path) -> None:
-    options = Namespace(replay_dir=tmp_path / "in")
+    options = ReplayOptions(replay_dir=tmp_path / "in")
     for names in (("0001", "0002"), ("0003",), ()):
         for name in names:
             write(tmp_path / "in", PRODUCT, name, name)
@@ -153,7 +153,7 @@ def test_two_streams_of_different_length_join_in_one_query(spark: SparkSession, 
 def test_a_batch_reads_all_files(spark: SparkSession, tmp_path: Path) -> None:
     for name in ("0001", "0002"):
         write(tmp_path / "with [odd] {name} *", PRODUCT, name, name)
-    options = Namespace(replay_dir=tmp_path / "with [odd] {name} *")
+    options = ReplayOptions(replay_dir=tmp_path / "with [odd] {name} *")
     rows = replay.envelope(replay.read(spark.read, PRODUCT, options)).collect()
     assert sorted(bytes(row.value).decode() for row in rows) == ["0001", "0002"]
 
@@ -286,7 +286,7 @@ def test_a_broken_line_is_named_before_the_query_starts(spark: SparkSession, tmp
     write(tmp_path / "in", PRODUCT, "0001", "a")
     broken = write(tmp_path / "in", PRODUCT, "0002", "b", "c")
     broken.write_bytes(broken.read_bytes()[:-20])
-    options = Namespace(replay_dir=tmp_path / "in")
+    options = ReplayOptions(replay_dir=tmp_path / "in")
     for ask in (
         lambda: replay.check(spark, [PRODUCT], options),
         lambda: replay.read(spark.read, PRODUCT, options),
@@ -298,11 +298,11 @@ def test_a_broken_line_is_named_before_the_query_starts(spark: SparkSession, tmp
 def test_an_empty_folder_is_said_with_the_remedy(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "in" / PRODUCT.name).mkdir(parents=True)
     with pytest.raises(SourceError, match=r"no \*\.jsonl file; expected .*; remedy: another --replay-dir"):
-        replay.check(spark, [PRODUCT], Namespace(replay_dir=tmp_path / "in"))
+        replay.check(spark, [PRODUCT], ReplayOptions(replay_dir=tmp_path / "in"))
 
 
 def test_publishing_goes_on_where_the_files_end(tmp_path: Path) -> None:
-    options = Namespace(replay_dir=tmp_path / "in")
+    options = ReplayOptions(replay_dir=tmp_path / "in")
     for _ in range(2):
         publisher = replay.publisher(options)
         for value in (b"1", b"2"):
@@ -324,7 +324,7 @@ def test_a_file_ends_after_so_many_messages_and_keyless_ones_take_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sources.replay.publishing.MESSAGES_PER_FILE", 2)
-    options = Namespace(replay_dir=tmp_path / "in")
+    options = ReplayOptions(replay_dir=tmp_path / "in")
     publisher = replay.publisher(options)
     publisher.publish([Message(PRODUCT.name, None, b"%d" % n, NOON) for n in range(5)], lambda *_: None)
     folder = tmp_path / "in" / PRODUCT.name
@@ -335,7 +335,7 @@ def test_a_file_ends_after_so_many_messages_and_keyless_ones_take_turns(
 
 
 def test_a_message_is_acknowledged_when_its_file_is_there(tmp_path: Path) -> None:
-    publisher = replay.publisher(Namespace(replay_dir=tmp_path / "in"))
+    publisher = replay.publisher(ReplayOptions(replay_dir=tmp_path / "in"))
     acknowledged: list[tuple[bytes | None, bool]] = []
     publisher.publish(
         [Message(PRODUCT.name, b"k", b"v", NOON)],
@@ -347,7 +347,7 @@ def test_a_message_is_acknowledged_when_its_file_is_there(tmp_path: Path) -> Non
 
 
 def test_a_message_whose_file_cannot_be_written_is_acknowledged_with_the_reason(tmp_path: Path) -> None:
-    publisher = replay.publisher(Namespace(replay_dir=tmp_path / "in"))
+    publisher = replay.publisher(ReplayOptions(replay_dir=tmp_path / "in"))
     failures: list[Exception | None] = []
     publisher.publish([Message(PRODUCT.name, b"k", b"v", NOON)], lambda _, failure: failures.append(failure))
     (tmp_path / "in" / PRODUCT.name).write_text("in the way")
@@ -357,4 +357,4 @@ def test_a_message_whose_file_cannot_be_written_is_acknowledged_with_the_reason(
 
 def test_the_bundled_events_are_not_published_over() -> None:
     with pytest.raises(SourceError, match=r"holds the bundled events.*remedy: --replay-dir DIR"):
-        replay.publisher(Namespace(replay_dir=replay.BUNDLED))
+        replay.publisher(ReplayOptions(replay_dir=BUNDLED))

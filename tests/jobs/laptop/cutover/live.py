@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from random import Random
 from sources import pubsublite
 from sources.base import Message
 from sources.catalog import PRODUCT
+from sources.pubsublite.options import LiteOptions
 from tests.jobs.laptop.cutover.background import Background
 from tests.support.reference import Event, Offer
 
@@ -98,7 +98,7 @@ class Live(Background):
     `published` counts them.
     """
 
-    def __init__(self, options: Namespace, messages: Iterator[Published]) -> None:
+    def __init__(self, options: LiteOptions, messages: Iterator[Published]) -> None:
         super().__init__()
         self.published = 0
         self._options, self._messages = options, messages

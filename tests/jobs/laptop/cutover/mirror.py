@@ -9,12 +9,13 @@ twice.
 from __future__ import annotations
 
 import time
-from argparse import Namespace
 from collections import deque
 
 from sources import kafka, pubsublite
 from sources.base import Message, Record
 from sources.catalog import Stream
+from sources.kafka.options import KafkaOptions
+from sources.pubsublite.options import LiteOptions
 from tests.jobs.laptop.cutover.background import Background
 
 RESTART_EVERY, SENT_AGAIN = 3000, 100
@@ -23,7 +24,7 @@ RESTART_EVERY, SENT_AGAIN = 3000, 100
 class Mirror(Background):
     """A `with` block that copies from the oldest message on; `copied` counts messages, each once."""
 
-    def __init__(self, stream: Stream, lite: Namespace, to_kafka: Namespace) -> None:
+    def __init__(self, stream: Stream, lite: LiteOptions, to_kafka: KafkaOptions) -> None:
         super().__init__()
         self.copied = self.repeated = 0
         self._stream, self._lite, self._kafka = stream, lite, to_kafka

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import threading
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
@@ -19,11 +18,12 @@ from pyspark.sql import SparkSession
 from jobs.engine.run import run
 from jobs.laptop.cutover import command
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
-from sources import kafka, pubsublite
+from sources import pubsublite
 from sources.base import Message
 from sources.catalog import PRODUCT
+from sources.kafka.options import KafkaOptions
+from sources.pubsublite.options import LiteOptions
 from tests.jobs.laptop.cutover.live import OFFERS
-from tests.sources.test_contract import options_of
 from tests.support import frames
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.process import JobProcess
@@ -47,8 +47,8 @@ class Moved:
             *("--sink=delta", f"--sink-path={folder / 'rows'}", "--trigger=available-now"),
         ]
         self.on_lite = ["--source=pubsublite", *self._flags]
-        self.lite: Namespace = options_of(pubsublite)
-        self.kafka: Namespace = options_of(kafka, self.broker)
+        self.lite = LiteOptions()
+        self.kafka = KafkaOptions(broker.bootstrap)
         self._topics = broker
 
     def topic_anew(self) -> None:
@@ -134,7 +134,7 @@ class Moved:
         return frames.rows(self._spark.read.format("delta").load(str(self.folder / "rows")))
 
 
-def publish(options: Namespace, *messages: Message) -> None:
+def publish(options: LiteOptions, *messages: Message) -> None:
     """Publish to Pub/Sub Lite at once, but with publish times in order over all partitions."""
     refused: list[Exception] = []
     publisher = pubsublite.publisher(options)
@@ -148,7 +148,7 @@ def publish(options: Namespace, *messages: Message) -> None:
 
 
 @contextmanager
-def topics(broker: KafkaBroker, lite: Namespace) -> Iterator[None]:
+def topics(broker: KafkaBroker, lite: LiteOptions) -> Iterator[None]:
     """Provide the stream's topics on both brokers, and its subscription."""
     pubsublite.create([PRODUCT], lite)
     broker.create_topic(PRODUCT.topic, KAFKA_PARTITIONS)

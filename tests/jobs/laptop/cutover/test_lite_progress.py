@@ -34,12 +34,12 @@ def test_a_partition_that_no_batch_has_read_stands_at_its_cursor(spark: SparkSes
         for number in ("9", "10"):
             (checkpoint / log / number).write_text(f'v1\n{METADATA}\n{{"0":1}}')
     with Emulator() as lite, led(lite):
-        pubsublite.create([PRODUCT], made.old)
+        pubsublite.create([PRODUCT], made.old.source.options)
         keys = (b"abc", b"21")  # one for each partition
         messages = [Message(PRODUCT.name, key, b"{}", parse("2026-01-01T12:00:00Z")) for key in keys * 4]
-        publish_all(pubsublite, made.old, messages)
-        with CursorServiceClient(client_options=endpoint(made.old)) as cursors:
-            subscription = {"subscription": subscription_path(PRODUCT, made.old)}
+        publish_all(pubsublite, made.old.source.options, messages)
+        with CursorServiceClient(client_options=endpoint(made.old.source.options)) as cursors:
+            subscription = {"subscription": subscription_path(PRODUCT, made.old.source.options)}
             cursors.commit_cursor({**subscription, "partition": 1, "cursor": {"offset": 3}})
         found = lite_progress(spark, made)
     assert found.partitions == (

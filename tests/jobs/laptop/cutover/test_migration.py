@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -21,7 +22,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOTHING = Batches(None, False, None, {})
 
 
-def switched(job: Job, *arguments: str) -> Migration:
+def switched(job: Job[Any], *arguments: str) -> Migration:
     return parse_migration(job, Parser(prog="cutover"), arguments)
 
 
@@ -31,8 +32,9 @@ def test_each_run_takes_its_own_brokers_flags() -> None:
         *("--source", "pubsublite", "--pubsublite-project=1", "--kafka-bootstrap-servers", "k:1"),
         *("--sink=delta", "--sink-path=rows", "--window=2 minutes"),
     )
-    assert (made.old.source, made.old.pubsublite_project, made.old.window) == ("pubsublite", "1", "2 minutes")
-    assert (made.new.source, made.new.kafka_bootstrap_servers) == ("kafka", "k:1")
+    old, new = made.old.source, made.new.source
+    assert (old.name, old.options.pubsublite_project, made.old.own.window) == ("pubsublite", "1", "2 minutes")
+    assert (new.name, new.options.kafka_bootstrap_servers) == ("kafka", "k:1")
     assert made.flags(NOON.replace(hour=11), NOON) == [
         "--source=kafka", "--kafka-bootstrap-servers=k:1", "--sink=delta", "--sink-path=rows",
         "--window=2 minutes", "--kafka-starting=2026-01-01T11:00:00Z", "--windows-after=2026-01-01T12:00:00Z",
@@ -44,12 +46,12 @@ def test_each_run_takes_its_own_brokers_flags() -> None:
 
 def test_a_kafka_sink_is_both_runs() -> None:
     made = switched(DISCOUNTS, "--kafka-bootstrap-servers=k:1", "--sink=kafka", "--sink-topic=t")
-    assert (made.old.kafka_bootstrap_servers, made.new.kafka_bootstrap_servers) == ("k:1", "k:1")
+    assert [run.sink.options.kafka_bootstrap_servers for run in (made.old, made.new)] == ["k:1", "k:1"]
 
 
 def test_parquet_goes_on_in_a_folder_of_its_own() -> None:
     made = switched(DISCOUNTS, "--sink=parquet", "--sink-path=rows")
-    assert (made.old.sink_path, made.new.sink_path) == ("rows", "rows-kafka")
+    assert [run.sink.options.sink_path for run in (made.old, made.new)] == ["rows", "rows-kafka"]
     assert made.flags(None, None)[1:3] == ["--sink=parquet", "--sink-path=rows-kafka"]
 
 
@@ -81,13 +83,13 @@ def test_what_is_no_running_jobs_flag_is_code_2(
         (ACTIVITY, ["--window-type=sliding", "--slide=10 seconds"], "11:49"),
     ],
 )
-def test_the_new_run_starts_before_all_that_it_needs(job: Job, flags: list[str], start: str) -> None:
-    options = switched(job, "--sink=delta", *flags).old
-    look_back = job.emission(options).look_back
+def test_the_new_run_starts_before_all_that_it_needs(job: Job[Any], flags: list[str], start: str) -> None:
+    old = switched(job, "--sink=delta", *flags).old
+    look_back, skew = job.emission(old.own).look_back, old.options.max_future_skew
     assert look_back is not None
     found = LiteProgress(NOTHING, (), NOON, "")
-    assert f"{found.start(look_back, options.max_future_skew):%H:%M}" == start
-    assert LiteProgress(NOTHING, (), None, "").start(look_back, options.max_future_skew) is None
+    assert f"{found.start(look_back, skew):%H:%M}" == start
+    assert LiteProgress(NOTHING, (), None, "").start(look_back, skew) is None
 
 
 def checkpoint(folder: Path, commits: int, offsets: int, lines: str) -> str:

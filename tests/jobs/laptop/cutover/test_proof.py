@@ -74,7 +74,7 @@ def test_a_run_that_lost_nothing_is_proven(
     spark: SparkSession,
     flag: str,
     tmp_path: Path,
-    job: Job,
+    job: Job[Any],
     flags: list[str],
     events: int,
     counted: tuple[int, int],

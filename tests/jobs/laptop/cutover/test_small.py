@@ -117,7 +117,7 @@ def test_another_run_than_the_one_that_was_is_refused(moved: Moved, flag: str, w
     assert found.startswith(why)
 
 
-def refused_at_once(spark: SparkSession, job: Job, *flags: str) -> list[str]:
+def refused_at_once(spark: SparkSession, job: Job[Any], *flags: str) -> list[str]:
     made = parse_migration(job, Parser(), [*flags, "--checkpoint-root=nowhere"])
     return [one.what for one in before(spark, made) if one.kind == "refused" and "nowhere" not in one.what]
 

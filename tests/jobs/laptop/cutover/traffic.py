@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from argparse import Namespace
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from sources.catalog import PRODUCT
+from sources.kafka.options import KafkaOptions
+from sources.pubsublite.options import LiteOptions
 from tests.jobs.laptop.cutover.live import Live, orders
 from tests.jobs.laptop.cutover.mirror import Mirror
 
@@ -19,7 +20,7 @@ LOOK = 0.02
 class Traffic:
     """A `with` block that publishes `orders(seed)` and mirrors them; counts are of messages."""
 
-    def __init__(self, seed: int, lite: Namespace, to_kafka: Namespace) -> None:
+    def __init__(self, seed: int, lite: LiteOptions, to_kafka: KafkaOptions) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._published, self._copied, self._repeated = (spawn.Value("q", 0) for _ in range(3))
         self._stop, self._stopped, self._end = (spawn.Event() for _ in range(3))
@@ -78,7 +79,7 @@ class Traffic:
             time.sleep(LOOK)
 
 
-def _work(shared: tuple[Any, ...], seed: int, lite: Namespace, to_kafka: Namespace) -> None:
+def _work(shared: tuple[Any, ...], seed: int, lite: LiteOptions, to_kafka: KafkaOptions) -> None:
     published, copied, repeated, stop, stopped, end = shared
     parent = multiprocessing.parent_process()
     assert parent

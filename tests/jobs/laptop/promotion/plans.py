@@ -6,7 +6,7 @@ from pathlib import Path
 from jobs.laptop.promotion import plan
 from jobs.laptop.promotion.plan import Plan
 from jobs.laptop.promotion.promotion import promotion
-from jobs.laptop.promotion.target import parse
+from jobs.laptop.promotion.target import parse, parser
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
 
 TODAY = date(2026, 11, 23)
@@ -19,7 +19,7 @@ KAFKA = (*PLACE, IMAGE, "--source=kafka", "--kafka-bootstrap-servers=broker:9092
 
 def planned(output: Path, *flags: str, today: date = TODAY) -> Plan:
     """Return the plan of the discounts job for these flags; its package lies below `output`."""
-    target, of_the_job, _ = parse(plan.flags("plan"), [f"--output={output}", *flags])
+    target, of_the_job, _ = parse(parser("plan"), [f"--output={output}", *flags])
     return plan.make(promotion(DISCOUNTS, target, of_the_job), today)
 
 

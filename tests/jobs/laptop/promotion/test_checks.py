@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.laptop.promotion import plan, submission_checks
+from jobs.laptop.promotion import submission_checks
 from jobs.laptop.promotion.package import build
 from jobs.laptop.promotion.promotion import promotion
-from jobs.laptop.promotion.target import parse
+from jobs.laptop.promotion.target import parse, parser
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
 from tests.jobs.laptop.promotion.plans import (
     DELTA,
@@ -183,7 +183,7 @@ LONGEST = {
 
 @pytest.mark.parametrize("flags", LONGEST.values(), ids=LONGEST)
 def test_what_google_just_takes_is_not_refused(tmp_path: Path, flags: list[str]) -> None:
-    target, of_the_job, _ = parse(plan.flags("plan"), [f"--output={tmp_path}", *KAFKA, *flags])
+    target, of_the_job, _ = parse(parser("plan"), [f"--output={tmp_path}", *KAFKA, *flags])
     wanted = promotion(DISCOUNTS, target, of_the_job)
     assert [str(found) for check in submission_checks.CHECKS for found in check(wanted, TODAY)] == []
 
@@ -319,7 +319,7 @@ def test_what_one_should_know_is_a_warning_and_no_refusal(
         "--sink console", "--trigger available-now", "TWINSTREAM_WINDOW",
     ]  # fmt: skip
     assert "(https://docs.cloud.google.com/pubsub/lite/docs, read 2026-11-22)" in warnings(made)[0]
-    assert made.promotion.options.window == "1 minute"
+    assert made.promotion.invocation.own.window == "1 minute"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from jobs.laptop.promotion import plan
 from jobs.laptop.promotion.package import build
 from jobs.laptop.promotion.plan import Plan
 from jobs.laptop.promotion.step import JOB_ID
+from jobs.laptop.promotion.target import Target
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
+from sources.flags import flags
 from tests.jobs.laptop.promotion.plans import IMAGE, KAFKA, LITE, PLACE, commands, planned
 
 BUCKET = "gs://my-bucket/twinstream"
@@ -86,7 +88,7 @@ def test_the_submission_names_everything_in_the_bucket(tmp_path: Path) -> None:
 
 def test_a_managed_kafka_cluster_is_made_and_its_address_is_the_jobs(tmp_path: Path) -> None:
     made = planned(tmp_path, *MANAGED)
-    assert made.promotion.options.kafka_bootstrap_servers == (
+    assert made.promotion.invocation.source.options.kafka_bootstrap_servers == (
         "bootstrap.events.us-central1.managedkafka.my-project.cloud.goog:9092"
     )
     created = [command for command in commands(made) if command[1] == "managed-kafka" and "create" in command]
@@ -119,11 +121,11 @@ def test_a_sink_on_managed_kafka_logs_in_too(tmp_path: Path) -> None:
         tmp_path, *PLACE, IMAGE, "--project-number=1", "--source=pubsublite", "--kafka-cluster=events",
         "--sink=kafka", "--sink-topic=insights",
     )  # fmt: skip
-    assert made.promotion.options.kafka_auth == "managed"
+    assert made.promotion.invocation.sink.options.kafka_auth == "managed"
     assert "The cluster's machines may act as roles/pubsublite.viewer" in purposes(made)
     assert "The cluster's machines may act as roles/managedkafka.client" in purposes(made)
     assert "The topic insights" in purposes(made)
-    assert made.promotion.options.kafka_bootstrap_servers == (
+    assert made.promotion.invocation.sink.options.kafka_bootstrap_servers == (
         "bootstrap.events.us-central1.managedkafka.my-project.cloud.goog:9092"
     )
 
@@ -154,7 +156,7 @@ def test_a_rehearsal_has_to_be_brought_what_an_image_has(
 
 def test_who_names_another_login_is_heard(tmp_path: Path) -> None:
     made = planned(tmp_path, *MANAGED, "--kafka-auth=none")
-    assert made.promotion.options.kafka_auth == "none"
+    assert made.promotion.invocation.source.options.kafka_auth == "none"
     assert not any("userClassPathFirst" in word for command in commands(made) for word in command)
 
 
@@ -199,7 +201,7 @@ def test_flags_may_come_mixed_or_behind_two_dashes(tmp_path: Path) -> None:
     ways = [[*job_flags, *own], [*own, "--", *job_flags], [*job_flags[:2], *own, *job_flags[2:]]]
     made = [planned(tmp_path, *way) for way in ways]
     assert len({one.promotion.arguments for one in made}) == 1
-    assert made[0].promotion.options.window == "2 minutes"
+    assert made[0].promotion.invocation.own.window == "2 minutes"
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ def test_no_flag_of_the_plan_is_also_a_jobs(capsys: pytest.CaptureFixture[str]) 
     from jobs.engine import command_line
     from jobs.laptop.commands import load, modules
 
-    own = set(plan.flags("plan")._option_string_actions) - {"-h", "--help"}
+    own = {flag.name for kind in (Target, plan.PlanOptions) for flag in flags(kind)}
     for name in modules():
         with pytest.raises(SystemExit):
             command_line.parse(load(name), ["--help"])

@@ -3,9 +3,9 @@
 import re
 import tomllib
 import zipfile
-from argparse import Namespace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,20 +13,21 @@ from jobs.engine import jar_files
 from jobs.engine import sink as sinks
 from jobs.laptop.promotion import runtimes
 from sources import base as sources
+from sources.kafka.options import KafkaOptions
 
 FACTS = tomllib.loads(Path(runtimes.__file__).with_name("runtimes.toml").read_text())
 ENTRIES = {f"{kind} {name}": entry for kind, named in FACTS.items() for name, entry in named.items()}
-USED = sorted(
-    {
-        jar_set
-        for auth in ("none", "plain", "managed")
-        for jars in (
-            *(sources.load(name).jars for name in sources.names()),
-            *(sinks.load(name).jars for name in sinks.names()),
-        )
-        for jar_set in jars(Namespace(kafka_auth=auth))
-    }
-)
+
+
+def logins(declared: Any) -> list[Any]:
+    """Return options of a source or sink: of Kafka's, one of each login."""
+    if not issubclass(declared, KafkaOptions):
+        return [declared()]
+    return [declared(kafka_auth=auth) for auth in ("none", "plain", "managed")]
+
+
+PLACES: list[Any] = [*map(sources.load, sources.names()), *map(sinks.load, sinks.names())]
+USED = sorted({name for one in PLACES for options in logins(one.OPTIONS) for name in one.jars(options)})
 
 
 @pytest.mark.parametrize("name", ENTRIES)
