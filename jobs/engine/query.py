@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from enum import Enum
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
@@ -22,6 +23,14 @@ POLL = 0.2
 """Seconds between two checks whether to stop."""
 
 
+class State(Enum):
+    """What a query is about to do."""
+
+    RUNNING = "run another batch"
+    RELOADING = "end after the running batch, to continue with a changed table"
+    STOPPING = "end after the running batch, for good"
+
+
 class StopRequested(Exception):
     """The end of a query at the start of a batch: none of it is written yet, and a restart processes it."""
 
@@ -36,33 +45,36 @@ class Query:
         self._job, self._options = invocation.job, invocation.options
         self._write, self._dead_letter_folder = write, dead_letter_folder
         self._counts = Counts()
-        self._stopping = self._reloading = self._ended_at_a_batch = False
-        self._fault: Fault | None = None
+        self._stop_requested = self._table_changed = False
+        self._raised: Exception | None = None
         file = _progress_file(invocation)
         self.progress = Progress(invocation.job.name, self._counts, self._waiting, file)
 
     def stop(self) -> None:
         """Request that the query end after the running batch."""
-        self._stopping = True
+        self._stop_requested = True
 
     def run(self, output: DataFrame, changed: Callable[[], bool]) -> bool:
         """Run `output` until it ends or is asked to; return whether it ended because `changed` returned True.
 
         Raise the batch's Fault, or StreamingQueryException, if a batch fails.
         """
-        self._reloading = self._ended_at_a_batch = False
+        self._table_changed, self._raised = False, None
         self.progress.finished.clear()
         query = self._start(output)
-        while query.isActive and not self._ending:
+        while query.isActive and self._state is State.RUNNING:
             time.sleep(POLL)
-            self._reloading = changed()
+            self._table_changed = changed()
         self._drain(query)
         self.progress.finished.wait(10)
-        return self._reloading and not self._stopping
+        return self._state is State.RELOADING
 
     @property
-    def _ending(self) -> bool:
-        return self._stopping or self._reloading
+    def _state(self) -> State:
+        """Return the state, in which a stop goes before a changed table; a signal may request it anywhere."""
+        if self._stop_requested:
+            return State.STOPPING
+        return State.RELOADING if self._table_changed else State.RUNNING
 
     def _start(self, output: DataFrame) -> StreamingQuery:
         trigger = self._invocation.trigger
@@ -87,18 +99,17 @@ class Query:
             if not (status["isTriggerActive"] or status["message"].startswith("Initializing")):
                 query.stop()
             time.sleep(POLL / 4)
-        if (error := query.exception()) and not self._ended_at_a_batch:
-            raise self._fault or error
+        if (error := query.exception()) and not isinstance(self._raised, StopRequested):
+            raise self._raised or error
 
     def _process(self, batch: DataFrame, number: int) -> None:
         """Write a batch; what it raises is noted here, because Spark passes on only its text."""
-        if self._ending:
-            self._ended_at_a_batch = True
-            raise StopRequested
         try:
+            if self._state is not State.RUNNING:
+                raise StopRequested
             self._write_batch(batch, number)
-        except Fault as fault:
-            self._fault = fault
+        except (Fault, StopRequested) as raised:
+            self._raised = raised
             raise
 
     def _write_batch(self, batch: DataFrame, number: int) -> None:
