@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from jobs.engine import command_line, reasons
 from jobs.engine.job import Job
-from jobs.engine.pipeline import Pipeline, envelopes, together
+from jobs.engine.pipeline import Pipeline, deduplicated, envelopes, together
 from jobs.engine.progress import Counts, read
 from jobs.engine.watched_tables import WatchedTables
 from notebooks.broker import Broker
@@ -43,7 +43,6 @@ class JobQuery:
         self._broker, self._job, self._pick = broker, job, pick
         self.invocation = command_line.parse(job, list(flags))
         self._checkpoint = tempfile.TemporaryDirectory(prefix="twinstream-notebook-")
-        self._times_checked = 2 if keep_events else 1
         self._parts = self._queried(keep_events)
         self._taken: dict[str, list[dict[str, Any]]] = {name: [] for name in self._parts}
         self._steps: list[dict[str, object]] = []
@@ -115,15 +114,15 @@ class JobQuery:
                     self._taken[name].append({**row[name].asDict(), "step": step})
 
     def _summary(self, number: int, progress: list[dict[str, Any]]) -> dict[str, object]:
-        batches = [read(one, Counts()) for one in progress]
-        late = sum(batch.late for batch in batches) // self._times_checked
+        counts = Counts(deduplicated=deduplicated(together(self._parts)))
+        batches = [read(one, counts) for one in progress]
         before, after = (batches[0].watermark, batches[-1].watermark) if batches else (None, None)
         return {
             "step": number,
             "watermark": _naive(before),
             "watermark_after": _naive(after),
             "rows": self._came("row", number),
-            "late": late,
+            "late": sum(sum(batch.late.values()) for batch in batches),
             "dead": self._came("dead_letter", number),
         }
 

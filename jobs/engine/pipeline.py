@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -17,6 +18,8 @@ from jobs.engine.job import WINDOW, Inputs, Job, JobError
 from sources.base import Source
 from sources.catalog import Stream
 from sources.choice import Chosen
+
+_DEDUPLICATED = re.compile(r"SubqueryAlias `?([^`\n]+)`?\n[^\n]*DeduplicateWithinWatermark")
 
 
 def envelopes(
@@ -45,7 +48,8 @@ class Pipeline:
             )
             for one in invocation.streams
         }
-        self.good = {name: events.good(frame) for name, frame in checked.items()}
+        # Under its name, by which `deduplicated` finds it in the plan.
+        self.good = {name: events.good(frame).alias(name) for name, frame in checked.items()}
         self.dead = reduce(DataFrame.union, map(events.dead_letters, checked.values()))
 
     def rows(self, tables: Mapping[str, DataFrame]) -> DataFrame:
@@ -91,6 +95,15 @@ def positions_by_stream(offsets: str, streams: Sequence[Stream]) -> dict[str, st
     lines = offsets.splitlines()[2:]  # after the version and the batch's metadata
     ends = zip(streams, lines[-len(streams) :], strict=True)
     return {stream.name: line for stream, line in ends if line != "-"}
+
+
+def deduplicated(output: DataFrame) -> tuple[str, ...]:
+    """Return the stream of each deduplication in the plan of a query's output, in Spark's order.
+
+    A stream that a job reads twice is there twice.
+    """
+    plan: Any = output._jdf.queryExecution().analyzed()
+    return tuple(_DEDUPLICATED.findall(plan.treeString()))
 
 
 def part(batch: DataFrame, name: str) -> DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -33,10 +33,14 @@ PACES = (
 
 @dataclass
 class Counts:
-    """Rows written and dead letters by batch, recorded where they are written."""
+    """Rows written and dead letters by batch, recorded where they are written.
+
+    `deduplicated`: the stream of each deduplication (`pipeline.deduplicated`).
+    """
 
     out: dict[int, int] = field(default_factory=dict)
     dead: dict[int, int] = field(default_factory=dict)
+    deduplicated: tuple[str, ...] = ()
 
 
 @dataclass
@@ -57,7 +61,8 @@ class Batch:
     number: int
     rows_in: int
     rows_out: int
-    late: int
+    late: dict[str, int]
+    """By stream."""
     dead: int
     state_rows: int
     seconds: float
@@ -74,15 +79,17 @@ def read(progress: dict[str, Any], counts: Counts) -> Batch:
     """Return a batch from Spark's report on it.
 
     Late events are those that deduplication drops. It is the first operator to see the watermark, and there
-    each event counts; after an aggregation, Spark counts groups, not events.
+    each event counts; after an aggregation, Spark counts groups, not events. If a job reads a stream twice,
+    both drop the same events, which count once.
     """
     operators = progress["stateOperators"]
+    dropped = [one["numRowsDroppedByWatermark"] for one in operators if one["operatorName"] == DEDUPLICATION]
     number = progress["batchId"]
     return Batch(
         number=number,
         rows_in=progress["numInputRows"],
         rows_out=counts.out.pop(number, 0),
-        late=sum(o["numRowsDroppedByWatermark"] for o in operators if o["operatorName"] == DEDUPLICATION),
+        late=_by_stream(counts.deduplicated, dropped),
         dead=counts.dead.pop(number, 0),
         state_rows=sum(operator["numRowsTotal"] for operator in operators),
         seconds=progress["durationMs"].get("triggerExecution", 0) / 1000,
@@ -91,6 +98,12 @@ def read(progress: dict[str, Any], counts: Counts) -> Batch:
         silent=[source["description"] for source in progress["sources"] if not source["numInputRows"]],
         behind=any(map(_behind, progress["sources"])),
     )
+
+
+def _by_stream(streams: Sequence[str], dropped: Sequence[int]) -> dict[str, int]:
+    if len(streams) == len(dropped):
+        return dict(zip(streams, dropped, strict=True))
+    return {"all streams": sum(dropped)}  # if Spark has optimized a deduplication away
 
 
 def _behind(source: dict[str, Any]) -> bool:
@@ -130,7 +143,8 @@ def record(batch: Batch, waiting: str) -> dict[str, object]:
         "batch": batch.number,
         "in": batch.rows_in,
         "out": batch.rows_out,
-        "late": batch.late,
+        "late": sum(batch.late.values()),
+        "late_by_stream": batch.late,
         "dead": batch.dead,
         "state_rows": batch.state_rows,
         "seconds": batch.seconds,
@@ -138,6 +152,10 @@ def record(batch: Batch, waiting: str) -> dict[str, object]:
         "newest": _text(batch.newest),
         "waiting": waiting or None,
     }
+
+
+def _described(late: dict[str, int]) -> str:
+    return ", ".join(f"{count} of {stream}" for stream, count in late.items() if count)
 
 
 def _text(time: datetime | None) -> str | None:
@@ -185,21 +203,23 @@ class Progress(StreamingQueryListener):
         totals.batches += 1
         totals.rows_in += batch.rows_in
         totals.rows_out += batch.rows_out
-        totals.late += batch.late
+        late = sum(batch.late.values())
+        totals.late += late
         totals.dead += batch.dead
         waiting = self._waiting(batch) if batch.rows_in and not batch.rows_out else ""
         self.say(
             batch=batch.number,
             **{"in": batch.rows_in},
             out=batch.rows_out,
-            late=batch.late,
+            late=late,
             dead=batch.dead,
             state_rows=batch.state_rows,
             watermark=_text(batch.watermark) or "none",
             seconds=f"{batch.seconds:.2f}",
+            **({"late_by_stream": _described(batch.late)} if late and len(batch.late) > 1 else {}),
             **({"waiting": waiting} if waiting else {}),
         )
-        if batch.late and (batch.behind or self._behind) and not self._warned:
+        if late and (batch.behind or self._behind) and not self._warned:
             self.say(warning=PACES)
             self._warned = True
         self._behind = batch.behind

@@ -13,7 +13,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from jobs.engine import dead_letters
 from jobs.engine.checkpoint import Checkpoint
 from jobs.engine.command_line import AVAILABLE_NOW, CONTINUOUS, Invocation
-from jobs.engine.pipeline import part
+from jobs.engine.pipeline import deduplicated, part
 from jobs.engine.progress import Batch, Counts, Progress, rfc_3339
 from jobs.engine.progress_file import ProgressFile
 from jobs.engine.sink import Write
@@ -60,6 +60,7 @@ class Query:
         Raise the batch's Fault, or StreamingQueryException, if a batch fails.
         """
         self._table_changed, self._raised = False, None
+        self._counts.deduplicated = deduplicated(output)
         self.progress.finished.clear()
         query = self._start(output)
         while query.isActive and self._state is State.RUNNING:

@@ -16,7 +16,7 @@ from jobs.engine.job import Emission
 from jobs.engine.progress import Batch, Counts, Progress, logfmt, read
 from jobs.engine.progress_file import ProgressFile
 
-REPORT = {
+REPORT: dict[str, Any] = {
     "batchId": 7,
     "numInputRows": 251,
     "durationMs": {"triggerExecution": 1250},
@@ -28,14 +28,15 @@ REPORT = {
     ],
     "sources": [{"description": "A", "numInputRows": 251}, {"description": "B", "numInputRows": 0}],
 }
+COUNTS = Counts(deduplicated=("views", "orders"))
 
 
 def test_a_batch_is_read_from_sparks_report() -> None:
-    assert read(REPORT, Counts(out={7: 12}, dead={7: 2})) == Batch(
+    assert read(REPORT, Counts({7: 12}, {7: 2}, ("views", "orders"))) == Batch(
         number=7,
         rows_in=251,
         rows_out=12,
-        late=4,
+        late={"views": 3, "orders": 1},
         dead=2,
         state_rows=351,
         seconds=1.25,
@@ -46,16 +47,22 @@ def test_a_batch_is_read_from_sparks_report() -> None:
     )
 
 
+def test_the_late_events_of_a_stream_that_is_read_twice_count_once() -> None:
+    operators = [one | {"numRowsDroppedByWatermark": 3} for one in REPORT["stateOperators"]]
+    counts = Counts(deduplicated=("views", "views"))
+    assert read({**REPORT, "stateOperators": operators}, counts).late == {"views": 3}
+
+
 def test_a_source_may_have_more_than_the_batch_took() -> None:
     some = {"description": "A", "numInputRows": 2, "metrics": {"maxOffsetsBehindLatest": "50"}}
     all_of_it = {"description": "B", "numInputRows": 2, "metrics": {"maxOffsetsBehindLatest": "0"}}
     for sources, behind in (([all_of_it, some], True), ([all_of_it], False)):
-        assert read({**REPORT, "sources": sources}, Counts()).behind is behind
+        assert read({**REPORT, "sources": sources}, COUNTS).behind is behind
 
 
 def test_the_watermark_of_1970_is_none() -> None:
     report = {**REPORT, "eventTime": {"watermark": "1970-01-01T00:00:00.000Z"}}
-    assert read(report, Counts()).watermark is None
+    assert read(report, COUNTS).watermark is None
 
 
 def test_values_with_blanks_are_quoted_for_log_collectors() -> None:
@@ -100,7 +107,9 @@ def test_how_far_back_a_window_looks_and_which_are_final() -> None:
 def test_a_disk_that_is_full_is_told_and_ends_no_job(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    progress = Progress("job", Counts({7: 12}), lambda _: "", ProgressFile(str(tmp_path / "progress"), "job"))
+    file = ProgressFile(str(tmp_path / "progress"), "job")
+    counts = Counts({7: 12}, deduplicated=COUNTS.deduplicated)
+    progress = Progress("job", counts, lambda _: "", file)
     (tmp_path / "progress" / "job.jsonl").unlink()
     (tmp_path / "progress").rmdir()
     report: Any = SimpleNamespace(progress=SimpleNamespace(json=json.dumps(REPORT)))
