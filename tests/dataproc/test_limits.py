@@ -10,6 +10,7 @@ import pytest
 
 from dataproc_emulator import DataprocEmulator, http_server
 from dataproc_emulator.buckets import Buckets
+from loopback import connection
 from tests.dataproc.calls import bearer, call, connect, said
 from tests.support.full_disk import room_for
 
@@ -100,7 +101,7 @@ def test_a_multipart_body_is_its_second_part(idle: DataprocEmulator, content: by
 def test_half_requests_are_hung_up_on_and_hold_no_thread(
     idle: DataprocEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_server, "HEAD_SECONDS", 1.0)
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 1.0)
     before = threading.active_count()
     with ExitStack() as stack:
         halves = [stack.enter_context(connect(idle)) for _ in range(200)]

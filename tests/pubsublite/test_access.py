@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
-from pubsublite_emulator import Emulator, front, http_server, web
+from loopback import connection as http_connection
+from pubsublite_emulator import Emulator, front, web
 from pubsublite_emulator.access import may_reach
 from pubsublite_emulator.catalog import Catalog
 from pubsublite_emulator.schema import message
@@ -76,7 +77,7 @@ def test_google_clients_names_are_its_own(lite: Emulator, host: str) -> None:
 
 
 def test_half_requests_are_hung_up_on(lite: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(http_connection, "HEAD_SECONDS", 0.2)
     with connect(lite) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % lite.address.encode())
         answer = b""

@@ -1,4 +1,4 @@
-"""uvicorn in a thread, with the two limits that it leaves to others: connections, and time for a head."""
+"""uvicorn in a thread, with a limit on the number of connections."""
 
 from __future__ import annotations
 
@@ -10,47 +10,22 @@ from threading import Thread
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from loopback.connection import Connection
 
 CONNECTIONS = 512
-HEAD_SECONDS = 15.0
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class Connection(H11Protocol):
-    """A connection that is closed if a request's head takes longer than HEAD_SECONDS to arrive in full."""
-
-    _deadline: asyncio.TimerHandle | None = None
+class LimitedConnection(Connection):
+    """One of at most CONNECTIONS."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a connection and start its deadline, unless there are too many."""
+        """Accept a connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS:
             transport.write(_BUSY)
             transport.close()
-        else:
-            self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        """Receive data, and start or cancel the deadline."""
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadline of a connection that is gone."""
-        self._rest()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._rest()  # a request is being answered
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
-
-    def _rest(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -64,7 +39,7 @@ def serving(application: ASGIApp, listening: socket.socket) -> Iterator[None]:
     """Serve in a separate thread until the block ends."""
     config = uvicorn.Config(
         application,
-        http=Connection,
+        http=LimitedConnection,
         loop="asyncio",
         ws="none",
         lifespan="off",

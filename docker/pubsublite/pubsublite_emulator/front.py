@@ -17,7 +17,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from pubsublite_emulator.access import emulated, is_loopback, may_reach
+from loopback.pages import is_loopback
+from pubsublite_emulator.access import emulated, may_reach
 
 log = logging.getLogger("pubsublite_emulator")
 

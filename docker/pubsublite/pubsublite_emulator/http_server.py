@@ -1,7 +1,4 @@
-"""uvicorn on the emulator's own event loop, with the limits that it leaves to others.
-
-The number of connections is limited by the front.
-"""
+"""uvicorn on the emulator's own event loop; the front limits the number of connections."""
 
 from __future__ import annotations
 
@@ -14,52 +11,22 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from loopback.connection import Connection
 from pubsublite_emulator.errors import invalid
 from pubsublite_emulator.web import refusal
 
-HEAD_SECONDS = 15.0
 
-
-class Connection(H11Protocol):
-    """A connection that is closed if a request's head takes longer than HEAD_SECONDS to arrive in full."""
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a connection and start its deadline."""
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        """Receive data, and start or cancel the deadline."""
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadline of a connection that is gone."""
-        self._rest()
-        super().connection_lost(exc)
+class RestConnection(Connection):
+    """A connection that refuses what is not HTTP as Google's REST interfaces do."""
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP, in the form that Google's REST interfaces use."""
+        """Answer with an error in JSON."""
         body = json.dumps(refusal(invalid(f"not an HTTP request: {msg}")).value).encode()
         head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json; charset=UTF-8\r\n"
         head += f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
         self.transport.write(head.encode() + body)
         self.transport.close()
-
-    def _watch(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._rest()  # a request is being answered
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
-
-    def _rest(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class _Quiet(uvicorn.Server):
@@ -81,7 +48,7 @@ class HttpServer:
         listening = socket.create_server(("127.0.0.1", 0), backlog=512)
         config = uvicorn.Config(
             self._application,
-            http=Connection,
+            http=RestConnection,
             ws="none",
             lifespan="off",
             log_config=None,

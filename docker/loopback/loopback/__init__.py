@@ -1,0 +1,1 @@
+"""A server for the programs of one machine: what both emulators need to refuse everything else."""
