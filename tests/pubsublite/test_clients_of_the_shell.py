@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,9 @@ def test_a_go_program_is_led_here_as_the_readme_shows(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text("module asking\n")
     (tmp_path / "main.go").write_text(GO.replace("os.Args[1]", 'os.Getenv("ASKED")'))
     directory = tmp_path / "directory"
-    script = block.replace(".pubsublite", str(directory)).replace(".venv/bin/python", sys.executable)
+    script = block.replace(".pubsublite", str(directory)).replace(
+        ".venv/bin/python", shlex.quote(sys.executable)
+    )
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "docker/pubsublite"), "ASKED": PROJECT}
     with Emulator(directory=directory):
         done = subprocess.run(
