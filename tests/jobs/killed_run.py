@@ -24,7 +24,7 @@ from sources import replay_files
 from sources.kafka_connection import COMMITTED
 from tests.jobs import reference
 from tests.jobs.event_sets import PRODUCT, EventSet
-from tests.jobs.kill_steps import IN_BATCH, SinkStep, Step, Traces, delta_step, names, parquet_step
+from tests.jobs.kill_steps import IN_BATCH, SinkStep, Step, Traces, delta_step, parquet_step
 from tests.jobs.process import JobProcess
 from tests.jobs.reference import Row
 from tests.jobs.runs import csv, expected_stream, record
@@ -109,7 +109,10 @@ class KilledRun:
         raise AssertionError(f"no kill fell at the step {step.name}: {step}, in {attempts} attempts")
 
     def _freeze_at(self, step: Step, job: JobProcess, seconds: float = 300) -> None:
-        """Freeze the job at that step; within a batch, it stands still while its traces are read."""
+        """Freeze the job at that step.
+
+        Within a batch, it stands still while its traces are read, and takes twice as long.
+        """
         deadline = time.monotonic() + seconds
         in_batch = False
         while time.monotonic() < deadline:
@@ -128,7 +131,7 @@ class KilledRun:
 
     def finish(self, environment: Mapping[str, str] | None = None) -> None:
         """Start the job and let it end by itself, then bring the windows that are due."""
-        self._run_to_the_end(environment)
+        self.run_to_the_end(environment)
         self.bring_what_is_due(environment)
 
     def bring_what_is_due(self, environment: Mapping[str, str] | None = None) -> None:
@@ -141,16 +144,16 @@ class KilledRun:
             again = self._events.messages(PRODUCT)[0]
             self._events.batches[PRODUCT].append([replace(again, offset=len(self._events.messages(PRODUCT)))])
             self._write_batches()
-            self._run_to_the_end(environment)
+            self.run_to_the_end(environment)
 
     def windows_are_due(self) -> bool:
         """Return whether the last batch moved the watermark and no batch has used it since."""
-        checkpoint = self.traces.checkpoint
-        last = max(int(name) for name in names(checkpoint / "commits") if name.isdecimal())
-        began, committed = (_json_line(checkpoint / log / str(last)) for log in ("offsets", "commits"))
-        return committed["nextBatchWatermarkMs"] > began["batchWatermarkMs"]
+        last = self.traces.batches("commits")[-1]
+        began, committed = (self.traces.logged(log, last) for log in ("offsets", "commits"))
+        return bool(committed["nextBatchWatermarkMs"] > began["batchWatermarkMs"])
 
-    def _run_to_the_end(self, environment: Mapping[str, str] | None = None) -> None:
+    def run_to_the_end(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start the job and let it end by itself."""
         with self.start(environment) as job:
             assert job.wait(900) == 0, job.said
 
@@ -196,11 +199,9 @@ class KilledRun:
         They are usually one each. If a kill falls after a file is listed and before its batch is planned,
         Spark lists another one, and the batch has both: fewer events are late then.
         """
-        offsets, files = self.traces.checkpoint / "offsets", self._events.batches[PRODUCT]
-        logs = sorted(
-            (file for file in offsets.iterdir() if file.name.isdecimal()), key=lambda f: int(f.name)
-        )
-        ends = [0, *(_json_line(file, 2)["logOffset"] + 1 for file in logs)]
+        files, offsets = self._events.batches[PRODUCT], self.traces.batches("offsets")
+        ends = [0, *(self.traces.logged("offsets", number, 2)["logOffset"] + 1 for number in offsets)]
+        assert ends[-1] == len(files), f"{len(files) - ends[-1]} files are in no batch"
         batches = [list(chain.from_iterable(files[start:end])) for start, end in pairwise(ends)]
         return expected_stream(replace(self._events, batches={PRODUCT: batches}), [PRODUCT])
 
@@ -269,12 +270,6 @@ def _in_utc(table: pa.Table) -> pa.Table:
             utc = table.column(at).cast(pa.timestamp("us", field.type.tz)).cast(pa.timestamp("us", "UTC"))
             table = table.set_column(at, field.name, utc)
     return table
-
-
-def _json_line(file: Path, number: int = 1) -> dict[str, int]:
-    """Return a line of a file in a checkpoint's log; line 0 is a version."""
-    read: dict[str, int] = json.loads(file.read_text().splitlines()[number])
-    return read
 
 
 def _row(value: bytes) -> Row:
