@@ -76,15 +76,20 @@ class Flag:
             return
         settings |= {"type": self.parse, "choices": self._choices()}
         if self.name.startswith("--"):
-            if self.many:
-                settings |= {"nargs": "+", "action": "extend"}
-            shown = f"default: {self.default}; " if self.default is not None else ""
-            settings["help"] += f" ({shown.replace('%', '%%')}env {self.variables[0]})"
-            settings |= {"default": self._default(), "required": self.required and not self._default()}
-            settings |= {} if self.many else {"action": _Store}
+            settings |= self._of_many() if self.many else self._of_one()
             group.add_argument(*self.names, **settings)
         else:
-            group.add_argument(self.dest, **settings | ({"nargs": "*"} if self.many else {}))
+            number = {"nargs": "+" if self.required else "*"} if self.many else {}
+            group.add_argument(self.dest, **settings | number)
+
+    def _of_many(self) -> dict[str, Any]:
+        return {"nargs": "+", "action": "extend", "required": self.required}
+
+    def _of_one(self) -> dict[str, Any]:
+        default, shown = self._default(), f"default: {self.default}; " if self.default is not None else ""
+        told = f"{self.help} ({shown}env {self.variables[0]})"
+        required = self.required and default is None
+        return {"action": _Store, "default": default, "required": required, "help": told.replace("%", "%%")}
 
     def _choices(self) -> tuple[str, ...] | None:
         return tuple(self.choices()) if callable(self.choices) else self.choices
@@ -95,7 +100,8 @@ class Flag:
         text = next(filter(None, given), self.default)
         known = self._choices()
         if text is not None and known and text not in known:
-            raise SystemExit(f"{self.variables[0]}={text!r}: expected one of {', '.join(known)}")
+            print(f"{self.variables[0]}={text!r}: expected one of {', '.join(known)}", file=sys.stderr)
+            raise SystemExit(2)
         return text
 
 
@@ -123,10 +129,15 @@ def switch(help: str) -> Any:
 
 
 def argument(
-    help: str, *, parse: Callable[[str], Any] = str, choices: Choices | None = None, many: bool = False
+    help: str,
+    *,
+    parse: Callable[[str], Any] = str,
+    choices: Choices | None = None,
+    many: bool = False,
+    required: bool = True,
 ) -> Any:
     """Declare a field of an options class as an argument that is given by its position, or several."""
-    return _declared(Flag("", help, parse=parse, choices=choices, many=many), prefix="")
+    return _declared(Flag("", help, parse=parse, choices=choices, required=required, many=many), prefix="")
 
 
 def _declared(declared: Flag, prefix: str = "--") -> Any:

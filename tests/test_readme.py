@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
 from pyspark.sql import SparkSession
@@ -89,7 +89,9 @@ def test_a_worked_example_is_what_the_job_does(
     assert said(capsys.readouterr().err)["late"] == LATE[title]
 
 
-def test_the_example_of_a_job_runs(spark: SparkSession, tmp_path: Path) -> None:
+def test_the_example_of_a_job_runs(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events: list[Cells] = [
         ("1", "a", "ann", "mug", "12:00:10"),
         ("1", "b", "ann", "cup", "12:00:50"),
@@ -98,10 +100,11 @@ def test_the_example_of_a_job_runs(spark: SparkSession, tmp_path: Path) -> None:
     ]
     write_replay(tmp_path / "replay", PURCHASE, events, quantity=2, unit_price="1.00")
     (shown,) = reader.blocks("job", "python")
-    module: dict[str, Any] = {"__name__": "units_per_user"}
-    exec(shown, module)
+    module = ModuleType("units_per_user")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # where a dataclass looks itself up
+    exec(shown, vars(module))
     places = [f"--checkpoint-root={tmp_path / 'c'}", "--sink=parquet", f"--sink-path={tmp_path / 'rows'}"]
-    assert module["main"]([f"--replay-dir={tmp_path / 'replay'}", "--window=1 minute", *places]) == 0
+    assert module.main([f"--replay-dir={tmp_path / 'replay'}", "--window=1 minute", *places]) == 0
     written = spark.read.parquet(str(tmp_path / "rows"))
     rows = written.selectExpr("date_format(window_start, 'HH:mm:ss')", "user_id", "units").collect()
     assert sorted(map(tuple, rows)) == [("12:00:00", "ann", 4), ("12:01:00", "bob", 2)]

@@ -60,9 +60,9 @@ def test_no_python_file_is_longer_than_400_lines() -> None:
     assert {file: lines for file, lines in long.items() if lines > 400} == {}
 
 
-def test_no_job_is_longer_than_120_lines() -> None:
+def test_no_job_is_longer_than_130_lines() -> None:
     jobs = {file.name: lines_of(file) for file in python_files("jobs") if file.parent == Path("jobs")}
-    assert {file: lines for file, lines in jobs.items() if lines >= 120 and not file.startswith("__")} == {}
+    assert {file: lines for file, lines in jobs.items() if lines > 130 and not file.startswith("__")} == {}
 
 
 def test_no_file_names_a_registrys_host() -> None:

@@ -75,7 +75,9 @@ def lock(where: str | Path | None = None, report: Callable[[str], None] = _say_n
 class JarsOptions:
     """What to fetch, and where to."""
 
-    sets: tuple[str, ...] = argument(f"sets to fetch (default: {' '.join(FOR_JOBS)})", many=True)
+    sets: tuple[str, ...] = argument(
+        f"sets to fetch (default: {' '.join(FOR_JOBS)})", many=True, required=False
+    )
     all: bool = switch("fetch every set, including those that only tests use")
     directory: str | None = flag("directory of the sets (default: .jars)", variable="TWINSTREAM_JARS")
     lock: bool = switch("after a change of ivy.xml: fetch every set and rewrite jars.sha256")

@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 
 from jobs.laptop import commands as jobs
+from jobs.laptop import completion
 from sources.flags import Parser, nearest
 from sources.laptop import commands as sources
 
@@ -19,6 +20,8 @@ EMULATORS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 if it did what it was asked, 2 if it was not understood."""
+    if completion.is_asked_for():
+        return completion.answer(_commands())
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in ("", "-h", "--help"):
         print(usage(), file=sys.stdout if name else sys.stderr)

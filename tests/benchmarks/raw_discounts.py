@@ -1,9 +1,10 @@
-"""The discounts job as one would write it by hand, without twinstream: the baseline for throughput.
+"""The discounts job as one would write it by hand, without twinstream: a baseline of benchmarks.
 
 `--style usual`: `from_json`, `select("e.*")`, `filter`. `--style tuned`: the same behind a generator, so that
 JSON is parsed once. `--checks strict` refuses what the job refuses (`throughput` compares the rows);
 `--checks lax` refuses what Spark's own functions find in one line. All drop duplicates, join, aggregate and
-write to Kafka; none keeps dead letters. `--settings default` keeps Spark's own.
+write to Kafka. `--settings default` keeps Spark's own. `--letters FOLDER` also keeps what the strict checks
+refuse, by `foreachBatch`: both parts of a cached batch are written, the second one as JSON.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import argparse
 import os
 import sys
 import tempfile
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.streaming.listener import StreamingQueryListener
+from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs.engine.java import java_home
 from jobs.engine.session import LOOPBACK, local_settings, session
@@ -73,12 +77,16 @@ def lax(raw: DataFrame, style: str) -> DataFrame:
     return parsed(raw, style, LAX_SCHEMA).filter(LAX)
 
 
+def read_strictly(raw: DataFrame, style: str) -> DataFrame:
+    """Return the messages' fields, and the columns that STRICT needs."""
+    values = F.expr("json_array_length(concat('[', cast(value as string), ',0]'))")
+    return parsed(raw, style, STRICT_SCHEMA, values=values).withColumn("text", F.col("value").cast("string"))
+
+
 def strict(raw: DataFrame, style: str) -> DataFrame:
     """Return the events by the job's rules."""
-    values = F.expr("json_array_length(concat('[', cast(value as string), ',0]'))")
-    read = parsed(raw, style, STRICT_SCHEMA, values=values)
     return (
-        read.withColumn("text", F.col("value").cast("string"))
+        read_strictly(raw, style)
         .filter(STRICT)
         .withColumn("event_time", F.expr("cast(upper(event_time) as timestamp)"))
         .withColumn("unit_price", F.col("unit_price").cast("decimal(18,2)"))
@@ -107,11 +115,8 @@ def insights(raw: DataFrame, discounts: DataFrame, style: str, checks: str) -> D
 
 
 def main() -> int:
-    """Run to the end of the topic, and print the seconds in batches as the jobs do."""
-    parser = argparse.ArgumentParser()
-    for flag in ("--bootstrap", "--discounts", "--topic", "--style", "--checks", "--settings", "--batch"):
-        parser.add_argument(flag, required=True)
-    options = parser.parse_args()
+    """Run the query, to the end of the topic or until it is stopped, and print the seconds of each batch."""
+    options = _options()
     spark = spark_session(options.settings)
     servers = {"kafka.bootstrap.servers": options.bootstrap}
     raw = (
@@ -123,21 +128,70 @@ def main() -> int:
     schema = "user_id string, product_id string, percent decimal(5,2)"
     discounts = spark.read.csv(options.discounts, schema, header=True)
     rows = insights(raw, discounts, options.style, options.checks)
+    messages = rows.select(
+        F.concat_ws("|", "window_start", "product_id").alias("key"),
+        F.to_json(F.struct(*rows.columns)).alias("value"),
+    )
+    sink = {**servers, "topic": options.topic}
+    spark.streams.addListener(_Seconds())
     with tempfile.TemporaryDirectory() as checkpoint:
-        query = (
-            rows.select(
-                F.concat_ws("|", "window_start", "product_id").alias("key"),
-                F.to_json(F.struct(*rows.columns)).alias("value"),
-            )
-            .writeStream.format("kafka")
-            .options(**servers, topic=options.topic, checkpointLocation=checkpoint)
-            .trigger(availableNow=True)
-            .start()
-        )
-        query.awaitTermination()
-    for progress in query.recentProgress:
-        print(f"in={progress['numInputRows']} seconds={progress['durationMs']['triggerExecution'] / 1000}")
+        if options.letters:
+            writer = _with_letters(messages, read_strictly(raw, options.style), sink, options.letters)
+        else:
+            writer = messages.writeStream.format("kafka").options(**sink)
+        writer = writer.outputMode(options.output_mode).option("checkpointLocation", checkpoint)
+        forever = options.trigger == "continuous-batches"
+        timed = writer.trigger(processingTime="0 seconds") if forever else writer.trigger(availableNow=True)
+        timed.start().awaitTermination()
     return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for flag in ("--bootstrap", "--discounts", "--topic", "--style", "--checks", "--settings", "--batch"):
+        parser.add_argument(flag, required=True)
+    parser.add_argument("--output-mode", default="append", choices=("append", "update"))
+    parser.add_argument("--trigger", default="available-now", choices=("available-now", "continuous-batches"))
+    parser.add_argument("--letters")
+    return parser.parse_args()
+
+
+def _with_letters(
+    messages: DataFrame, read: DataFrame, sink: dict[str, str], folder: str
+) -> DataStreamWriter:
+    """Return the writer of a query that keeps what is refused as well."""
+    refused = read.filter(~F.coalesce(F.expr(STRICT), F.lit(False)))
+    no_message, no_letter = F.lit(None).cast("string"), F.lit(None).cast("binary")
+    both = messages.select("key", "value", no_letter.alias("letter")).union(
+        refused.select(no_message, no_message, "value")
+    )
+
+    def write(batch: DataFrame, number: int) -> None:
+        batch.persist()
+        batch.filter("value is not null").select("key", "value").write.format("kafka").options(**sink).save()
+        letters = batch.filter("letter is not null").select("letter")
+        letters.write.mode("overwrite").json(f"{folder}/batch={number}")
+        batch.unpersist()
+
+    return both.writeStream.foreachBatch(write)
+
+
+class _Seconds(StreamingQueryListener):
+    """A listener that prints the seconds of each batch as the jobs do."""
+
+    def onQueryStarted(self, event: Any) -> None:  # noqa: N802 - Spark's name
+        pass
+
+    def onQueryProgress(self, event: Any) -> None:  # noqa: N802 - Spark's name
+        batch = event.progress
+        seconds = batch.durationMs["triggerExecution"] / 1000
+        print(f"batch={batch.batchId} in={batch.numInputRows} seconds={seconds}", file=sys.stderr, flush=True)
+
+    def onQueryIdle(self, event: Any) -> None:  # noqa: N802 - Spark's name
+        pass
+
+    def onQueryTerminated(self, event: Any) -> None:  # noqa: N802 - Spark's name
+        pass
 
 
 if __name__ == "__main__":

@@ -22,6 +22,10 @@ def kill_at_each(run: KilledRun, *steps: Step) -> None:
     for step in steps:
         run.kill_at(step)
     run.finish()
+    assert_nothing_is_lost_or_twice(run)
+
+
+def assert_nothing_is_lost_or_twice(run: KilledRun) -> None:
     assert run.expected() == run.rows() != []
     assert run.expected_dead_letters() == run.dead_letters() != []
 
@@ -44,9 +48,11 @@ def test_windows_due_after_the_last_batch_come_with_the_next_message(tmp_path: P
     """The kill falls between the last batch with data and the batch without data that would end the run."""
     with KilledRun(tmp_path, event_sets.generate(106, 1), Target("delta", "append")) as run:
         run.kill_at(Step.COMMITTED)
+        run.run_to_the_end()
         assert run.windows_are_due()
-        kill_at_each(run)
+        run.bring_what_is_due()
         assert not run.windows_are_due()
+        assert_nothing_is_lost_or_twice(run)
 
 
 def test_parquet(tmp_path: Path) -> None:

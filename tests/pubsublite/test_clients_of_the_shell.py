@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ def test_a_go_program_is_led_here_as_the_readme_shows(tmp_path: Path) -> None:
     (tmp_path / "main.go").write_text(GO.replace("os.Args[1]", 'os.Getenv("ASKED")'))
     directory = tmp_path / "directory"
     script = block.replace(".pubsublite", str(directory)).replace(
-        ".venv/bin/", f"{Path(sys.executable).parent}/"
+        ".venv/bin/", f"{shlex.quote(str(Path(sys.executable).parent))}/"
     )
     variables = {**os.environ, "ASKED": PROJECT}
     with Emulator(directory=directory):

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from pubsublite_emulator import Emulator
-from sources.base import Message, Source, SourceError, load
+from sources.base import Message, Source, SourceError, load, names
 from sources.catalog import Stream, partition_of
 from sources.envelope import ENVELOPE
 from sources.flags import options
@@ -119,9 +119,10 @@ BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {
 }
 
 
-@pytest.fixture(scope="module", params=sorted(BACKENDS))
+@pytest.fixture(scope="module", params=sorted({*names(), *BACKENDS}))
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Return a source that holds `MESSAGES`, published through itself."""
+    assert request.param in BACKENDS, f"no function here makes a {request.param} for this suite"
     backend = BACKENDS[request.param](request)
     acknowledged: list[tuple[Message, Exception | None]] = []
     publisher = backend.source.publisher(backend.options)

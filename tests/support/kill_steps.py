@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from jobs.engine.checkpoint import CONTRACT
 
@@ -42,6 +43,7 @@ class Step(StrEnum):
 
 
 IN_BATCH = frozenset(list(Step)[list(Step).index(Step.PLANNED) :])
+"""The steps of a batch."""
 
 SinkStep = Callable[[int, int], Step | None]
 """The step of a sink for a batch number, by what is newer than a time; None: not started."""
@@ -55,7 +57,7 @@ class Traces:
     """
 
     def __init__(self, checkpoint: Path, sink: SinkStep) -> None:
-        self.checkpoint, self._sink = checkpoint, sink
+        self._checkpoint, self._sink = checkpoint, sink
         self._lock = Path(f"{checkpoint}.lock")
 
     def locked_by(self, pid: int) -> bool:
@@ -69,25 +71,25 @@ class Traces:
         if not self.locked_by(pid):
             return Step.STARTING
         started = changed(self._lock)
-        if not (self.checkpoint / CONTRACT).exists():
-            half = (self.checkpoint / f"{CONTRACT}.writing").exists()
+        if not (self._checkpoint / CONTRACT).exists():
+            half = (self._checkpoint / f"{CONTRACT}.writing").exists()
             return Step.CONTRACT_HALF if half else Step.LOCKED
         if self._newest() <= started:
             return Step.AGAIN
-        if not (self.checkpoint / "metadata").exists():
+        if not (self._checkpoint / "metadata").exists():
             return Step.CONTRACT
         return self._in_query(started)
 
     def _newest(self) -> int:
-        files = (self.checkpoint / name for name in (CONTRACT, "metadata", "offsets", "commits"))
+        files = (self._checkpoint / name for name in (CONTRACT, "metadata", "offsets", "commits"))
         return max(map(changed, (*files, *self._folders("sources/*"), *self._folders("state/*/*"))))
 
     def _folders(self, pattern: str) -> Iterator[Path]:
-        return self.checkpoint.glob(pattern)
+        return self._checkpoint.glob(pattern)
 
     def _in_query(self, started: int) -> Step:
         committed = self._last("commits")
-        since = max(started, changed(self.checkpoint / "commits" / str(committed)))
+        since = max(started, changed(self._checkpoint / "commits" / str(committed)))
         batch = self._last("offsets")
         if batch == committed:
             listed = any(map(_newer(since), self._folders("sources/*/*")))
@@ -96,14 +98,22 @@ class Traces:
             return Step.LISTED if listed else Step.COMMITTED
         if any(map(_newer(since), self._folders(f"commits/.{batch}.*"))):
             return Step.COMMIT_HALF
-        letters = written_folder(self.checkpoint / "dead-letters" / f"batch={batch}", since)
+        letters = written_folder(self._checkpoint / "dead-letters" / f"batch={batch}", since)
         if letters is not None:
             return Step.LETTERS if letters else Step.LETTERS_HALF
         return self._sink(batch, since) or self._state(batch, since)
 
-    def _last(self, name: str) -> int:
+    def batches(self, log: str) -> list[int]:
+        """Return the numbers of the batches in a log of the checkpoint, sorted."""
+        return sorted(int(file) for file in names(self._checkpoint / log) if file.isdecimal())
+
+    def logged(self, log: str, batch: int, line: int = 1) -> Any:
+        """Return a line of a batch's file in a log, which is JSON; line 0 is a version."""
+        return json.loads((self._checkpoint / log / str(batch)).read_text().splitlines()[line])
+
+    def _last(self, log: str) -> int:
         """Return the newest batch in a log, -1 if there is none."""
-        return max((int(file) for file in names(self.checkpoint / name) if file.isdecimal()), default=-1)
+        return max(self.batches(log), default=-1)
 
     def _state(self, batch: int, since: int) -> Step:
         newer = _newer(since)
@@ -114,8 +124,7 @@ class Traces:
         return Step.STATE if len(written) == OPERATORS * self._partitions(batch) else Step.STATE_HALF
 
     def _partitions(self, batch: int) -> int:
-        line = (self.checkpoint / "offsets" / str(batch)).read_text().splitlines()[1]
-        return int(json.loads(line)["conf"]["spark.sql.shuffle.partitions"])
+        return int(self.logged("offsets", batch)["conf"]["spark.sql.shuffle.partitions"])
 
 
 def delta_step(table: Path) -> SinkStep:

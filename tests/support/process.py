@@ -19,25 +19,20 @@ from typing import Self
 from jobs.engine.jar_files import CHECKOUT
 
 
-class JobProcess:
-    """`twinstream run JOB FLAGS`; leaving the block kills whatever still runs, including its JVM.
+class Program:
+    """`python WORDS`; leaving the block kills whatever still runs, including its JVM.
 
-    `program`: what Python runs instead of `-m jobs`; `checkout`: whose code it is.
+    `checkout`: the folder that it runs in, whose code it is.
     """
 
     def __init__(
-        self,
-        job: str,
-        *flags: str,
-        environment: dict[str, str] | None = None,
-        program: Sequence[str] = ("-m", "jobs"),
-        checkout: Path = CHECKOUT,
+        self, *words: str, environment: dict[str, str] | None = None, checkout: Path = CHECKOUT
     ) -> None:
         self.lines: list[str] = []
         self.output: list[str] = []
         self._news: queue.Queue[str] = queue.Queue()
         self._process = subprocess.Popen(
-            [sys.executable, *program, "run", job, *flags],
+            [sys.executable, *words],
             cwd=checkout,
             env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,
@@ -137,3 +132,17 @@ class JobProcess:
     def _read_output(self) -> None:
         assert self._process.stdout
         self.output.extend(self._process.stdout)
+
+
+class JobProcess(Program):
+    """`python -m jobs run JOB FLAGS`; `program`: what Python runs instead of `-m jobs`."""
+
+    def __init__(
+        self,
+        job: str,
+        *flags: str,
+        environment: dict[str, str] | None = None,
+        program: Sequence[str] = ("-m", "jobs"),
+        checkout: Path = CHECKOUT,
+    ) -> None:
+        super().__init__(*program, "run", job, *flags, environment=environment, checkout=checkout)

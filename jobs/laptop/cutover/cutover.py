@@ -39,14 +39,14 @@ class Cutover:
         if self.refused or self.found is None:
             return ()
         name, flags = self.migration.job.name, self.migration.flags(self.start, self.found.finished)
-        prove = ("python", "-m", "jobs", "cutover", name, "--prove", *self.migration.given)
+        prove = ("twinstream", "cutover", name, "--prove", *self.migration.given)
         return (
             Section(
                 "The new run, on this machine; a restart takes the same flags",
                 (
                     Step(
                         "Continues where the old one has finished",
-                        ("python", "-m", "jobs", "run", name, *flags),
+                        ("twinstream", "run", name, *flags),
                     ),
                 ),
             ),
@@ -59,7 +59,7 @@ class Cutover:
                     ),
                     Step(
                         "The same place; --source, --kafka-starting and --windows-after are new",
-                        ("python", "-m", "jobs", "submit", name, *TARGET, *flags),
+                        ("twinstream", "submit", name, *TARGET, *flags),
                     ),
                 ),
             ),

@@ -37,7 +37,7 @@ def test_each_deduplication_is_its_streams(spark: SparkSession, tmp_path: Path) 
     replay(tmp_path, PURCHASE, [event("p", 0, quantity=1, unit_price=10)])
     made = parse(RECOMMENDATION, [files])
     pipeline = Pipeline(made, envelopes(made.source, spark.readStream, made.streams))
-    assert deduplicated(pipeline.rows({})) == ("browsing-stream", "purchase-stream")
+    assert deduplicated(pipeline.rows({})) == ("purchase-stream", "browsing-stream")
     assert deduplicated(pipeline.dead) == ()
     again = pipeline.good["purchase-stream"].select("event_id")
     assert deduplicated(again.union(again)) == ("purchase-stream", "purchase-stream")
@@ -49,14 +49,14 @@ def test_late_events_are_told_by_stream(
     """The third batch of views has two late ones, of purchases one; each has had one batch more."""
     order = {"quantity": 1, "unit_price": 10}
     late = [event("b-late", 0), event("b-late-too", 1)]
-    files = replay(tmp_path, BROWSING, [event("b0", 30)], [event("b1", 31)], late)
-    purchases = [event("p0", 30, **order)], [event("p1", 31, **order)], [event("p-late", 0, **order)]
+    files = replay(tmp_path, BROWSING, [event("b0", 8)], [event("b1", 9)], late)
+    purchases = [event("p0", 8, **order)], [event("p1", 9, **order)], [event("p-late", 0, **order)]
     replay(tmp_path, PURCHASE, *purchases)
     assert run(RECOMMENDATION, [files, f"--checkpoint-root={tmp_path / 'checkpoints'}"]) == 0
     told = [line for line in capsys.readouterr().err.splitlines() if "late_by_stream" in line]
     assert len(told) == 1
     assert "late=3 " in told[0]
-    assert 'late_by_stream="2 of browsing-stream, 1 of purchase-stream"' in told[0]
+    assert 'late_by_stream="1 of purchase-stream, 2 of browsing-stream"' in told[0]
 
 
 def test_a_stream_that_was_never_read_has_no_position() -> None:

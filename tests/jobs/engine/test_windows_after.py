@@ -57,4 +57,4 @@ def test_a_restart_without_it_is_refused(
     command = flags(tmp_path, "second", SECOND)
     assert run(ACTIVITY, [*command, "--windows-after=2026-01-01T12:02:00Z"]) == 0
     assert run(ACTIVITY, command) == 1
-    assert "--windows-after was 2026-01-01T12:02:00Z, is not there" in capsys.readouterr().err
+    assert "--windows-after was 2026-01-01T12:02:00Z, now not set" in capsys.readouterr().err

@@ -204,7 +204,7 @@ def test_a_big_batch_is_whole(
     spark: SparkSession, name: str, place: Place, opened: Callable[[Results], Write], capsys: Any
 ) -> None:
     """Of more rows than go through the driver's Python."""
-    start = f"timestamp'{NOON:%Y-%m-%d %H:%M}Z' + make_dt_interval(0, 0, cast(id div 100 as int))"
+    start = f"timestamp'{NOON:%Y-%m-%d %H:%M:%S}Z' + make_dt_interval(0, 0, cast(id div 100 as int))"
     values = (start, f"{start} + interval 1 minute", "concat('p', id)", "id", "cast(1.25 as decimal(18,2))")
     names = ("window_start", "window_end", "product_id", "units", "revenue")
     batch = spark.range(6_000).selectExpr(*values).toDF(*names)

@@ -19,9 +19,9 @@ from pyspark.sql import SparkSession
 from jobs.engine.jar_files import CHECKOUT
 from pubsublite_emulator import Emulator
 from sources import pubsublite
-from sources.base import Message, Record, SourceError
+from sources.base import Message, Record, SourceError, parse
 from sources.catalog import PRODUCT, STREAMS, Stream, partition_of
-from sources.flags import options
+from sources.flags import Parser, options
 from sources.pubsublite import admin as pubsublite_admin
 from sources.pubsublite.options import EMULATOR, LiteOptions
 from sources.pubsublite.paths import parent, subscription_path, topic_path
@@ -110,15 +110,15 @@ def test_the_project_is_asked_for_only_without_an_emulator(monkeypatch: pytest.M
 
 def test_the_help_says_what_a_user_runs_into(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        options_of("--help")
+        parse(Parser(prog="test"), ["--help"], default="pubsublite")
     text = " ".join(capsys.readouterr().out.split())
     for trap in (
         "starts at the subscription's committed cursor",
         "sees new messages once a minute",
-        "the last one of a stopped run stays uncommitted",
+        "the last batch of a stopped run stays uncommitted",
         "maxmessagesperbatch",
-        "ignores a misspelled one in silence",
-        "number, not its id",
+        "disconnect each other",
+        "project number (not the id)",
     ):
         assert trap in text
 

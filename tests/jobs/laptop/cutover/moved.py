@@ -126,8 +126,8 @@ class Moved:
     def go_on(self, planned: dict[str, Any]) -> None:
         """Run on Kafka as the plan's first command says, to the end of the backlog."""
         words: Sequence[str] = planned["sections"][0]["steps"][0]["command"]
-        assert list(words[:5]) == ["python", "-m", "jobs", "run", DISCOUNTS.name]
-        assert run(DISCOUNTS, words[5:]) == 0
+        assert list(words[:3]) == ["twinstream", "run", DISCOUNTS.name]
+        assert run(DISCOUNTS, words[3:]) == 0
 
     def rows(self) -> list[Row]:
         """Return what both runs have written."""

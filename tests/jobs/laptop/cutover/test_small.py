@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from jobs.engine import sink as sinks
 from jobs.engine.checkpoint import held
 from jobs.engine.job import Job
-from jobs.engine.sink import SinkError, newest_window
+from jobs.engine.sink import PathOptions, SinkError, newest_window
 from jobs.laptop.cutover import command
 from jobs.laptop.cutover.checks import before
 from jobs.laptop.cutover.migration import parse_migration
@@ -131,7 +131,7 @@ def test_sinks_and_windows_that_cannot_count_once_are_refused(spark: SparkSessio
 
 def test_a_half_written_batch_is_not_read(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "batch=3").mkdir()
-    options = parse_migration(DISCOUNTS, Parser(), ["--sink=parquet", f"--sink-path={tmp_path}"]).old
+    options = PathOptions(str(tmp_path))
     with pytest.raises(SinkError, match="batch=3: half written; expected a whole batch; remedy: run the job"):
         sinks.load("parquet").written(spark, options)
 

@@ -188,7 +188,7 @@ def test_some_are_chosen(tmp_path: Path, flags: list[str], offsets: list[int]) -
     ("arguments", "said"),
     [
         (["lsit"], "no command 'lsit'; expected one of list, show, export, resend"),
-        (["show"], "the following arguments are required: ID"),
+        (["show"], "the following arguments are required: id"),
         (["show", "4711"], "'4711': expected STREAM/PARTITION/OFFSET, like product-stream/0/4711"),
         (["export"], "the following arguments are required: --replay-dir"),
         (["list", "--stream", "x"], "argument --stream: invalid choice: 'x'"),

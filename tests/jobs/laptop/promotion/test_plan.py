@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -247,11 +248,13 @@ def test_no_flag_of_the_plan_is_also_a_jobs(capsys: pytest.CaptureFixture[str]) 
 
 
 # Stands in for gcloud to show what a shell makes of the text; records its words and returns a job id.
-LISTENER = """#!/usr/bin/env python3
+LISTENER = f"""#!/bin/sh
+exec {shlex.quote(sys.executable)} - "$0" "$@" <<'END'
 import json, sys
-with open(sys.argv[0] + ".heard", "a") as heard:
-    print(json.dumps(sys.argv[1:]), file=heard)
+with open(sys.argv[1] + ".heard", "a") as heard:
+    print(json.dumps(sys.argv[2:]), file=heard)
 print("job-1")
+END
 """
 
 
