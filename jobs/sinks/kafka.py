@@ -18,6 +18,7 @@ from sources.flags import flag
 from sources.google_cloud import Cloud, Creation, OnGoogleCloud
 from sources.kafka import connection as broker
 from sources.kafka import login as kafka_login
+from sources.kafka.failure import NoTopic
 from sources.kafka.google_cloud import KafkaOnGoogleCloud, topics
 from sources.kafka.options import KafkaOptions
 
@@ -97,7 +98,7 @@ def _explain(spark: SparkSession, topic: str, options: TopicOptions, error: Exce
         ) from error
     try:
         broker.topic_ids(spark, [topic], options)
-    except broker.NoTopic:
+    except NoTopic:
         raise SinkError(
             f"--sink-topic {topic}: deleted while the job ran",
             expected="it to stay",

@@ -16,10 +16,10 @@ from sources.catalog import TOPIC_SUFFIX, Stream
 from sources.envelope import conform
 from sources.google_cloud import OnGoogleCloud
 from sources.kafka import login as kafka_login
-from sources.kafka.connection import COMMITTED, client_properties, oldest_offsets, topic_ids, watched_topics
+from sources.kafka.connection import client_properties, oldest_offsets, topic_ids, watched_topics
 from sources.kafka.google_cloud import KafkaOnGoogleCloud
 from sources.kafka.offsets import gone, next_offsets
-from sources.kafka.options import KafkaOptions
+from sources.kafka.options import COMMITTED, KafkaOptions
 
 OPTIONS = KafkaOptions
 BOUNDED = False

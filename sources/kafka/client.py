@@ -18,8 +18,8 @@ from uuid import UUID
 
 from sources.base import SourceError
 from sources.kafka import addresses, login, tls
-from sources.kafka.connection import ANSWER_SECONDS, COMMITTED, led_away, unreachable
-from sources.kafka.options import MANAGED, NONE, KafkaOptions
+from sources.kafka.failure import ANSWER_SECONDS, led_away, unreachable
+from sources.kafka.options import COMMITTED, MANAGED, NONE, KafkaOptions
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer

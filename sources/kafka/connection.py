@@ -10,19 +10,10 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from sources.base import SourceError
-from sources.fault import Fault
-from sources.kafka import addresses, tls
+from sources.kafka import addresses, client
 from sources.kafka import login as kafka_login
+from sources.kafka.failure import ANSWER_SECONDS, missing, unreachable
 from sources.kafka.options import KafkaOptions
-
-ANSWER_SECONDS = 10
-"""Seconds without an answer after which a broker counts as unreachable."""
-COMMITTED = {"isolation.level": "read_committed"}
-"""A setting of every consumer, in Java as in librdkafka: an aborted transaction holds no events."""
-
-
-class NoTopic(SourceError):
-    """A topic that does not exist."""
 
 
 def client_properties(options: KafkaOptions) -> dict[str, str]:
@@ -82,50 +73,6 @@ def oldest_offsets(
             answer = answers.partitionResult(kafka.common.TopicPartition(topic, partition)).get()
             oldest[topic][partition] = answer.offset()
     return oldest
-
-
-def unreachable(options: KafkaOptions, reason: object) -> SourceError:
-    """Return the error for a broker that does not answer, or not as its clients expect."""
-    if fault := tls.fault(options) or _dead_end(options):
-        return led_away(options, fault)
-    return SourceError(
-        f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {reason}",
-        expected="a Kafka broker",
-        remedy="start one there, give another address, or log in if it requires that (--kafka-auth)",
-    )
-
-
-def led_away(options: KafkaOptions, fault: Fault) -> SourceError:
-    """Return the error for a broker that answers, but that no client can work with."""
-    problem = f"--kafka-bootstrap-servers {options.kafka_bootstrap_servers}: {fault.problem}"
-    return SourceError(problem, expected=fault.expected, remedy=fault.remedy)
-
-
-def _dead_end(options: KafkaOptions) -> Fault | None:
-    """Return where the broker leads its clients in vain, which Java's clients do not tell; None if nowhere.
-
-    None also if the broker does not answer, or without kafka-python, as on a cluster.
-    """
-    from sources.kafka import client
-
-    if not any(map(addresses.listens, str(options.kafka_bootstrap_servers).split(","))):
-        return None
-    try:
-        brokers = client.advertised(options, addresses.SECONDS)
-    except SourceError:
-        return None
-    return addresses.dead_end(brokers) if brokers else None
-
-
-def missing(topic: str, options: KafkaOptions) -> NoTopic:
-    """Return the error for a topic that does not exist."""
-    servers = options.kafka_bootstrap_servers
-    create = f"twinstream create --source kafka --kafka-bootstrap-servers {servers}"
-    return NoTopic(
-        f"no topic {topic!r} on {servers}",
-        expected="it to exist",
-        remedy=f"for a stream's topic: {create} {kafka_login.given(options)}".rstrip(),
-    )
 
 
 @contextmanager
@@ -197,7 +144,20 @@ def _explained(jvm: Any, options: KafkaOptions, error: Py4JJavaError) -> SourceE
         )
     if kinds & {"LoginException", "IllegalStateException"}:
         return kafka_login.no_credentials(_what_google_says(jvm) or reason)
-    return unreachable(options, reason)
+    return unreachable(options, reason, _brokers(options))
+
+
+def _brokers(options: KafkaOptions) -> list[str]:
+    """Return the addresses to which the broker leads its clients, which Java's clients do not tell.
+
+    None are returned if it does not answer, or without kafka-python, as on a cluster.
+    """
+    if not any(map(addresses.listens, str(options.kafka_bootstrap_servers).split(","))):
+        return []
+    try:
+        return client.advertised(options, addresses.SECONDS)
+    except SourceError:
+        return []
 
 
 def _what_google_says(jvm: Any) -> str:

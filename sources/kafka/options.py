@@ -12,6 +12,8 @@ from sources.flags import flag, whole_number
 
 NONE, PLAIN, MANAGED = "none", "plain", "managed"
 """The logins: no login; a user and a password; Google's Managed Service for Apache Kafka."""
+COMMITTED = {"isolation.level": "read_committed"}
+"""A setting of every consumer, in Java as in Python: an aborted transaction holds no events."""
 
 
 def _starting(text: str) -> str | datetime:

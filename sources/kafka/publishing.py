@@ -13,7 +13,7 @@ from sources import instants
 from sources.base import Acknowledge, Message
 from sources.catalog import PARTITIONS, Stream, partition_of
 from sources.kafka.client import admin, connected, library, partitions, told
-from sources.kafka.connection import ANSWER_SECONDS, missing, unreachable
+from sources.kafka.failure import ANSWER_SECONDS, missing, unreachable
 from sources.kafka.options import KafkaOptions
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from sources import instants
 from sources.base import Record, SourceError
 from sources.catalog import Stream
 from sources.kafka.client import consumer, partitions, told
-from sources.kafka.connection import ANSWER_SECONDS, missing
+from sources.kafka.failure import ANSWER_SECONDS, missing
 from sources.kafka.options import KafkaOptions
 from sources.time_order import merged
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sources import instants
 from sources.catalog import Stream
 from sources.kafka.client import consumer, partitions, told
-from sources.kafka.connection import ANSWER_SECONDS, missing
+from sources.kafka.failure import ANSWER_SECONDS, missing
 from sources.kafka.offsets import Offsets
 from sources.kafka.options import KafkaOptions
 

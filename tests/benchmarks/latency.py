@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from jobs.engine.jar_files import CHECKOUT
 from sources.catalog import PRODUCT
-from sources.kafka.connection import COMMITTED
+from sources.kafka.options import COMMITTED
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.process import JobProcess
 

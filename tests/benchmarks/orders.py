@@ -11,7 +11,7 @@ from random import Random
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from sources.catalog import PRODUCT
-from sources.kafka.connection import COMMITTED
+from sources.kafka.options import COMMITTED
 from tests.jobs.engine.test_events import BAD, FINE
 from tests.support.kafka_broker import KafkaBroker
 

@@ -15,7 +15,7 @@ from pubsublite_emulator.schema import message
 from pubsublite_emulator.storage import Bounds, Retention, Storage, open_storage
 from pubsublite_emulator.storage_kafka import KafkaStorage
 from pubsublite_emulator.wire import Batch
-from sources.kafka.connection import COMMITTED
+from sources.kafka.options import COMMITTED
 from tests.support.kafka_broker import KafkaBroker
 
 PubSubMessage = message("PubSubMessage")
