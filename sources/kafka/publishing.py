@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sources import instants
-from sources.base import Acknowledge, Message
+from sources.base import Acknowledge, Message, SourceError
 from sources.catalog import PARTITIONS, Stream, partition_of
 from sources.kafka.client import admin, connected, library, partitions, told
 from sources.kafka.failure import ANSWER_SECONDS, missing, unreachable
@@ -24,6 +25,8 @@ LARGEST_MESSAGE = 3_670_016
 MOST_MESSAGES, MOST_BYTES = 20_000, 32 << 20
 """Messages and bytes that may be unacknowledged before `publish` waits."""
 BATCH_BYTES = 256 << 10
+GRACE_SECONDS = 1
+"""Seconds after `ANSWER_SECONDS` in which kafka-python should have reported a failure itself."""
 
 
 def create_topics(streams: Sequence[Stream], options: KafkaOptions) -> list[str]:
@@ -44,7 +47,7 @@ def create_topics(streams: Sequence[Stream], options: KafkaOptions) -> list[str]
     return list(wanted)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Sending:
     message: Message
     topic: str
@@ -63,29 +66,20 @@ class KafkaPublisher:
 
     A message that the broker has not accepted after `ANSWER_SECONDS` is acknowledged with the error, and so
     is one that kafka-python cannot send: with an attribute that has no value, or without key and value.
+    If the broker is silent for that long, another producer takes over as soon as it answers again.
     The constructor raises SourceError if no broker answers.
     """
 
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
-        self._producer = connected(
-            library().KafkaProducer,
-            options,
-            enable_idempotence=True,
-            linger_ms=5,
-            batch_size=BATCH_BYTES,
-            max_request_size=LARGEST_MESSAGE + 100_000,
-            max_block_ms=ANSWER_SECONDS * 1000,
-            delivery_timeout_ms=ANSWER_SECONDS * 1000,
-            request_timeout_ms=ANSWER_SECONDS * 1000 - 100,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
-        _go_on_after_a_refusal(self._producer)
+        self._producer: KafkaProducer | None = _producer(options)
+        self._down: tuple[float, SourceError] | None = None
         self._counts: dict[str, int] = {}
         self._settled: queue.SimpleQueue[tuple[_Sending, Exception | None]] = queue.SimpleQueue()
         self._refused: deque[_Sending] = deque()
-        self._keyless = self._messages = self._bytes = 0
+        self._pending: set[_Sending] = set()
+        self._heard = 0.0
+        self._keyless = self._bytes = 0
 
     def publish(self, messages: Sequence[Message], acknowledge: Acknowledge) -> None:
         """Send `messages`; raise SourceError, with none sent, if a stream has no topic."""
@@ -104,7 +98,8 @@ class KafkaPublisher:
     def close(self) -> None:
         """Flush, then close the connections."""
         self.flush()
-        self._producer.close()
+        if self._producer:
+            self._producer.close()
 
     def _look_up(self, streams: set[str]) -> None:
         unknown = [topic for name in sorted(streams) if (topic := Stream(name).topic) not in self._counts]
@@ -121,15 +116,19 @@ class KafkaPublisher:
         return (self._keyless - 1) % self._counts[topic]
 
     def _send(self, sending: _Sending) -> None:
-        while self._messages and (self._messages >= MOST_MESSAGES or self._bytes + sending.size > MOST_BYTES):
-            self._settle(*self._settled.get())
-        self._messages += 1
+        while len(self._pending) >= MOST_MESSAGES or (
+            self._pending and self._bytes + sending.size > MOST_BYTES
+        ):
+            self._settle_one()
+        if not self._pending:
+            self._heard = time.monotonic()
+        self._pending.add(sending)
         self._bytes += sending.size
         message = sending.message
         headers = [(name, value) for name, values in message.attributes.items() for value in values]
         try:
             _check(message)
-            future = self._producer.send(
+            future = self._connected().send(
                 sending.topic,
                 message.value,
                 message.key,
@@ -150,13 +149,59 @@ class KafkaPublisher:
     def _failed(self, sending: _Sending, failure: Exception) -> None:
         self._settled.put((sending, failure))
 
+    def _connected(self) -> KafkaProducer:
+        """Return the producer, a new one if the last was given up; raise SourceError if no broker answers.
+
+        After that, none is made for `ANSWER_SECONDS`: waiting for each message would take too long.
+        """
+        if self._producer is None:
+            if self._down and time.monotonic() < self._down[0] + ANSWER_SECONDS:
+                raise self._down[1]
+            try:
+                self._producer = _producer(self._options)
+            except SourceError as refusal:
+                self._down = time.monotonic(), refusal
+                raise
+        return self._producer
+
     def _acknowledge_settled(self) -> None:
         while not self._settled.empty():
             self._settle(*self._settled.get())
+        if self._pending and self._patience() <= 0:
+            self._give_up()
+
+    def _settle_one(self) -> None:
+        """Wait until a message is settled; give up if none is for too long."""
+        try:
+            settled = self._settled.get(timeout=max(0, self._patience()))
+        except queue.Empty:
+            self._give_up()
+        else:
+            self._settle(*settled)
+
+    def _patience(self) -> float:
+        """Return the seconds for which a message may still be awaited."""
+        return self._heard + ANSWER_SECONDS + GRACE_SECONDS - time.monotonic()
+
+    def _give_up(self) -> None:
+        """Acknowledge what is pending as failed, and the producer with it.
+
+        kafka-python 3.0 never sends again after it has dropped a message that it had sent without an answer:
+        `TransactionManager.reset_producer_id` leaves it without a producer id and asks for no other.
+        """
+        if self._producer:
+            self._producer._sender.force_close()
+            self._producer = None
+        refusal = unreachable(self._options, f"no answer for {ANSWER_SECONDS} seconds")
+        for sending in list(self._pending):
+            self._settle(sending, refusal)
 
     def _settle(self, sending: _Sending, failure: Exception | None) -> None:
-        self._messages -= 1
+        if sending not in self._pending:  # given up before
+            return
+        self._pending.remove(sending)
         self._bytes -= sending.size
+        self._heard = time.monotonic()
         if failure is not None and not sending.again and _is_innocent(failure):
             self._refused.append(sending)
         else:
@@ -170,8 +215,26 @@ class KafkaPublisher:
                 self._wait()
 
     def _wait(self) -> None:
-        while self._messages:
-            self._settle(*self._settled.get())
+        while self._pending:
+            self._settle_one()
+
+
+def _producer(options: KafkaOptions) -> KafkaProducer:
+    made = connected(
+        library().KafkaProducer,
+        options,
+        enable_idempotence=True,
+        linger_ms=5,
+        batch_size=BATCH_BYTES,
+        max_request_size=LARGEST_MESSAGE + 100_000,
+        max_block_ms=ANSWER_SECONDS * 1000,
+        delivery_timeout_ms=ANSWER_SECONDS * 1000,
+        request_timeout_ms=ANSWER_SECONDS * 1000 - 100,
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+    )
+    _go_on_after_a_refusal(made)
+    return made
 
 
 def _is_innocent(failure: Exception) -> bool:

@@ -78,6 +78,16 @@ class KafkaBroker:
         """Stop the broker cleanly; the data stays for `restart`."""
         self._end(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """Suspend the broker's process: connections stay, and nothing is answered."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the broker go on."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
     def restart(self) -> None:
         """Run on the same data and ports, from any state, and return when the broker answers."""
         self.stop()
