@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from sources.fault import Fault
@@ -35,11 +36,18 @@ class ProgressFile:
             ) from None
 
     def add(self, batch: dict[str, object]) -> None:
-        """Append a batch; raise OSError if that fails."""
+        """Append a batch as a whole; raise OSError if that fails."""
         if self._path.exists() and self._path.stat().st_size > LARGEST:
             self._path.replace(self._path.with_suffix(".old.jsonl"))
-        with self._path.open("a") as file:
-            file.write(json.dumps(batch, ensure_ascii=False) + "\n")
+        line = (json.dumps(batch, ensure_ascii=False) + "\n").encode()
+        with self._path.open("ab", buffering=0) as file:
+            size, written = os.fstat(file.fileno()).st_size, 0
+            try:
+                while written < len(line):
+                    written += file.write(line[written:])
+            except OSError:
+                file.truncate(size)  # half a line would spoil the next one too
+                raise
 
     def touch(self) -> None:
         """Record that the query is alive; raise OSError if that fails."""

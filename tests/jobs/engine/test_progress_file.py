@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,17 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys: pytest
     assert run(JOB, [files, *places(tmp_path), f"--progress-dir={tmp_path / 'file' / 'x'}"]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"{JOB.name}: --progress-dir {tmp_path / 'file' / 'x'}: cannot be written (")
+
+
+def test_a_batch_for_which_there_is_no_room_leaves_no_half_line(tmp_path: Path) -> None:
+    file = ProgressFile(str(tmp_path), "job")
+    file.add({"batch": 0})
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            file.add({"batch": 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    file.add({"batch": 2})
+    assert (tmp_path / "job.jsonl").read_text() == '{"batch": 0}\n{"batch": 2}\n'
