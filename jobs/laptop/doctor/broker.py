@@ -45,6 +45,9 @@ def inside(container: Any | None) -> Iterator[Diagnosis]:
     if container is None:
         yield unknown(f"broker at {INSIDE}: no container runs", "docker compose up --wait kafka")
         return
+    if container.status == "paused":
+        yield fault(f"broker at {INSIDE}: its container is paused", "docker compose unpause kafka")
+        return
     host, port = INSIDE.split(":")
     code, _ = container.exec_run(["bash", "-c", f"< /dev/tcp/{host}/{port}"])
     if code == 0:

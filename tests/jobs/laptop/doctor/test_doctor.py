@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import socket
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -162,6 +164,21 @@ def test_the_engine_and_compose_answer() -> None:
     lines = said(Engine().diagnoses())
     assert lines[0].startswith("ok      Docker: engine ")
     assert lines[1].startswith("ok      Compose: ")
+
+
+@pytest.mark.needs("docker")
+def test_a_broker_whose_container_is_paused_is_a_fault() -> None:
+    client: Any = importlib.import_module("docker").from_env()
+    container = client.containers.run("python:3.11-slim-bookworm", ["sleep", "600"], detach=True)
+    try:
+        container.pause()
+        container.reload()
+        assert said(broker.inside(container)) == [
+            "fault   broker at kafka:29092: its container is paused; remedy: docker compose unpause kafka"
+        ]
+    finally:
+        container.remove(force=True)
+        client.close()
 
 
 @pytest.mark.parametrize(
