@@ -31,6 +31,14 @@ class CheckpointError(Fault):
     """The reason a checkpoint cannot be used, and the command that clears the way for a new one."""
 
 
+def unwritable(path: str, error: OSError) -> CheckpointError:
+    """Return the error for a checkpoint whose folder cannot be written."""
+    return CheckpointError(
+        f"{path}: cannot be written ({error})",
+        expected="a writable folder, see --checkpoint-root",
+    )
+
+
 @dataclass(frozen=True)
 class Contract:
     """Everything that must stay the same in all runs on a checkpoint.
@@ -109,10 +117,7 @@ def open_checkpoint(spark: SparkSession, root: str, contract: Contract) -> Check
         old, application = _read(spark, path, remedy)
         files.make_folder(spark, path)
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be written ({error})",
-            expected="a writable folder, see --checkpoint-root",
-        ) from None
+        raise unwritable(path, error) from None
     refuse_differences(path, remedy, old, contract)
     return Checkpoint(path, application, fresh, remedy)
 

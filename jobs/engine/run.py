@@ -13,12 +13,12 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.engine import command_line, files
 from jobs.engine.checkpoint import (
     Checkpoint,
-    CheckpointError,
     Contract,
     held,
     open_checkpoint,
     query_shape,
     reset_command,
+    unwritable,
 )
 from jobs.engine.command_line import Invocation
 from jobs.engine.dead_letter_retention import DeadLetterRetention
@@ -59,10 +59,7 @@ def _run(invocation: Invocation) -> int:
     try:
         files.make_parent(spark, path)
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be written ({error})",
-            expected="a writable folder, see --checkpoint-root",
-        ) from None
+        raise unwritable(path, error) from None
     with held(path):
         return _run_alone(invocation, spark)
 

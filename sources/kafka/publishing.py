@@ -162,6 +162,7 @@ class KafkaPublisher:
             except SourceError as refusal:
                 self._down = time.monotonic(), refusal
                 raise
+            self._down, self._heard = None, time.monotonic()
         return self._producer
 
     def _acknowledge_settled(self) -> None:

@@ -56,14 +56,7 @@ def _empty_folder(directory: Path, stream: Stream) -> Path:
             expected="a new recording's folder to be empty",
             remedy="another --replay-dir",
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SourceError(
-            f"--replay-dir {directory}: {error.strerror}",
-            expected="a writable directory",
-            remedy="another",
-        ) from None
+    replay_files.make_folder(folder, directory)
     return folder
 
 

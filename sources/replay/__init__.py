@@ -121,14 +121,7 @@ def publisher(options: ReplayOptions) -> Publisher:
             expected="a directory of your own",
             remedy="--replay-dir DIR",
         )
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SourceError(
-            f"--replay-dir {directory}: {error.strerror}",
-            expected="a writable directory",
-            remedy="another",
-        ) from None
+    replay_files.make_folder(directory, directory)
     return ReplayPublisher(directory)
 
 

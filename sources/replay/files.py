@@ -34,6 +34,18 @@ def files(folder: Path) -> list[Path]:
     return found
 
 
+def make_folder(folder: Path, directory: Path) -> None:
+    """Create the folder, in or at `--replay-dir`, which is `directory`; raise SourceError if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(
+            f"--replay-dir {directory}: {error.strerror}",
+            expected="a writable directory",
+            remedy="another",
+        ) from None
+
+
 def parse(file: Path, content: bytes, stream: str) -> Iterator[Record]:
     """Yield the messages of a file; raise SourceError naming file and line if one is broken."""
     for number, line in enumerate(content.split(b"\n"), 1):
