@@ -15,6 +15,7 @@ from sources.base import Publisher, Record, SourceError
 from sources.catalog import TOPIC_SUFFIX, Stream
 from sources.envelope import conform
 from sources.google_cloud import OnGoogleCloud
+from sources.kafka import event_time
 from sources.kafka import login as kafka_login
 from sources.kafka.connection import client_properties, oldest_offsets, topic_ids, watched_topics
 from sources.kafka.google_cloud import KafkaOnGoogleCloud
@@ -94,10 +95,13 @@ def read(reader: DataFrameReader | DataStreamReader, stream: Stream, options: Ka
 def envelope(raw: DataFrame) -> DataFrame:
     """Return the connector's columns as the canonical envelope.
 
-    `published_at` is the record's timestamp. If the topic stamps by CreateTime (Kafka's default), that is the
-    producer's own time, and `event_at` equals it; with LogAppendTime, `event_at` is null.
+    `published_at` is the record's timestamp. `event_at` is the time in the header that Google's Pub/Sub Lite
+    clients write (`sources.kafka.event_time`), null if that holds none. Without the header it equals a
+    timestamp that the producer gave (CreateTime, Kafka's default), and is null if the broker set it.
     """
-    by_producer = F.col("timestampType") == 0
+    by_producer = F.when(F.col("timestampType") == 0, F.col("timestamp"))
+    own = F.filter("headers", lambda header: header["key"] == event_time.HEADER)
+    of_message = event_time.column(F.try_element_at(own, F.lit(-1))["value"])
     return conform(
         raw.select(
             F.expr(f"left(topic, length(topic) - {len(TOPIC_SUFFIX)})").alias("stream"),
@@ -107,7 +111,7 @@ def envelope(raw: DataFrame) -> DataFrame:
             "value",
             _attributes().alias("attributes"),
             F.col("timestamp").alias("published_at"),
-            F.when(by_producer, F.col("timestamp")).alias("event_at"),
+            F.when(F.size(own) > 0, of_message).otherwise(by_producer).alias("event_at"),
         )
     )
 
@@ -134,7 +138,7 @@ def records(stream: Stream, options: KafkaOptions) -> Iterator[Record | None]:
 
 
 def _attributes() -> Column:
-    names = F.array_distinct("headers.key")
+    names = F.array_remove(F.array_distinct("headers.key"), event_time.HEADER)
     grouped = F.map_from_arrays(
         names,
         F.transform(

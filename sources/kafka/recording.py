@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sources import instants
 from sources.base import Record, SourceError
 from sources.catalog import Stream
+from sources.kafka import event_time
 from sources.kafka.client import consumer, partitions, told
 from sources.kafka.failure import ANSWER_SECONDS, missing
 from sources.kafka.options import KafkaOptions
@@ -72,14 +73,18 @@ def _record(stream: Stream, message: Any) -> Record:
             expected="milliseconds since 1970, no finer unit",
             remedy=("correct the producer, and start behind this message (--kafka-starting latest)"),
         ) from None
+    event_at = published_at if message.timestamp_type == CREATE_TIME else None
     attributes: dict[str, list[bytes | None]] = {}
     for name, value in message.headers:
-        attributes.setdefault(name, []).append(value)
+        if name == event_time.HEADER:
+            event_at = event_time.read(value)
+        else:
+            attributes.setdefault(name, []).append(value)
     return Record(
         stream=stream.name,
         key=message.key,
         value=message.value,
-        event_at=published_at if message.timestamp_type == CREATE_TIME else None,
+        event_at=event_at,
         attributes=attributes,
         partition=message.partition,
         offset=message.offset,

@@ -130,12 +130,18 @@ def test_attributes_and_event_times_survive(run: RunTest) -> None:
         whole = PubSubMessage(key=b"\x00\xff", data=b"\xfe" * 300)
         whole.attributes["colour"].values.extend([b"red", b"\xff\x00", b""])
         whole.attributes["été"].values.append(b"x")
-        whole.event_time.FromMilliseconds(1_700_000_000_123)
-        await storage.append(topic, 0, Batch([whole.SerializeToString()]))
-        (found,) = await read(storage, topic, 0, 0, 1)
-        assert found.message == whole
+        whole.event_time.FromNanoseconds(1_700_000_000_123_456_789)
+        early, first, timeless = (PubSubMessage(data=b"x" * 300) for _ in range(3))
+        early.event_time.FromNanoseconds(-1_500_000_001)
+        first.event_time.FromSeconds(0)
+        wanted, began = [whole, early, first, timeless], time.time_ns()
+        await storage.append(topic, 0, Batch([one.SerializeToString() for one in wanted]))
+        found = await read(storage, topic, 0, 0, 4)
+        assert [one.message for one in found] == wanted
         # data 300, key 2, colour 6 + 3 + 2 + 0, été 5 bytes + 1, event time 12
-        assert found.size_bytes == 331
+        assert [one.size_bytes for one in found] == [331, 312, 312, 300]
+        for one in found:
+            assert began - 1_000_000 <= one.publish_time.ToNanoseconds() <= time.time_ns()
 
     run(test)
 
@@ -150,17 +156,21 @@ def test_a_message_of_ten_mebibytes(run: RunTest) -> None:
 
 
 def test_time_cursor_finds_the_first_message_not_before(run: RunTest) -> None:
+    """Find event times in whatever order they come; a message without one counts by its publish time."""
+
     async def test(storage: Storage, topic: str) -> None:
-        messages = []
-        for milliseconds in (1_700_000_001_000, 1_700_000_002_000, 1_700_000_003_000):
+        began, messages = time.time_ns(), [encoded(b"t")]
+        for nanoseconds in (2_000_000_000, 1_000_000_000, 3_000_000_001):
             item = PubSubMessage(data=b"t")
-            item.event_time.FromMilliseconds(milliseconds)
-            messages.append(item.SerializeToString())
+            item.event_time.FromNanoseconds(nanoseconds)
+            messages.insert(-1, item.SerializeToString())
         await storage.append(topic, 0, Batch(messages))
-        second = 1_700_000_002_000 * 1_000_000
-        assert await storage.offset_at(topic, 0, second, event=True) == 1
-        assert await storage.offset_at(topic, 0, second + 1, event=True) == 2
-        assert await storage.offset_at(topic, 0, 1_700_000_009_000 * 1_000_000, event=True) is None
+        for since, offset in ((2_000_000_000, 0), (2_000_000_001, 2), (3_000_000_002, 3)):
+            assert await storage.offset_at(topic, 0, since, event=True) == offset
+        assert await storage.offset_at(topic, 0, began - 1_000_000_000, event=True) == 3
+        assert await storage.offset_at(topic, 0, began - 1_000_000_000, event=False) == 0
+        assert await storage.offset_at(topic, 0, began + 600_000_000_000, event=True) is None
+        assert await storage.offset_at(topic, 1, 0, event=True) is None
 
     run(test)
 

@@ -1,6 +1,7 @@
 """What holds for Kafka storage alone: both worlds see the same, and nothing is lost silently."""
 
 import asyncio
+import time
 import uuid
 from concurrent.futures import Future
 from typing import Any, cast
@@ -71,7 +72,7 @@ def test_a_leader_that_changed_is_asked_for_again(
 
 
 def test_kafka_readers_and_lite_readers_see_the_same(kafka_broker: KafkaBroker) -> None:
-    topic = name("shared")
+    topic, began = name("shared"), int(time.time() * 1000)
     kafka_broker.create_topic(topic, 1)
     producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})
     headers: list[tuple[str, str | bytes | None]] = [("h", b"v"), ("h", None), ("h", b"w")]
@@ -83,7 +84,7 @@ def test_kafka_readers_and_lite_readers_see_the_same(kafka_broker: KafkaBroker) 
             await storage.create_topic(topic, 1, KEEP)  # adopted
             lite = PubSubMessage(key=b"user", data=b"from lite")
             lite.attributes["a"].values.extend([b"1", b"2"])
-            lite.event_time.FromMilliseconds(1_700_000_000_123)
+            lite.event_time.FromNanoseconds(1_700_000_000_123_456_789)
             bare = PubSubMessage(data=b"no key")
             batch = [lite.SerializeToString(), bare.SerializeToString()]
             assert list(await storage.append(topic, 0, Batch(batch))) == [1, 2]
@@ -96,6 +97,8 @@ def test_kafka_readers_and_lite_readers_see_the_same(kafka_broker: KafkaBroker) 
             assert list(found[0].message.attributes["h"].values) == [b"v", b"", b"w"]
             assert found[0].message.event_time.ToMilliseconds() == 1_600_000_000_001
             assert found[0].publish_time.ToMilliseconds() == 1_600_000_000_001
+            assert found[1].message == lite
+            assert found[2].message == bare
             await storage.commit("a-group", topic, {0: 2})
 
     asyncio.run(through_lite())
@@ -107,31 +110,89 @@ def test_kafka_readers_and_lite_readers_see_the_same(kafka_broker: KafkaBroker) 
         assert second is not None
         assert (first.offset(), first.key(), first.value()) == (1, b"user", b"from lite")
         assert (second.offset(), second.key(), second.value()) == (2, None, b"no key")
-        assert first.headers() == [("a", b"1"), ("a", b"2")]
-        assert first.timestamp() == (1, 1_700_000_000_123)
-        assert second.headers() is None
+        own = ("pubsublite.event_time", b"1700000000.123456789")
+        assert first.headers() == [("a", b"1"), ("a", b"2"), own]
+        assert second.headers() == [("pubsublite.event_time", b"")]
+        for one in (first, second):
+            kind, published = one.timestamp()
+            assert (kind, began <= published <= time.time() * 1000) == (1, True)
         assert consumer.committed([TopicPartition(topic, 0)], 10)[0].offset == 2
     finally:
         consumer.close()
 
 
 def test_what_would_be_lost_is_refused(kafka_broker: KafkaBroker) -> None:
-    topic, stamped = name("plain"), name("stamped")
-    kafka_broker.create_topic(stamped, 1, message_timestamp_type="LogAppendTime")
-    empty, early, timed = (PubSubMessage(data=b"x") for _ in range(3))
+    topic = name("plain")
+    empty, named, early, split = (PubSubMessage(data=b"x") for _ in range(4))
     empty.attributes["nothing"].SetInParent()
-    early.event_time.FromSeconds(-1)
-    timed.event_time.FromSeconds(1)
+    named.attributes["pubsublite.event_time"].values.append(b"1")
+    early.event_time.seconds = -62_135_596_801  # the year 0
+    split.event_time.nanos = 1_000_000_000
 
     async def body() -> None:
         async with Started(kafka_broker) as storage:
             await storage.create_topic(topic, 1, KEEP)
-            await storage.create_topic(stamped, 1, KEEP)
-            for place, item in ((topic, empty), (topic, early), (stamped, timed)):
+            for item in (empty, named, early, split):
                 with pytest.raises(LiteError) as caught:
-                    await storage.append(place, 0, Batch([item.SerializeToString()]))
+                    await storage.append(topic, 0, Batch([item.SerializeToString()]))
                 assert caught.value.code is Code.INVALID_ARGUMENT
             assert (await storage.bounds(topic, 0)).head == 0
+
+    asyncio.run(body())
+
+
+def written_by(producer: str, broker: KafkaBroker, topic: str) -> None:
+    """Write a record as Google's clients do on Kafka, or with a header that holds no time."""
+    header = {"Go": b"1700000000.000000001", "Java": b"1700000000", "another": b"yesterday"}[producer]
+    writer = Producer({"bootstrap.servers": broker.bootstrap})
+    writer.produce(topic, b"x", headers=[("pubsublite.event_time", header)])
+    assert writer.flush(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("producer", "nanoseconds"),
+    [("Go", 1_700_000_000_000_000_001), ("Java", 1_700_000_000_000_000_000), ("another", None)],
+)
+def test_the_event_time_of_googles_clients_on_kafka_is_read(
+    kafka_broker: KafkaBroker, producer: str, nanoseconds: int | None
+) -> None:
+    topic = name("headed")
+    kafka_broker.create_topic(topic, 1)
+    written_by(producer, kafka_broker, topic)
+
+    async def body() -> None:
+        async with Started(kafka_broker) as storage, asyncio.timeout(30):
+            reader = await storage.read(topic, 0, 0)
+            (found,) = MessageResponse.FromString((await reader.next()).messages()).messages
+            await reader.close()
+            expected = PubSubMessage(data=b"x")
+            if nanoseconds is not None:
+                expected.event_time.FromNanoseconds(nanoseconds)
+            assert found.message == expected
+
+    asyncio.run(body())
+
+
+def test_a_topic_whose_timestamps_the_broker_sets_keeps_event_times(kafka_broker: KafkaBroker) -> None:
+    topic = name("stamped")
+    kafka_broker.create_topic(topic, 1, message_timestamp_type="LogAppendTime")
+    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap})
+    producer.produce(topic, b"from kafka", timestamp=1_600_000_000_001)
+    assert producer.flush(10) == 0
+    timed, bare = PubSubMessage(data=b"timed"), PubSubMessage(data=b"bare")
+    timed.event_time.FromSeconds(1)
+
+    async def body() -> None:
+        async with Started(kafka_broker) as storage, asyncio.timeout(30):
+            await storage.create_topic(topic, 1, KEEP)
+            await storage.append(topic, 0, Batch([one.SerializeToString() for one in (timed, bare)]))
+            reader = await storage.read(topic, 0, 0)
+            found: list[Any] = []
+            while len(found) < 3:
+                found += MessageResponse.FromString((await reader.next()).messages()).messages
+            await reader.close()
+            assert [one.message for one in found] == [PubSubMessage(data=b"from kafka"), timed, bare]
+            assert all(one.publish_time.ToSeconds() > 1_700_000_000 for one in found)
 
     asyncio.run(body())
 

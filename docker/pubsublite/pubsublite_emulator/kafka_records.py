@@ -1,17 +1,21 @@
-"""Messages as Kafka records and back, as Google's migration connector maps them.
+"""Messages as Kafka records and back, as Google's clients map them on Managed Service for Apache Kafka.
 
-key <-> key (empty <-> null), data <-> value, attributes <-> headers (one header per value), event time <->
-the record's timestamp (github.com/googleapis/java-pubsub-group-kafka-connector, "Schema support and data
-model").
+key <-> key (empty <-> null), data <-> value, attributes <-> headers (one header per value), publish time <->
+the record's timestamp, event time <-> the header `pubsublite.event_time`, as seconds and nine digits of
+nanoseconds since 1970 (cloud.google.com/go/pubsublite v1.10.0, internal/wire/kafka_publisher.go and
+kafka_subscriber.go; google-cloud-pubsublite for Python, the same).
 
-The mapping is lossy: an event time is cut off at the millisecond; a record has one timestamp, so a message
-without an event time comes back with its publish time as both; the order of headers across keys is lost; null
-and empty become the same. What would vanish without a trace is refused: an attribute without values, and an
-event time before 1970 or on a topic whose timestamps the broker sets.
+A record without that header was written by another producer: its timestamp, where the producer gave it, is
+its event time too, as `sources/kafka` and the sink of Google's Kafka connector see it. The header of a
+message without an event time is empty, which Google's clients read as none, and not as the timestamp.
+
+The mapping is lossy: the order of headers across keys is lost; null and empty become the same. What would
+vanish without a trace is refused: an attribute without values, or with the name of that header.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +25,15 @@ from confluent_kafka import Message as KafkaMessage
 
 from pubsublite_emulator import wire
 from pubsublite_emulator.errors import invalid
+from pubsublite_emulator.schema import Message
 
-_NANOSECONDS = 1_000_000
+EVENT_TIME = "pubsublite.event_time"
+_TIME = re.compile(rb"(-?[0-9]{1,12})(?:\.([0-9]{1,9}))?")
+# The years 1 to 9999, the range of google.protobuf.Timestamp.
+_SECONDS = range(-62_135_596_800, 253_402_300_800)
+_MILLISECOND, _SECOND = 1_000_000, 1_000_000_000
 
-
-Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
+Header = tuple[str, str | bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +42,8 @@ class Record:
 
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, str | bytes | None]]
+    headers: list[Header]
     timestamp: int
-    truncated: bool
 
 
 def to_record(encoded: bytes, *, broker_time: bool) -> Record:
@@ -45,20 +52,28 @@ def to_record(encoded: bytes, *, broker_time: bool) -> Record:
     ``broker_time`` says that the broker sets the timestamps of the topic.
     """
     message = wire.PubSubMessage.FromString(encoded)
-    headers: list[tuple[str, str | bytes | None]] = []
+    headers: list[Header] = []
     for name in sorted(message.attributes):
         values = message.attributes[name].values
         if not values:
             raise invalid(f"attribute {name!r} has no values: a Kafka header cannot say so; leave it out")
+        if name == EVENT_TIME:
+            raise invalid(f"attribute {name!r}: Kafka storage keeps event times there; use another name")
         headers += [(name, value) for value in values]
-    timestamp, rest = divmod(time.time_ns(), _NANOSECONDS)[0], 0
     if message.HasField("event_time"):
-        if broker_time:
-            raise invalid("event_time: this topic's timestamps are set by the broker, so it would be lost")
-        timestamp, rest = divmod(message.event_time.ToNanoseconds(), _NANOSECONDS)
-        if timestamp < 0:
-            raise invalid("event_time: a Kafka timestamp cannot be before 1970")
-    return Record(message.key or None, message.data, headers, timestamp, rest > 0)
+        headers.append((EVENT_TIME, _written(message.event_time)))
+    elif not broker_time:
+        headers.append((EVENT_TIME, b""))
+    return Record(message.key or None, message.data, headers, time.time_ns() // _MILLISECOND)
+
+
+def _written(event_time: Message) -> bytes:
+    if event_time.seconds not in _SECONDS or not 0 <= event_time.nanos < _SECOND:
+        raise invalid(
+            f"event_time of {event_time.seconds} seconds and {event_time.nanos} nanoseconds: expected the "
+            "years 1 to 9999, and 0 to 999,999,999 nanoseconds"
+        )
+    return b"%d.%09d" % (event_time.seconds, event_time.nanos)
 
 
 def to_block(records: Sequence[KafkaMessage]) -> wire.Block:
@@ -66,36 +81,51 @@ def to_block(records: Sequence[KafkaMessage]) -> wire.Block:
     offsets, frames, sizes = [], [], []
     for record in records:
         kind, milliseconds = record.timestamp()
-        encoded = _encode(record, milliseconds if kind == TIMESTAMP_CREATE_TIME else None)
+        published = max(0, milliseconds) * _MILLISECOND
+        stamped = milliseconds >= 0 and kind == TIMESTAMP_CREATE_TIME
+        encoded = _encode(record, published if stamped else None)
         offset, size = record.offset() or 0, wire.size_bytes(encoded)
         offsets.append(offset)
         sizes.append(size)
-        published = wire.timestamp(max(0, milliseconds) * _NANOSECONDS)
-        frames.append(wire.frame(offset, published, encoded, size))
+        frames.append(wire.frame(offset, wire.timestamp(published), encoded, size))
     return wire.block(offsets, frames, sizes)
 
 
 def _encode(record: KafkaMessage, event: int | None) -> bytes:
-    key, value, headers = record.key() or b"", record.value() or b"", record.headers()
-    if headers:
-        return _encode_object(_bytes(key), _bytes(value), headers, event)
+    """Return the record as a message; ``event`` is its event time if no header says otherwise."""
+    attributes: list[Header] = []
+    headers = record.headers() or ()
+    for name, content in headers.items() if isinstance(headers, dict) else headers:
+        if name == EVENT_TIME:
+            event = _read(_bytes(content))
+        else:
+            attributes.append((name, content))
+    key, value = _bytes(record.key()), _bytes(record.value())
     parts = []
-    for tag, content in ((b"\x0a", _bytes(key)), (b"\x12", _bytes(value))):
+    for tag, content in ((b"\x0a", key), (b"\x12", value)):
         if content:
             parts += [tag, wire.varint(len(content)), content]
-    if event is not None and event >= 0:
-        parts.append(wire.timestamp_field(b"\x22", event * _NANOSECONDS))
+    if attributes:
+        parts.append(_encode_attributes(attributes))
+    if event is not None:
+        parts.append(wire.timestamp_field(b"\x22", event))
     return b"".join(parts)
 
 
-def _encode_object(key: bytes, value: bytes, headers: Headers, event: int | None) -> bytes:
-    message = wire.PubSubMessage(key=key, data=value)
-    for name, content in headers.items() if isinstance(headers, dict) else headers:
-        message.attributes[name].values.append(_bytes(content or b""))
-    if event is not None and event >= 0:
-        message.event_time.FromMilliseconds(event)
+def _read(header: bytes) -> int | None:
+    """Return the nanoseconds since 1970 that the header says; None for an empty one, or no time."""
+    found = _TIME.fullmatch(header)
+    if found is None or (seconds := int(found[1])) not in _SECONDS:
+        return None
+    return seconds * _SECOND + int((found[2] or b"").ljust(9, b"0"))
+
+
+def _encode_attributes(headers: Sequence[Header]) -> bytes:
+    message = wire.PubSubMessage()
+    for name, content in headers:
+        message.attributes[name].values.append(_bytes(content))
     return bytes(message.SerializeToString())
 
 
-def _bytes(content: str | bytes) -> bytes:
-    return content.encode() if isinstance(content, str) else content
+def _bytes(content: str | bytes | None) -> bytes:
+    return content.encode() if isinstance(content, str) else content or b""

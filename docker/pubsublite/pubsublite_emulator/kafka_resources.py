@@ -37,7 +37,7 @@ class Resources:
         now = time.time_ns() // 1_000_000
 
         def prepare() -> Prepared:
-            return Prepared([Record(name.encode(), record, [], now, truncated=False)])
+            return Prepared([Record(name.encode(), record, [], now)])
 
         await self._writer.append(TOPIC, 0, prepare)
 

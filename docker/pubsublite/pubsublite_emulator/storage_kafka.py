@@ -30,6 +30,7 @@ from pubsublite_emulator.kafka_records import to_record
 from pubsublite_emulator.kafka_resources import Resources
 from pubsublite_emulator.kafka_topics import Topics
 from pubsublite_emulator.kafka_writer import Prepared, Writer
+from pubsublite_emulator.scan import first_at
 from pubsublite_emulator.storage import Bounds
 from pubsublite_emulator.wire import Batch
 
@@ -66,7 +67,6 @@ class KafkaStorage:
         self._resources = Resources(bootstrap, self._admin, self._writer)
         self._topics = Topics(self._admin)
         self._heads: dict[tuple[str, int], tuple[int, int]] = {}
-        self._warned: set[str] = set()
         self.create_topic = self._topics.create
         self.update_topic = self._topics.update
         self.delete_topic = self._topics.delete
@@ -122,9 +122,6 @@ class KafkaStorage:
         def prepare() -> Prepared:
             settings = self._topics.settings(topic)
             records = [to_record(one, broker_time=settings.broker_time) for one in batch.messages]
-            if topic not in self._warned and any(record.truncated for record in records):
-                self._warned.add(topic)
-                log.warning("%s: Kafka keeps event times to the millisecond, what is finer is cut off", topic)
             return Prepared(records, settings.largest)
 
         return self._writer.append(topic, partition, prepare)
@@ -166,7 +163,9 @@ class KafkaStorage:
         return KafkaReader(self._bootstrap, self._threads, topic, partition, offset)
 
     async def offset_at(self, topic: str, partition: int, nanoseconds: int, *, event: bool) -> int | None:
-        """Find the offset by the record's timestamp, which serves as both times."""
+        """Find the offset by Kafka's index of timestamps, or an event time by looking at every record."""
+        if event:
+            return await first_at(self, topic, partition, nanoseconds, event=True)
         milliseconds = -(-nanoseconds // 1_000_000)
         found = await self._offset(topic, partition, OffsetSpec.for_timestamp(max(0, milliseconds)))
         return found if found >= 0 else None

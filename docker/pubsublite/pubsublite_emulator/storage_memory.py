@@ -8,13 +8,12 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 from pubsublite_emulator.errors import not_found
 from pubsublite_emulator.log import PartitionLog
-from pubsublite_emulator.schema import message
+from pubsublite_emulator.scan import first_at
 from pubsublite_emulator.storage import Bounds, Retention
 from pubsublite_emulator.wire import Batch, Block
 
 # The smallest retention Lite accepts is 30 GiB per partition; in a laptop's memory, only this much is kept.
 PARTITION_BYTES = 1 << 30
-_MessageResponse = message("MessageResponse")
 
 
 class _Partition:
@@ -126,17 +125,8 @@ class MemoryStorage:
         return _MemoryReader(self._partition(topic, partition), offset)
 
     async def offset_at(self, topic: str, partition: int, nanoseconds: int, *, event: bool) -> int | None:
-        """Find the offset by looking at every message, because neither time is ordered within a partition."""
-        log = self._partition(topic, partition).log
-        offset = log.oldest
-        while (block := log.read(offset)) is not None:
-            for sequenced in _MessageResponse.FromString(block.messages()).messages:
-                published = sequenced.publish_time
-                own = sequenced.message.event_time if sequenced.message.HasField("event_time") else published
-                if (own if event else published).ToNanoseconds() >= nanoseconds:
-                    return int(sequenced.cursor.offset)
-            offset = block.offsets[-1] + 1
-        return None
+        """Find the offset by looking at every message."""
+        return await first_at(self, topic, partition, nanoseconds, event=event)
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         """Store the offsets."""

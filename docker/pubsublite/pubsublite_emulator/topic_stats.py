@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from pubsublite_emulator.errors import invalid
 from pubsublite_emulator.rpc import Service, Unary
+from pubsublite_emulator.scan import event_time, messages, publish_time
 from pubsublite_emulator.schema import Message, message
 from pubsublite_emulator.state import State
-from pubsublite_emulator.wire import Block
 
-_MessageResponse = message("MessageResponse")
 _StatsResponse = message("ComputeMessageStatsResponse")
 _HeadResponse = message("ComputeHeadCursorResponse")
 _TimeResponse = message("ComputeTimeCursorResponse")
+_NEVER = 1 << 63
 
 
 class TopicStats:
@@ -47,37 +47,18 @@ class TopicStats:
         if start < 0 or end < start:
             raise invalid(f"range {start} to {end}: expected 0 <= start <= end")
         response = _StatsResponse()
-        published: int | None = None
-        happened: int | None = None
-        async for block in self._blocks(topic.stored, request.partition, start, end):
-            for item in _MessageResponse.FromString(block.messages()).messages:
-                if item.cursor.offset >= end:
-                    break
+        published = happened = _NEVER
+        found = messages(self._state.storage, topic.stored, request.partition, start, end)
+        async with aclosing(found):
+            async for item in found:
                 response.message_count += 1
                 response.message_bytes += item.size_bytes
-                time = item.publish_time.ToNanoseconds()
-                own = item.message.event_time.ToNanoseconds() if item.message.HasField("event_time") else time
-                published = time if published is None else min(published, time)
-                happened = own if happened is None else min(happened, own)
-        if published is not None and happened is not None:
+                published = min(published, publish_time(item))
+                happened = min(happened, event_time(item))
+        if response.message_count:
             response.minimum_publish_time.FromNanoseconds(published)
             response.minimum_event_time.FromNanoseconds(happened)
         return response
-
-    async def _blocks(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Block]:
-        bounds = await self._state.storage.bounds(topic, partition)
-        end = min(end, bounds.head)
-        if max(start, bounds.oldest) >= end:
-            return
-        reader = await self._state.storage.read(topic, partition, start)
-        try:
-            reached = start
-            while reached < end:
-                block = await reader.next()
-                reached = block.offsets[-1] + 1
-                yield block
-        finally:
-            await reader.close()
 
     async def time(self, request: Message) -> Message:
         """Answer TopicStatsService.ComputeTimeCursor, without a cursor if nothing is that new."""

@@ -25,6 +25,8 @@ MINIMUM_SIZE = 256
 # Fields and tags only add to what is charged, except an empty event_time: 12 charged, 2 on the wire.
 _SURELY_MINIMUM = MINIMUM_SIZE - 12
 _TIMESTAMP_SIZE = 12
+# Protobuf writes a negative number as this many bits of its two's complement.
+_INT64 = (1 << 64) - 1
 # gRPC receives at most 4 MiB by default in some languages; a response stays below unless a message is larger.
 RESPONSE_BYTES = 1 << 20
 
@@ -78,9 +80,9 @@ def timestamp(nanoseconds: int) -> bytes:
 
 
 def timestamp_field(tag: bytes, nanoseconds: int) -> bytes:
-    """Return the field that begins with ``tag``, a ``Timestamp`` of ``nanoseconds`` since 1970."""
+    """Return the field that begins with ``tag``, a ``Timestamp`` of ``nanoseconds`` since (or until) 1970."""
     seconds, nanos = divmod(nanoseconds, 1_000_000_000)
-    body = b"\x08" + varint(seconds) + b"\x10" + varint(nanos)
+    body = b"\x08" + varint(seconds & _INT64) + b"\x10" + varint(nanos)
     return tag + varint(len(body)) + body
 
 

@@ -22,7 +22,8 @@ LOSSES = (
     "Partitions and offsets are not carried over: the Kafka topic has its own.",
     "Of event_time and publish_time one is carried: on Kafka published_at and event_at are the same, so an "
     "event that was stamped --max-future-skew before its own time becomes a dead letter.",
-    "Times are cut to milliseconds; the time headers of Google's MANAGED_KAFKA backend to whole seconds.",
+    "Times are cut to milliseconds; an event time that Google's Java client writes with its MANAGED_KAFKA "
+    "backend is cut to whole seconds.",
     "Order is kept for each key only, and not where a publisher moves to Kafka while the connector copies.",
     "The connector repeats messages after a failure; an event is known again within --watermark.",
     "The checkpoint is not carried over: the new run rebuilds open windows from the overlap.",
