@@ -45,7 +45,7 @@ class Channel:
 
 
 class Stream:
-    """A bidirectional call: `send` messages or bytes, `receive` answers, `refused` for its end."""
+    """A bidirectional call: `send` messages or bytes, `receive` answers, `rest` or `refused` for its end."""
 
     def __init__(self, method: Any, answer: Any) -> None:
         self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -62,6 +62,11 @@ class Stream:
 
     def receive(self) -> Any:
         return self._answer.FromString(next(self._call))
+
+    def rest(self) -> list[Any]:
+        """Say that nothing more will be sent, and return what the server still answers until it ends too."""
+        self._requests.put(None)
+        return [self._answer.FromString(raw) for raw in self._call]
 
     def refused(self) -> grpc.StatusCode:
         """Read to the end, and return the status with which the server ended the call."""

@@ -1,6 +1,8 @@
 """One topic id in several locations, as Google's Python samples use it: two topics, over Kafka too."""
 
+import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from google.cloud.pubsublite_v1 import Topic
 
 from pubsublite_emulator import Emulator
 from pubsublite_emulator.schema import message
-from tests.pubsublite.conftest import PROJECT, REGION
+from tests.pubsublite.conftest import PROJECT, REGION, ZONE
 from tests.pubsublite.raw import Channel
 from tests.pubsublite.test_python_clients import publish, subscribed
 from tests.support.kafka_broker import KafkaBroker
@@ -58,6 +60,29 @@ def test_kafka_keeps_the_second_under_its_location(
     assert values(kafka_broker, f"{zonal.name}.us-central1") == [b"regional"] * 2
     with Emulator(storage) as successor:
         assert [head(successor, topic) for topic in (zonal, regional)] == [1, 2]
+
+
+def test_two_that_are_created_at_once_are_two_topics(make: Any, lite: Emulator) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(5):
+            same = TopicPath(PROJECT, ZONE, f"at-once-{uuid.uuid4().hex[:8]}")
+            topics = list(pool.map(lambda location, of=same: moved(make, of, location), (ZONE, REGION)))
+            for topic in topics[: number % 2 + 1]:
+                publish(topic, [b"1"])
+            assert [head(lite, topic) for topic in topics] == [1, number % 2]
+
+
+@pytest.mark.parametrize("storage", ["kafka"], indirect=True)
+def test_one_that_is_created_while_another_is_deleted_stays(make: Any, kafka_broker: KafkaBroker) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            topic = make.topic()
+            deleting = pool.submit(make.admin.delete_topic, topic)
+            again = moved(make, topic, REGION)
+            deleting.result()
+            publish(again, [b"1"])
+            stored_as = {topic.name, f"{topic.name}.us-central1"} & set(kafka_broker.topics())
+            assert [values(kafka_broker, place) for place in stored_as] == [[b"1"]]
 
 
 @pytest.mark.parametrize("storage", ["kafka"], indirect=True)

@@ -206,11 +206,35 @@ def test_topics_that_do_not_fit_are_refused(kafka_broker: KafkaBroker) -> None:
             with pytest.raises(LiteError, match="has 1 partitions") as caught:
                 await storage.create_topic(topic, 2, KEEP)
             assert caught.value.code is Code.FAILED_PRECONDITION
-            with pytest.raises(LiteError, match="expected only letters") as caught:
-                await storage.create_topic("tilde~", 1, KEEP)
-            assert caught.value.code is Code.INVALID_ARGUMENT
+            for refused, why in (
+                ("tilde~", "expected only letters"),
+                ("pubsublite-emulator-resources", "the emulator keeps its resources there"),
+            ):
+                with pytest.raises(LiteError, match=why) as caught:
+                    await storage.create_topic(refused, 1, KEEP)
+                assert caught.value.code is Code.INVALID_ARGUMENT
 
     asyncio.run(body())
+
+
+def test_a_broker_without_enough_others_for_its_replicas_is_told_with_a_remedy() -> None:
+    name = "projects/1/locations/us-central1-a/topics/copied"
+
+    async def body(broker: KafkaBroker) -> None:
+        async with Started(broker) as storage:
+            for creating in (storage.create_topic("copied", 1, KEEP), storage.save(name, b"x")):
+                with pytest.raises(LiteError, match="replication factor of 3 cannot be reached") as caught:
+                    await creating
+                assert caught.value.code is Code.FAILED_PRECONDITION
+                assert "remedy: lower that, or create the topic with fewer replicas" in caught.value.message
+            for topic in ("copied", "pubsublite-emulator-resources"):
+                broker.create_topic(topic, 1)
+            await storage.create_topic("copied", 1, KEEP)
+            await storage.save(name, b"x")
+            assert await storage.saved() == {name: b"x"}
+
+    with KafkaBroker(settings={"default.replication.factor": 3}) as broker:
+        asyncio.run(body(broker))
 
 
 def test_the_head_is_never_a_transaction_marker(kafka_broker: KafkaBroker) -> None:

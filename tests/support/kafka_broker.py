@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -35,7 +35,7 @@ class KafkaBroker:
     """A separate broker for a `with` block; the data is gone at the block's end.
 
     `listeners`: additional listeners. `classes`: a folder of classes that their settings name. `advertised`:
-    where the broker leads its clients, if not to itself.
+    where the broker leads its clients, if not to itself. `settings`: Kafka's, beside those below.
 
     `bootstrap` stays the same over `kill()`, `stop()` and `restart()`. Topics are never created by use, and
     nothing expires, so events may be as old as a test likes.
@@ -47,9 +47,11 @@ class KafkaBroker:
         listeners: Sequence[Listener] = (),
         classes: Path | None = None,
         advertised: str = "",
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         self.heap = heap
         self._listeners, self._classes, self._advertised = listeners, classes, advertised
+        self._settings = dict(settings or {})
         self.bootstrap = ""
         self._cluster_id = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode()[:22]
         self._home: tempfile.TemporaryDirectory[str] | None = None
@@ -137,7 +139,7 @@ class KafkaBroker:
             self._let_ports_go()
         self.bootstrap = f"127.0.0.1:{client}"
         properties = self._directory / "server.properties"
-        settings = _properties(self._directory / "data", client, controller)
+        settings = _properties(self._directory / "data", client, controller) | self._settings
         settings |= secured(settings, dict(zip(others, self._listeners, strict=True)))
         if self._advertised:
             settings["advertised.listeners"] = f"PLAINTEXT://{self._advertised}"

@@ -11,8 +11,8 @@ import time
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from pubsublite_emulator.errors import Code, LiteError
-from pubsublite_emulator.kafka_errors import answered, refusal
+from pubsublite_emulator.kafka_creation import created
+from pubsublite_emulator.kafka_errors import refusal
 from pubsublite_emulator.kafka_reader import consumer
 from pubsublite_emulator.kafka_records import Record
 from pubsublite_emulator.kafka_writer import Prepared, Writer
@@ -42,12 +42,7 @@ class Resources:
         await self._writer.append(TOPIC, 0, prepare)
 
     async def _create(self) -> None:
-        topic = NewTopic(TOPIC, 1, config={"cleanup.policy": "compact"})
-        try:
-            await answered(self._admin.create_topics([topic])[TOPIC])
-        except LiteError as error:
-            if error.code is not Code.ALREADY_EXISTS:
-                raise
+        await created(self._admin, NewTopic(TOPIC, 1, config={"cleanup.policy": "compact"}))
         self._exists = True
 
     async def load(self) -> dict[str, bytes]:

@@ -19,7 +19,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from pubsublite_emulator.errors import Code, LiteError, invalid, not_found
+from pubsublite_emulator.kafka_creation import created
 from pubsublite_emulator.kafka_errors import answered, refusal
+from pubsublite_emulator.kafka_resources import TOPIC as RESOURCES
 from pubsublite_emulator.storage import Retention
 
 _SECONDS = 10
@@ -52,24 +54,21 @@ class Topics:
     async def create(self, topic: str, partitions: int, retention: Retention) -> None:
         """Create the topic, or adopt an existing one that has as many partitions.
 
-        Raise INVALID_ARGUMENT for a name that Kafka does not allow, and FAILED_PRECONDITION if an existing
-        topic has another number of partitions.
+        Raise INVALID_ARGUMENT for a name that Kafka does not allow, or under which the emulator keeps its own
+        records, and FAILED_PRECONDITION if an existing topic has another number of partitions.
         """
+        if topic == RESOURCES:
+            raise invalid(f"topic id {topic!r}: the emulator keeps its resources there; use another one")
         if not _LEGAL.fullmatch(topic):
             raise invalid(f"topic id {topic!r}: with Kafka storage expected only letters, digits and ._-")
         new = NewTopic(topic, partitions, config=_CONFIG | _retention(retention))
-        try:
-            await answered(self._admin.create_topics([new])[topic])
+        if await created(self._admin, new):
             await self._shown(topic, partitions)
-        except LiteError as error:
-            if error.code is not Code.ALREADY_EXISTS:
-                raise
-            count = await self.partitions(topic)
-            if count != partitions:
-                raise LiteError(
-                    Code.FAILED_PRECONDITION,
-                    f"Kafka topic {topic} has {count} partitions: create the Lite topic with as many",
-                ) from None
+        elif (count := await self.partitions(topic)) != partitions:
+            raise LiteError(
+                Code.FAILED_PRECONDITION,
+                f"Kafka topic {topic} has {count} partitions: create the Lite topic with as many",
+            )
 
     async def update(self, topic: str, partitions: int, retention: Retention) -> None:
         """Add partitions if more are wanted, and set the retention."""

@@ -36,7 +36,7 @@ class Topics:
     def __init__(self, state: State, assignment: Assignment) -> None:
         self._state = state
         self._assignment = assignment
-        self._creating = asyncio.Lock()
+        self._placing = asyncio.Lock()
         self.methods = {
             "CreateTopic": Unary(message("CreateTopicRequest"), self.create),
             "GetTopic": Unary(message("GetTopicRequest"), self.get),
@@ -53,7 +53,7 @@ class Topics:
         body = _Topic.FromString(request.topic.SerializeToString())
         body.retention_config.per_partition_bytes = body.retention_config.per_partition_bytes or _SMALLEST
         catalog, storage = self._state.catalog, self._state.storage
-        async with self._creating:  # two topics at once must not be given one place
+        async with self._placing:  # two topics at once must not be given one place
             catalog.free(path)
             self._check(body)
             stored = catalog.place(path)
@@ -96,7 +96,11 @@ class Topics:
 
     async def delete(self, request: Message) -> Message:
         """Answer AdminService.DeleteTopic; its subscriptions stay, without a topic, until deleted."""
-        topic = self._topic(request.name)
+        async with self._placing:  # a new topic in the same place must not be deleted with the old one
+            await self._delete(self._topic(request.name))
+        return _Empty()
+
+    async def _delete(self, topic: Resource) -> None:
         orphans = self._state.catalog.subscriptions_of(topic)
         await self._state.catalog.drop(topic)
         gone = LiteError(Code.NOT_FOUND, f"{topic.path} was deleted")
@@ -106,7 +110,6 @@ class Topics:
             subscription.body.topic = str(replace(topic.path, id=DELETED_TOPIC))
             await self._state.catalog.put(subscription.path, subscription.body)
         await self._state.storage.delete_topic(topic.stored)
-        return _Empty()
 
     async def subscriptions(self, request: Message) -> Message:
         """Answer AdminService.ListTopicSubscriptions."""
