@@ -120,7 +120,7 @@ class _Streams:
         while (raw := await call.read()) is not None:
             if parse(_Request, raw).WhichOneof("request") != "ack":
                 raise invalid("AssignPartitions: expected ack after the first message")
-            if self._calls.get(client) is call and self.group.acknowledge(client):
+            if self.group.acknowledge(client):
                 self._stop_timer(client)
                 await self.tell()
             else:  # nothing waits for it, and an error would end the client's stream for good
