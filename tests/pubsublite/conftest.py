@@ -18,6 +18,7 @@ from google.cloud.pubsublite_v1 import Subscription, Topic
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from pubsublite_emulator import Emulator
+from tests.pubsublite.pubsub_server import PubsubServer, build
 from tests.pubsublite.raw import Channel
 from tests.support.kafka_broker import KafkaBroker
 
@@ -40,6 +41,16 @@ def lite(storage: str) -> Iterator[Emulator]:
         for name, value in emulator.env.items():
             patch.setenv(name, value)
         yield emulator
+
+
+@pytest.fixture(scope="module")
+def pubsub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubsubServer]:
+    with (
+        PubsubServer(build(tmp_path_factory.mktemp("pubsub"))) as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("PUBSUB_EMULATOR_HOST", server.host)
+        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""Export subscriptions: kept with their state, read by nobody, and open about delivering nothing."""
+"""Export subscriptions: kept with their state, read by nobody, and open about delivering nothing.
+
+`test_exporter.py` has what is delivered where there is a Pub/Sub emulator.
+"""
 
 import logging
 from datetime import UTC, datetime
@@ -34,7 +37,7 @@ def test_one_is_kept_with_its_state(make: Any, caplog: pytest.LogCaptureFixture)
     assert created.export_config.current_state == ACTIVE
     assert created.export_config.pubsub_config.topic == DESTINATION
     assert created.export_config.dead_letter_topic == str(letters)
-    said = f"{created.name}: nothing is delivered to {DESTINATION}; see UNSUPPORTED.md"
+    said = f"{created.name}: nothing is delivered to {DESTINATION} without PUBSUB_EMULATOR_HOST"
     assert said in [one.getMessage() for one in caplog.records]
     paused = Subscription(name=created.name, export_config={"desired_state": PAUSED})
     updated = make.admin.update_subscription(paused, FieldMask(paths=["export_config.desired_state"]))

@@ -33,7 +33,12 @@ def _parser() -> argparse.ArgumentParser:
         description="An emulator of Pub/Sub Lite for Google's own clients.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="run until interrupted; print one JSON line when ready")
+    serve = commands.add_parser(
+        "serve",
+        help="run until interrupted; print one JSON line when ready",
+        epilog="Environment: PUBSUB_EMULATOR_HOST is the Pub/Sub emulator (HOST:PORT) that export subscriptions "
+        "are delivered to; without it nothing is delivered.",
+    )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     serve.add_argument("--port", type=int, default=0, help="port to listen on (default 0: any free one)")
     serve.add_argument("--advertise", default="", help="host name that clients are given (default: --host)")

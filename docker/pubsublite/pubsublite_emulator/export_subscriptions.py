@@ -1,11 +1,10 @@
-"""Export subscriptions: kept, checked and shown with their state. Nothing is delivered to their destinations.
+"""Export subscriptions: checked and kept. :mod:`pubsublite_emulator.exporter` delivers them.
 
 The rules are those of ExportConfig in pubsublite/v1/common.proto.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 
 from pubsublite_emulator.catalog import Resource
@@ -13,9 +12,7 @@ from pubsublite_emulator.errors import Code, LiteError, invalid
 from pubsublite_emulator.paths import Path, parse
 from pubsublite_emulator.schema import Message
 
-log = logging.getLogger("pubsublite_emulator")
-
-_ACTIVE, _PAUSED = 1, 2
+ACTIVE, PAUSED, PERMISSION_DENIED, NOT_FOUND = 1, 2, 3, 4
 _DESTINATION = re.compile(r"projects/[^/]+/topics/[^/]+")
 
 
@@ -25,7 +22,7 @@ def settle(path: Path, body: Message) -> None:
     Raise INVALID_ARGUMENT for a state, a destination or a topic of dead letters that cannot be.
     """
     config = body.export_config
-    if config.desired_state not in (_ACTIVE, _PAUSED):
+    if config.desired_state not in (ACTIVE, PAUSED):
         raise invalid(f"export_config.desired_state is {config.desired_state}: expected ACTIVE or PAUSED")
     destination = config.pubsub_config.topic
     if not _DESTINATION.fullmatch(destination):
@@ -37,7 +34,6 @@ def settle(path: Path, body: Message) -> None:
         if letters.location != path.location:
             raise invalid(f"export_config.dead_letter_topic {letters}: expected a topic in {path.location}")
     config.current_state = config.desired_state
-    log.warning("%s: nothing is delivered to %s; see UNSUPPORTED.md", path, destination)
 
 
 def refuse_readers(subscription: Resource) -> None:

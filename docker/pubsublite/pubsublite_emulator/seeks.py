@@ -70,6 +70,13 @@ class Seeks:
         await self._storage.commit(subscription.group, topic.stored, {partition: offset})
         self._settle(subscription.path.key, seek)
 
+    async def resume(self, subscription: Resource, topic: Resource, partition: int) -> int:
+        """Return the offset at which a subscriber goes on: the committed one, within what the topic holds."""
+        await self.follow(subscription, topic, partition)
+        bounds = await self._storage.bounds(topic.stored, partition)
+        committed = await self._storage.committed(subscription.group, topic.stored)
+        return min(max(committed.get(partition, 0), bounds.oldest), bounds.head)
+
     def drop(self, subscription: Resource) -> None:
         """Abort the seek of a subscription that was deleted."""
         if seek := self._pending.pop(subscription.path.key, None):

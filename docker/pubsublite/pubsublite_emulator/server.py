@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ _OPTIONS = [
 class Server:
     """The emulator as coroutines: ``start``, then ``stop``.
 
-    It has its directory to itself, unless that is ``shared`` by the emulators of one process.
+    It has its directory to itself, unless that is ``shared`` by the emulators of one process. Export
+    subscriptions deliver to the Pub/Sub emulator that the environment's PUBSUB_EMULATOR_HOST names.
     """
 
     def __init__(
@@ -56,7 +58,8 @@ class Server:
         any_retention: bool = False,
         shared: bool = False,
     ) -> None:
-        self._state = State(open_storage(storage), any_retention=any_retention)
+        pubsub = os.environ.get("PUBSUB_EMULATOR_HOST", "")
+        self._state = State(open_storage(storage), any_retention=any_retention, pubsub_host=pubsub)
         self._directory = directory
         self._shared = shared
         self._claim = ExitStack()
@@ -98,6 +101,7 @@ class Server:
         await self._front.start(host, port)
         self._access.name, self._access.port = public.lower(), self._front.port
         self.address = f"{public}:{self._front.port}"
+        await self._state.exporter.start()
         announce(files, self.ready())
         return files
 
@@ -116,6 +120,7 @@ class Server:
     async def stop(self) -> None:
         """End every stream with UNAVAILABLE, then close what was opened."""
         await self._router.stop()
+        await self._state.exporter.stop()
         if self._grpc is not None:
             await self._grpc.stop(0.2)
         if self._front is not None:

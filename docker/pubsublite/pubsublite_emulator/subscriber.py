@@ -120,19 +120,18 @@ class _Session:
         self._deliver_from(start)
 
     async def _locate(self, location: Message) -> int:
+        target = location.WhichOneof("target")
+        if target != "cursor" and location.named_target != _HEAD:
+            return await self._state.seeks.resume(self._subscription, self._topic, self._partition)
         bounds = await self._state.storage.bounds(self._topic.stored, self._partition)
-        if location.WhichOneof("target") == "cursor":
+        if target == "cursor":
             wanted = int(location.cursor.offset)
             if wanted < 0:
                 raise invalid(f"cursor {wanted}: expected 0 or more")
             if wanted > bounds.head:
                 raise LiteError(Code.OUT_OF_RANGE, f"cursor {wanted} is beyond the head, {bounds.head}")
             return max(wanted, bounds.oldest)
-        if location.named_target == _HEAD:
-            return bounds.head
-        await self._state.seeks.follow(self._subscription, self._topic, self._partition)
-        committed = await self._state.storage.committed(self._subscription.group, self._topic.stored)
-        return min(max(committed.get(self._partition, 0), bounds.oldest), bounds.head)
+        return bounds.head
 
     def _deliver_from(self, offset: int) -> None:
         self._delivery = asyncio.create_task(self._deliver(offset))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 from pubsublite_emulator.assignment import Assignment
 from pubsublite_emulator.catalog import Resource
 from pubsublite_emulator.errors import Code, LiteError, invalid
 from pubsublite_emulator.export_subscriptions import settle
 from pubsublite_emulator.pages import merge, page
-from pubsublite_emulator.paths import parent, parse
+from pubsublite_emulator.paths import Path, parent, parse
 from pubsublite_emulator.rpc import Unary
 from pubsublite_emulator.schema import Message, message
 from pubsublite_emulator.state import State
+
+log = logging.getLogger("pubsublite_emulator")
 
 _Subscription = message("Subscription")
 _Empty = message("google.protobuf.Empty")
@@ -48,12 +52,14 @@ class Subscriptions:
             raise LiteError(Code.RESOURCE_EXHAUSTED, f"{topic.path} has {_PER_TOPIC} subscriptions already")
         body = _Subscription.FromString(request.subscription.SerializeToString())
         if body.HasField("export_config"):
-            settle(path, body)
+            self._settle(path, body)
         group = Resource(path, body).group
         await self._state.storage.forget(group)
         if request.skip_backlog:
             await self._state.storage.commit(group, topic.stored, await self._heads(topic))
-        return (await self._state.catalog.put(path, body)).shown_to(path.project)
+        created = await self._state.catalog.put(path, body)
+        await self._state.exporter.reconcile()
+        return created.shown_to(path.project)
 
     async def get(self, request: Message) -> Message:
         """Answer AdminService.GetSubscription."""
@@ -75,13 +81,16 @@ class Subscriptions:
         exporting = body.HasField("export_config")
         merge(body, request.subscription, request.update_mask, _EXPORTING if exporting else _UPDATABLE)
         if exporting:
-            settle(subscription.path, body)
-        return (await self._state.catalog.put(subscription.path, body)).shown_to(path.project)
+            self._settle(subscription.path, body)
+        changed = await self._state.catalog.put(subscription.path, body)
+        await self._state.exporter.reconcile()
+        return changed.shown_to(path.project)
 
     async def delete(self, request: Message) -> Message:
         """Answer AdminService.DeleteSubscription; end the subscription's streams with NOT_FOUND."""
         subscription = self._state.catalog.get(request.name, "subscriptions")
         await self._state.catalog.drop(subscription)
+        await self._state.exporter.reconcile()
         gone = LiteError(Code.NOT_FOUND, f"{subscription.path} was deleted")
         self._assignment.end(subscription.path.key, gone)
         self._state.readers.end(subscription.path.key, gone)
@@ -99,6 +108,12 @@ class Subscriptions:
         }
         project = parse(request.name, "subscriptions").project
         return await self._state.seeks.begin(subscription, topic, targets, project)
+
+    def _settle(self, path: Path, body: Message) -> None:
+        settle(path, body)
+        if not self._state.exporter.host:
+            destination = body.export_config.pubsub_config.topic
+            log.warning("%s: nothing is delivered to %s without PUBSUB_EMULATOR_HOST", path, destination)
 
     async def _target(self, request: Message, topic: Resource, partition: int) -> int:
         storage = self._state.storage

@@ -109,6 +109,7 @@ class Topics:
             self._state.readers.end(subscription.path.key, gone)
             subscription.body.topic = str(replace(topic.path, id=DELETED_TOPIC))
             await self._state.catalog.put(subscription.path, subscription.body)
+        await self._state.exporter.reconcile()
         await self._state.storage.delete_topic(topic.stored)
 
     async def subscriptions(self, request: Message) -> Message:
@@ -122,6 +123,7 @@ class Topics:
     async def _grown(self, topic: Resource) -> None:
         for subscription in self._state.catalog.subscriptions_of(topic):
             await self._assignment.grow(subscription.path.key, topic.body.partition_config.count)
+        await self._state.exporter.reconcile()
 
     def _topic(self, name: str) -> Resource:
         return self._state.catalog.get(name, "topics")
