@@ -156,15 +156,16 @@ def test_without_a_topic_for_it_it_is_dropped_and_the_log_says_so(
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)
 def test_a_missing_topic_is_shown_and_waited_for(make: Resources, channel: Channel, lite: Emulator) -> None:
     topic, missing = make.topic(), Destination()
-    publish(channel, topic, {"data": b"patient"})
     created = export(make, topic, missing)
+    eventually(lambda: state(make, created) == State.NOT_FOUND, 30)
+    missing.create()
+    eventually(lambda: state(make, created) == State.ACTIVE, 30)
+    missing.delete()
+    publish(channel, topic, {"data": b"patient"})
     eventually(lambda: state(make, created) == State.NOT_FOUND, 30)
     missing.create()
     assert [one.data for one in missing.pull(1)] == [b"patient"]
     eventually(lambda: state(make, created) == State.ACTIVE, 30)
-    missing.delete()
-    publish(channel, topic, {"data": b"again"})
-    eventually(lambda: state(make, created) == State.NOT_FOUND, 30)
 
 
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)

@@ -36,8 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve",
         help="run until interrupted; print one JSON line when ready",
-        epilog="Environment: PUBSUB_EMULATOR_HOST is the Pub/Sub emulator (HOST:PORT) that export subscriptions "
-        "are delivered to; without it nothing is delivered.",
+        epilog="Environment: PUBSUB_EMULATOR_HOST is the Pub/Sub emulator (HOST:PORT) that export "
+        "subscriptions are delivered to; without it nothing is delivered.",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     serve.add_argument("--port", type=int, default=0, help="port to listen on (default 0: any free one)")
