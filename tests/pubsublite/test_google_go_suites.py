@@ -1,0 +1,43 @@
+"""Google's integration tests of its Go client pass over the emulator: see google_go_suite.py."""
+
+from pathlib import Path
+
+import pytest
+
+from pubsublite_emulator import Emulator
+from tests.pubsublite.google_go_suite import build
+from tests.pubsublite.pubsub_server import PubsubServer
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs("go"),
+    pytest.mark.timeout(1800),
+    pytest.mark.parametrize("storage", ["memory"], indirect=True),
+]
+ROOT = ["ResourceAdminOperations"]
+SINGLE_PARTITION = [
+    "AllFieldsRoundTrip", "CustomMessageTransformers", "Nack", "SubscriberMultipleReceive",
+    "BlockingMessageReceiver", "Ordering", "SubscriberFlowControl", "LargeMessages",
+    "CancelPublisherContext", "Finalizer", "CancelSubscriberContext", "IncreasePartitions",
+]  # fmt: skip
+MULTI_PARTITION = ["PublishRoutingNoKey", "PublishRoutingWithKey", "PartitionAssignment"]
+SEEK = ["SeekToBeginning", "VerifyCommits", "SeekToEnd"]
+PSCOMPAT = [
+    "PublishSubscribeSinglePartition",
+    *(f"PublishSubscribeSinglePartition/{name}" for name in SINGLE_PARTITION),
+    "PublishSubscribeMultiPartition",
+    *(f"PublishSubscribeMultiPartition/{name}" for name in MULTI_PARTITION),
+    "SubscribeFanOut",
+    "SeekSubscription",
+    *(f"SeekSubscription/{name}" for name in SEEK),
+]
+
+
+@pytest.mark.parametrize(
+    ("package", "expected"), [(".", ROOT), ("pscompat", PSCOMPAT)], ids=["root", "pscompat"]
+)
+def test_every_one_of_googles_tests_passes(
+    lite: Emulator, pubsub: PubsubServer, package: str, expected: list[str], tmp_path: Path
+) -> None:
+    verdicts, printed = build(f"./{package}", tmp_path).run(lite, "123456", PUBSUB_EMULATOR_HOST=pubsub.host)
+    assert verdicts == {f"TestIntegration_{name}": "PASS" for name in expected}, printed
