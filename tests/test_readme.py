@@ -198,7 +198,9 @@ def help_flags(module: str, *command: str) -> set[str]:
 def test_every_document_is_in_the_table_of_contents_and_read_here() -> None:
     rooms = ("data", "docker", "jobs", "notebooks", "sources")
     found = [str(file.relative_to(ROOT)) for room in rooms for file in (ROOT / room).rglob("README.md")]
-    assert sorted(reader.DOCUMENTS) == sorted(["README.md", *found])
+    beside = [str(Path(name).with_name("CLIENTS.md")) for name in found]
+    pages = [name for name in beside if (ROOT / name).exists()]
+    assert sorted(reader.DOCUMENTS) == sorted(["README.md", *found, *pages])
     contents = (ROOT / "README.md").read_text()
     assert [name for name in found if f"]({name})" not in contents] == []
 

@@ -1,4 +1,4 @@
-"""`env --for`: what leads programs here that read no variable of their own, as the README shows."""
+"""`env --for`: what leads programs here that read no variable of their own, as CLIENTS.md shows."""
 
 import json
 import os
@@ -15,13 +15,13 @@ from pubsublite_emulator.__main__ import main
 from tests.pubsublite.test_http2_clients import GO, SHOWN
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "docker" / "pubsublite" / "README.md"
+PAGE = ROOT / "docker" / "pubsublite" / "CLIENTS.md"
 PROJECT = "https://cloudresourcemanager.googleapis.com/v1/projects/4711"
 
 
 @pytest.mark.needs("go")
-def test_a_go_program_is_led_here_as_the_readme_shows(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```bash go\n(.*?)```", README.read_text(), re.DOTALL)
+def test_a_go_program_is_led_here_as_the_page_shows(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```bash go\n(.*?)```", PAGE.read_text(), re.DOTALL)
     (tmp_path / "go.mod").write_text("module asking\n")
     (tmp_path / "main.go").write_text(GO.replace("os.Args[1]", 'os.Getenv("ASKED")'))
     directory = tmp_path / "directory"

@@ -20,6 +20,8 @@ INSTALL = {
     "python3.12": "apt-get install python3.12, or uv python install 3.12, or pyenv install 3.12",
     "curl": "apt-get install curl",
     "go": "apt-get install golang-go",
+    "java": "apt-get install default-jdk-headless",
+    "javac": "apt-get install default-jdk-headless",
     "gcloud": "install the Google Cloud CLI (package google-cloud-cli)",
 }
 # Being on PATH is not enough: these commands must succeed.

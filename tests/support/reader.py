@@ -21,6 +21,7 @@ DOCUMENTS = (
     "sources/README.md",
     "docker/dataproc/README.md",
     "docker/pubsublite/README.md",
+    "docker/pubsublite/CLIENTS.md",
     "notebooks/README.md",
     "data/README.md",
 )

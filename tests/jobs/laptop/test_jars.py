@@ -75,7 +75,8 @@ def test_an_unknown_set_is_refused_with_the_known_ones(
     assert jars.command(["--directory", str(tmp_path), "kinesis"]) == 1
     assert capsys.readouterr().err == (
         "twinstream jars: no set of jars named 'kinesis'; "
-        "expected one of: kafka, kafka-spark-4.1, managed-kafka, pubsublite, delta, bigquery, local, broker\n"
+        "expected one of: kafka, kafka-spark-4.1, managed-kafka, pubsublite, delta, bigquery, local, broker, "
+        "pubsublite-client, pubsublite-kafka, pubsublite-connector, connect\n"
     )
 
 
@@ -103,6 +104,7 @@ def test_all_are_more_than_what_the_jobs_need(capsys: pytest.CaptureFixture[str]
     assert jars.command(["--all"]) == 0
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
         "kafka", "kafka-spark-4.1", "managed-kafka", "pubsublite", "delta", "bigquery", "local", "broker",
+        "pubsublite-client", "pubsublite-kafka", "pubsublite-connector", "connect",
     ]  # fmt: skip
 
 
