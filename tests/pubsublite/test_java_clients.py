@@ -47,8 +47,8 @@ def typed(commands: str) -> list[str]:
 
 
 @pytest.fixture
-def lite(tmp_path: Path) -> Iterator[Emulator]:
-    with Emulator(directory=tmp_path / "directory") as emulator:
+def lite(storage: str, tmp_path: Path) -> Iterator[Emulator]:
+    with Emulator(storage, directory=tmp_path / "directory") as emulator:
         yield emulator
 
 
@@ -91,6 +91,7 @@ def test_the_kafka_shim_writes_and_reads(shell: dict[str, str], tmp_path: Path) 
 
 
 @pytest.mark.needs("java")
+@pytest.mark.parametrize("storage", ["memory"], indirect=True)
 def test_kafka_connect_moves_messages_both_ways(
     shell: dict[str, str], tmp_path: Path, kafka_broker: KafkaBroker
 ) -> None:

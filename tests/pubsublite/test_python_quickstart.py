@@ -5,6 +5,8 @@ The samples are not published as a package, so the steps are taken here by the s
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
@@ -35,12 +37,12 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from pubsublite_emulator import Emulator
 from tests.pubsublite.conftest import PROJECT, eventually
 from tests.pubsublite.pubsub_server import PubsubServer
+from tests.support.kafka_broker import KafkaBroker
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.needs("go"),
     pytest.mark.timeout(900),
-    pytest.mark.parametrize("storage", ["memory"], indirect=True),
 ]
 REGION = CloudRegion("us-central1")
 PLACES: tuple[CloudRegion | CloudZone, ...] = (REGION, CloudZone(REGION, "b"))
@@ -48,9 +50,15 @@ RESERVATION = ReservationPath(PROJECT, REGION, "py-lite-reservation")
 TOPICS = [TopicPath(PROJECT, place, "py-lite-topic") for place in PLACES]
 SUBSCRIPTIONS = [SubscriptionPath(PROJECT, place, "py-lite-subscription") for place in PLACES]
 EXPORTS = [SubscriptionPath(PROJECT, place, "py-lite-export-subscription") for place in PLACES]
-DESTINATION = f"projects/{PROJECT}/topics/py-pubsub-topic"
 GIB = 1 << 30
 Delivery = Subscription.DeliveryConfig.DeliveryRequirement
+
+
+@pytest.fixture(scope="module")
+def kafka_broker() -> Iterator[KafkaBroker]:
+    """Run a broker for this module alone: the quickstart lists everything that there is."""
+    with KafkaBroker() as own:
+        yield own
 
 
 @pytest.fixture
@@ -144,11 +152,12 @@ def subscriptions(admin: AdminClient) -> None:
 
 
 def exports(admin: AdminClient) -> None:
-    PubsubPublisher().create_topic(name=DESTINATION)
+    destination = f"projects/{PROJECT}/topics/to-{uuid.uuid4().hex[:8]}"
+    PubsubPublisher().create_topic(name=destination)
     for topic, path in zip(TOPICS, EXPORTS, strict=True):
         config = ExportConfig(
             desired_state=ExportConfig.State.ACTIVE,
-            pubsub_config=ExportConfig.PubSubConfig(topic=DESTINATION),
+            pubsub_config=ExportConfig.PubSubConfig(topic=destination),
         )
         wanted = Subscription(name=str(path), topic=str(topic), export_config=config)
         created = admin.create_subscription(wanted, PublishTime(datetime.now(UTC)))
