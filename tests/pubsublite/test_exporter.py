@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from pubsublite_emulator import Emulator
+from pubsublite_emulator.pubsub_client import PubsubClient
+from pubsublite_emulator.pubsub_messages import PubsubMessage
 from pubsublite_emulator.schema import message
 from tests.pubsublite.conftest import Resources, eventually
 from tests.pubsublite.exporting import Destination, State, export, publish
@@ -181,17 +183,33 @@ def test_a_missing_topic_of_dead_letters_is_shown_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)
-def test_a_missing_permission_is_shown_and_waited_for(
-    make: Resources, channel: Channel, destination: Destination, pubsub: PubsubServer
+def test_a_missing_permission_is_shown_and_nothing_comes_twice(
+    make: Resources,
+    channel: Channel,
+    destination: Destination,
+    pubsub: PubsubServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    topic = make.topic()
+    tried, real = [], PubsubClient.publish
+
+    async def counted(client: PubsubClient, topic: str, messages: Sequence[PubsubMessage]) -> None:
+        tried.append(topic)
+        await real(client, topic, messages)
+
+    monkeypatch.setattr(PubsubClient, "publish", counted)
+    topic, letters = make.topic(), make.topic()
     pubsub.deny(destination.topic)
-    publish(channel, topic, {"data": b"patient"})
-    created = export(make, topic, destination)
+    publish(channel, topic, {"key": b"\xff"}, {"data": b"patient"}, {"data": b"refused", "key": b"user"})
+    created = export(make, topic, destination, dead_letter_topic=str(letters))
     eventually(lambda: state(make, created) == State.PERMISSION_DENIED, 30)
+    eventually(lambda: tried.count(destination.topic) >= 6, 30)
     pubsub.allow(destination.topic)
     assert [one.data for one in destination.pull(1)] == [b"patient"]
     eventually(lambda: state(make, created) == State.ACTIVE, 30)
+    assert [one.data for one in set_aside(channel, make, letters, 2)] == [b"", b"refused"]
+    publish(channel, letters, {"data": b"last"})
+    assert [one.data for one in set_aside(channel, make, letters, 3)] == [b"", b"refused", b"last"]
+    assert destination.is_empty()
 
 
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -57,6 +58,7 @@ class Exporter:
         self._seeks = seeks
         self._client: PubsubClient | None = None
         self._deliveries: dict[_Line, asyncio.Task[None]] = {}
+        self._problems: dict[_Line, str] = {}
         self._reconciling = asyncio.Lock()
 
     async def start(self) -> None:
@@ -99,32 +101,55 @@ class Exporter:
 
     async def _end(self, lines: list[_Line]) -> None:
         ended = [self._deliveries.pop(line) for line in lines]
+        for line in lines:
+            self._problems.pop(line, None)
         for task in ended:
             task.cancel()
         if ended:
             await asyncio.wait(ended)
 
     async def _keep_delivering(self, client: PubsubClient, line: _Line) -> None:
-        said = ""
         while True:
             try:
                 await self._until_moved(client, line)
             except PubsubRefused as error:
-                problem = f"{error.code.name} {error}"
-                if error.code in _STATES:
-                    self._show(line, _STATES[error.code])
+                self._report(line, error)
             except LiteError as error:
-                problem = f"{error.code.name} {error.message}"
+                self._warn(line, f"{error.code.name} {error.message}")
             except Exception:
                 log.exception("%s partition %d: the export failed", line.subscription, line.partition)
-                problem = ""
             else:
                 continue
-            if problem != said:
-                where = f"{line.subscription} partition {line.partition} to {line.destination}"
-                log.warning("%s: %s; tried again until it works", where, problem)
-            said = problem
             await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _insist(self, line: _Line, attempt: Callable[[], Awaitable[object]]) -> None:
+        """Try until it works; raise INVALID_ARGUMENT only, which no repetition mends.
+
+        What else has been delivered meanwhile is not delivered again, as it would be from the cursor.
+        """
+        while True:
+            try:
+                await attempt()
+            except PubsubRefused as error:
+                if error.code is Code.INVALID_ARGUMENT:
+                    raise
+                self._report(line, error)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self._show(line, ACTIVE)
+                return
+
+    def _report(self, line: _Line, error: PubsubRefused) -> None:
+        if error.code in _STATES:
+            self._show(line, _STATES[error.code])
+        self._warn(line, f"{error.code.name} {error}")
+
+    def _warn(self, line: _Line, problem: str) -> None:
+        """Log a problem, once as long as it stays the same."""
+        if self._problems.get(line) != problem:
+            self._problems[line] = problem
+            where = f"{line.subscription} partition {line.partition} to {line.destination}"
+            log.warning("%s: %s; tried again until it works", where, problem)
 
     async def _until_moved(self, client: PubsubClient, line: _Line) -> None:
         """Deliver until a seek moves the subscription, and return; raise whatever else ends it."""
@@ -154,7 +179,7 @@ class Exporter:
                 while block.offsets:
                     piece, block = block.take(_MESSAGES, _ANY_SIZE)
                     await self._export(client, line, piece)
-                    self._show(line, ACTIVE)
+                    self._problems.pop(line, None)
                     await self._storage.commit(
                         line.group, line.topic, {line.partition: piece.offsets[-1] + 1}
                     )
@@ -179,11 +204,10 @@ class Exporter:
     async def _publish(
         self, client: PubsubClient, line: _Line, pairs: list[tuple[Message, PubsubMessage]]
     ) -> None:
+        messages = [converted for _, converted in pairs]
         try:
-            await client.publish(line.destination, [converted for _, converted in pairs])
+            await self._insist(line, lambda: client.publish(line.destination, messages))
         except PubsubRefused as error:
-            if error.code is not Code.INVALID_ARGUMENT:
-                raise
             if len(pairs) == 1:
                 await self._set_aside(line, pairs[0][0], str(error))
             else:
@@ -196,14 +220,16 @@ class Exporter:
         if not line.letters:
             log.warning("%s is dropped, for want of a dead_letter_topic: %s", where, reason)
             return
+        await self._insist(line, lambda: self._store(line, sequenced.message))
+        log.warning("%s becomes a dead letter in %s: %s", where, line.letters, reason)
+
+    async def _store(self, line: _Line, letter: Message) -> None:
         try:
             letters = self._catalog.get(line.letters, "topics")
         except LiteError as error:
             raise PubsubRefused(Code.NOT_FOUND, error.message) from None
         partition = line.partition % letters.body.partition_config.count
-        batch = Batch([sequenced.message.SerializeToString()])
-        await self._storage.append(letters.stored, partition, batch)
-        log.warning("%s becomes a dead letter in %s: %s", where, line.letters, reason)
+        await self._storage.append(letters.stored, partition, Batch([letter.SerializeToString()]))
 
     def _show(self, line: _Line, state: int, instead_of: int | None = None) -> None:
         with suppress(LiteError):  # it was deleted meanwhile
