@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataproc_emulator.errors import ApiError
 from loopback import pages
 
+EXCHANGE = "/token"
+"""The path of the token endpoint, whose callers prove who they are by a signature instead of a token."""
+
 
 class Access:
     """Checks the headers of each request.
@@ -25,12 +28,14 @@ class Access:
         self._places = {pages.place(host, port) for host in hosts}
         self._ports = {port, *(place[1] for place in self._places)}
 
-    def check(self, headers: Mapping[str, str]) -> None:
-        """Raise ApiError unless a request with these headers may be answered."""
+    def check(self, headers: Mapping[str, str], target: str = "") -> None:
+        """Raise ApiError unless a request for ``target`` with these headers may be answered."""
         name = f"localhost:{self._port}, or a name given by serve --allow-host"
         if refused := pages.refusal(headers, self._leads_here, name):
             raise ApiError("PERMISSION_DENIED", refused)
-        if not hmac.compare_digest(headers.get("authorization", "").encode(), self._token):
+        if target != EXCHANGE and not hmac.compare_digest(
+            headers.get("authorization", "").encode(), self._token
+        ):
             raise ApiError(
                 "UNAUTHENTICATED",
                 "The request has no valid token; expected the one in the file 'token' of the emulator's "

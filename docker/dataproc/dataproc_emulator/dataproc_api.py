@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dataproc_emulator.clusters import Clusters
 from dataproc_emulator.job import Machine
 from dataproc_emulator.jobs import Jobs
 from dataproc_emulator.operations import Operations
+from dataproc_emulator.times import stamp
 from dataproc_emulator.web import Request, Routes
 
 _REGION = "/v1/projects/{project}/regions/{region}"
 _CLUSTER = f"{_REGION}/clusters/{{cluster}}"
 _JOB = f"{_REGION}/jobs/{{job}}"
+_GOOGLE = "type.googleapis.com/google.cloud.dataproc.v1"
 
 Resource = dict[str, Any]
 
@@ -44,6 +47,9 @@ class DataprocApi:
         return {"clusters": self.clusters.list(project, region)}
 
     def _create_cluster(self, request: Request, project: str, region: str) -> Resource:
+        machines = request.json.get("config", {}).get("gceClusterConfig", {})
+        self._machine.subnetworks.check_machines(project, region, machines)
+        self._machine.reach.check_account(machines)
         cluster = self.clusters.create(project, region, request.json)
         name = cluster["clusterName"]
 
@@ -55,7 +61,7 @@ class DataprocApi:
                 raise
             return self.clusters.enter(project, region, name, "RUNNING")
 
-        return self._operations.begin(f"projects/{project}/regions/{region}", "CREATE", cluster, work)
+        return self._begin(f"projects/{project}/regions/{region}", "CREATE", cluster, work)
 
     def _delete_cluster(self, _: Request, project: str, region: str, name: str) -> Resource:
         cluster = self.clusters.enter(project, region, name, "DELETING")
@@ -65,7 +71,17 @@ class DataprocApi:
             self.clusters.remove(region, name)
             return {"@type": "type.googleapis.com/google.protobuf.Empty"}
 
-        return self._operations.begin(f"projects/{project}/regions/{region}", "DELETE", cluster, work)
+        return self._begin(f"projects/{project}/regions/{region}", "DELETE", cluster, work)
+
+    def _begin(self, parent: str, kind: str, cluster: Resource, work: Callable[[], Resource]) -> Resource:
+        metadata = {
+            "@type": f"{_GOOGLE}.ClusterOperationMetadata",
+            "clusterName": cluster["clusterName"],
+            "clusterUuid": cluster["clusterUuid"],
+            "operationType": kind,
+            **_status("RUNNING"),
+        }
+        return self._operations.begin(parent, metadata, work, lambda: _status("DONE"))
 
     def _get_operation(self, _: Request, project: str, region: str, operation: str) -> Resource:
         return self._operations.get(f"projects/{project}/regions/{region}/operations/{operation}")
@@ -89,3 +105,7 @@ class DataprocApi:
     def _delete_job(self, _: Request, *path: str) -> Resource:
         self.jobs.delete(*path)
         return {}
+
+
+def _status(state: str) -> Resource:
+    return {"status": {"state": state, "innerState": state, "stateStartTime": stamp()}}

@@ -12,18 +12,23 @@ from types import TracebackType
 from typing import Self
 
 from dataproc_emulator import hadoop
-from dataproc_emulator.access import Access
+from dataproc_emulator.access import EXCHANGE, Access
+from dataproc_emulator.accounts import Accounts
 from dataproc_emulator.application import Application
 from dataproc_emulator.buckets import PUBLIC, Buckets
+from dataproc_emulator.compute_api import ComputeApi
 from dataproc_emulator.dataproc_api import DataprocApi
 from dataproc_emulator.exports import environment
 from dataproc_emulator.files import Files, claimed
 from dataproc_emulator.http_server import listen, serving
+from dataproc_emulator.iam_api import IamApi
 from dataproc_emulator.job import Machine
+from dataproc_emulator.managed_kafka import ManagedKafka
 from dataproc_emulator.processes import Processes
 from dataproc_emulator.services_api import ServicesApi
 from dataproc_emulator.spark import IMAGE, SparkCluster
 from dataproc_emulator.storage_api import StorageApi
+from dataproc_emulator.subnetworks import Subnetworks
 from dataproc_emulator.web import Routes
 
 CLUSTER, REGION = "spark-streaming", "us-central1"
@@ -59,7 +64,8 @@ class DataprocEmulator:
         self._directory = directory
         self._listen = (host, port)
         reached = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
-        self._advertise = advertise or (f"[{reached}]" if ":" in reached else reached)
+        self._reached = f"[{reached}]" if ":" in reached else reached
+        self._advertise = advertise or self._reached
         self._allow_hosts = (self._advertise, *allow_hosts)
         self._environment = dict(os.environ if environment is None else environment)
         self._grace = grace
@@ -78,7 +84,7 @@ class DataprocEmulator:
             self.files = cleanup.enter_context(claimed(directory))
             processes = Processes()
             cleanup.callback(processes.close)
-            self._serve(self._interface(processes, cleanup), cleanup)
+            self._serve(processes, cleanup)
             self.files.ready.write_text(json.dumps(self.ready))
             self._cleanup = cleanup.pop_all()
         return self
@@ -101,28 +107,35 @@ class DataprocEmulator:
         """Return what ``serve`` prints: where the emulator is."""
         return {"address": self.address, "cluster": CLUSTER, "region": REGION}
 
-    def _interface(self, processes: Processes, cleanup: ExitStack) -> Routes:
+    def _routes(self, processes: Processes, here: str, cleanup: ExitStack) -> Routes:
+        """Return the routes of all interfaces; ``here`` is the address under which jobs reach them."""
         spark = SparkCluster(self.files, processes, self._environment)
         _publish_connectors(self.files)
-        buckets = Buckets(self.files)
-        dataproc = DataprocApi(Machine(self.files, buckets, processes, spark, self._grace))
+        buckets, subnetworks, services = Buckets(self.files), Subnetworks(), ServicesApi()
+        accounts = Accounts(self.files.accounts, f"http://{here}{EXCHANGE}")
+        kafka = ManagedKafka(self.files, processes, spark, accounts, services)
+        cleanup.callback(kafka.clusters.close)
+        machine = Machine(self.files, buckets, processes, spark, subnetworks, kafka.reach, self._grace)
+        dataproc = DataprocApi(machine)
         cleanup.callback(dataproc.jobs.close)
         image = {"softwareConfig": {"imageVersion": f"{IMAGE}-debian12"}}
         dataproc.clusters.create("local-project", REGION, {"clusterName": CLUSTER, "config": image})
         dataproc.clusters.enter("local-project", REGION, CLUSTER, "RUNNING")
         routes = Routes()
-        for interface in (dataproc, StorageApi(buckets, self.files.uploads), ServicesApi()):
+        others = (ComputeApi(subnetworks), IamApi(accounts, f"http://{self.address}{EXCHANGE}"))
+        for interface in (dataproc, StorageApi(buckets, self.files.uploads), services, kafka, *others):
             interface.add_to(routes)
         return routes
 
-    def _serve(self, routes: Routes, cleanup: ExitStack) -> None:
+    def _serve(self, processes: Processes, cleanup: ExitStack) -> None:
         listening = cleanup.enter_context(listen(*self._listen))
         port = listening.getsockname()[1]
+        has_port = ":" in self._advertise.rpartition("]")[2]
+        self.address = self._advertise if has_port else f"{self._advertise}:{port}"
+        routes = self._routes(processes, f"{self._reached}:{port}", cleanup)
         access = Access(self.files.token.read_text(), port, self._allow_hosts)
         application = Application(routes, access, self.files.uploads, self._patience)
         cleanup.enter_context(serving(application, listening))
-        has_port = ":" in self._advertise.rpartition("]")[2]
-        self.address = self._advertise if has_port else f"{self._advertise}:{port}"
 
 
 def _publish_connectors(files: Files) -> None:

@@ -15,6 +15,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from dataproc_emulator.files import Files, prepare_client
 
+_OVERRIDES = "CLOUDSDK_API_ENDPOINT_OVERRIDES"
+_AT_THE_ROOT = ("CLOUDRESOURCEMANAGER", "DATAPROC", "IAM", "MANAGEDKAFKA", "SERVICEUSAGE")
 _REMEDY = (
     "remedy: docker compose --profile dataproc exec -T dataproc cat /var/lib/twinstream/dataproc/token | "
     "python -m dataproc_emulator env --address HOST:PORT --token-file -"
@@ -26,9 +28,9 @@ def environment(files: Files, address: str, existing: Mapping[str, str]) -> dict
     project = existing.get("CLOUDSDK_CORE_PROJECT", "")
     return {
         "DATAPROC_EMULATOR_HOST": address,
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC": f"http://{address}/",
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE": f"http://{address}/",
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"http://{address}/storage/v1/",
+        **{f"{_OVERRIDES}_{name}": f"http://{address}/" for name in _AT_THE_ROOT},
+        f"{_OVERRIDES}_COMPUTE": f"http://{address}/compute/v1/",
+        f"{_OVERRIDES}_STORAGE": f"http://{address}/storage/v1/",
         "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(files.token),
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
         "CLOUDSDK_CONFIG": str(files.gcloud),

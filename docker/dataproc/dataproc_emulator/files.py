@@ -46,6 +46,19 @@ class Files:
         return self.directory / "spark"
 
     @property
+    def kafka(self) -> Path:
+        """Return the path with a folder per Managed Kafka cluster, ``NAME.LOCATION.PROJECT``.
+
+        In it are the node's data and log, and the file ``address``; ``ca.pem`` beside is their authority.
+        """
+        return self.directory / "kafka"
+
+    @property
+    def accounts(self) -> Path:
+        """Return the path of the credentials of the machines' service accounts."""
+        return self.directory / "accounts"
+
+    @property
     def gcloud(self) -> Path:
         """Return the path of an empty configuration for gcloud."""
         return self.directory / "gcloud"
@@ -66,15 +79,16 @@ def claimed(directory: Path) -> Iterator[Files]:
     """Hold the directory for one emulator during the block; its objects and token are kept from run to run.
 
     Raise FileExistsError while another emulator uses it, and if something that no emulator made is in a place
-    that it needs, because jobs, spark and uploads are cleared.
+    that it needs, because accounts, jobs, kafka, spark and uploads are cleared.
     """
     wanted = Files(directory.resolve())
-    _refuse_foreign(wanted.buckets, wanted.uploads, wanted.jobs, wanted.spark)
+    cleared = (wanted.accounts, wanted.jobs, wanted.kafka, wanted.spark, wanted.uploads)
+    _refuse_foreign(wanted.buckets, *cleared)
     files = prepare_client(directory)
     with _locked(files):
-        for folder in (files.buckets, files.uploads, files.jobs, files.spark):
+        for folder in (files.buckets, *cleared):
             _make(folder)
-        for folder in (files.uploads, files.jobs, files.spark):
+        for folder in cleared:
             _clear(folder)
         try:
             yield files

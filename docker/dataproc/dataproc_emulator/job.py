@@ -15,10 +15,12 @@ from dataproc_emulator.buckets import Buckets
 from dataproc_emulator.driver import Driver
 from dataproc_emulator.errors import ApiError
 from dataproc_emulator.files import Files
+from dataproc_emulator.kafka_reach import KafkaReach
 from dataproc_emulator.output import Output
 from dataproc_emulator.processes import Processes
 from dataproc_emulator.restarts import Budget
 from dataproc_emulator.spark import SparkCluster
+from dataproc_emulator.subnetworks import Subnetworks
 from dataproc_emulator.times import stamp
 
 log = logging.getLogger("dataproc_emulator")
@@ -34,6 +36,8 @@ class Machine:
     buckets: Buckets
     processes: Processes
     spark: SparkCluster
+    subnetworks: Subnetworks
+    reach: KafkaReach
     grace: float
 
 
@@ -52,6 +56,7 @@ class Job:
         home = f"{cluster['config']['configBucket']}/google-cloud-dataproc-metainfo/{cluster['clusterUuid']}"
         self._control = f"gs://{home}/jobs/{identity}/"
         self._properties = _spark_properties(cluster)
+        self._machines = cluster["config"].get("gceClusterConfig", {})
         self._resource = {
             **wanted,
             "placement": {"clusterName": cluster["clusterName"], "clusterUuid": cluster["clusterUuid"]},
@@ -117,13 +122,20 @@ class Job:
 
     def _set_up(self) -> tuple[list[str], dict[str, str]]:
         machine, job = self._machine, self._resource["pysparkJob"]
+        project, given = self._resource["reference"]["projectId"], machine.spark.environment
+        reached = machine.reach.of(job.get("args", ()), project, self._machines, given)
+        executors = {f"spark.executorEnv.{name}": value for name, value in reached.environment.items()}
         staged = staging.stage(
-            {**job, "properties": {**self._properties, **job.get("properties", {})}},
+            {
+                **job,
+                "args": reached.arguments,
+                "properties": {**self._properties, **job.get("properties", {}), **executors},
+            },
             machine.buckets,
             self.folder,
         )
         submit = [str(machine.spark.home / "bin" / "spark-submit"), "--master", machine.spark.start()]
-        return [*submit, *staged], {**machine.spark.environment, **staging.log_levels(job, self.folder)}
+        return [*submit, *staged], {**given, **reached.environment, **staging.log_levels(job, self.folder)}
 
     def _attempt_until_the_end(self, spark_submit: list[str], environment: dict[str, str]) -> tuple[str, str]:
         failures: list[float] = []

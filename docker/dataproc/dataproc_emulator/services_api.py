@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dataproc_emulator.errors import ApiError
 from dataproc_emulator.web import Request, Routes
 
 _SERVICES = "/v1/projects/{project}/services"
@@ -21,6 +22,15 @@ class ServicesApi:
         routes.add("POST", f"{_SERVICES}:batchEnable", self._enable_all)
         routes.add("GET", f"{_SERVICES}/{{service}}", self._get)
         routes.add("POST", f"{_SERVICES}/{{service}}:enable", self._enable)
+
+    def check(self, service: str, project: str) -> None:
+        """Raise ApiError if a service was not enabled."""
+        if service not in self._enabled:
+            raise ApiError(
+                "PERMISSION_DENIED",
+                f"{service} has not been used in project {project} before or it is disabled; "
+                f"remedy: gcloud services enable {service}",
+            )
 
     def _list(self, _: Request, project: str) -> dict[str, Any]:
         return {"services": [self._resource(project, service) for service in self._enabled]}

@@ -1,0 +1,79 @@
+"""IAM policies of projects: which account has which role."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from threading import Lock
+from typing import Any
+
+from dataproc_emulator.accounts import Accounts
+from dataproc_emulator.errors import ApiError
+
+_ROLE = re.compile(r"(projects/[^/]+/|organizations/[^/]+/)?roles/[A-Za-z0-9_.]+")
+_SERVICE_ACCOUNT = "serviceAccount:"
+
+Resource = dict[str, Any]
+
+
+class Policies:
+    """The policy of each project, empty at first; ``changed`` is called after a change."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._lock = Lock()
+        self._bindings: dict[str, list[Resource]] = {}
+        self.changed: Callable[[], None] = lambda: None
+
+    def get(self, project: str) -> Resource:
+        """Return the project's policy."""
+        with self._lock:
+            return self._policy(project)
+
+    def replace(self, project: str, wanted: Resource) -> Resource:
+        """Replace the project's policy and return it.
+
+        Raise ApiError if it has changed since it was read, and for roles and accounts that do not exist.
+        """
+        bindings = [binding for binding in wanted.get("bindings", ()) if binding.get("members")]
+        for binding in bindings:
+            self._check(str(binding.get("role", "")), binding["members"])
+        with self._lock:
+            if wanted.get("etag") not in (None, "", self._policy(project)["etag"]):
+                raise ApiError(
+                    "ABORTED",
+                    "There were concurrent policy changes. Please retry the whole read-modify-write.",
+                )
+            self._bindings[project] = copy.deepcopy(bindings)
+            policy = self._policy(project)
+        self.changed()
+        return policy
+
+    def accounts_with(self, project: str, roles: Iterable[str]) -> set[str]:
+        """Return the service accounts that have one of the roles, unconditionally."""
+        wanted = set(roles)
+        with self._lock:
+            return {
+                member.removeprefix(_SERVICE_ACCOUNT)
+                for binding in self._bindings.get(project, ())
+                if binding["role"] in wanted and not binding.get("condition")
+                for member in binding["members"]
+                if member.startswith(_SERVICE_ACCOUNT)
+            }
+
+    def _check(self, role: str, members: Iterable[str]) -> None:
+        if not _ROLE.fullmatch(role):
+            raise ApiError("INVALID_ARGUMENT", f"Role {role} is not supported for this resource.")
+        for member in members:
+            email = member.removeprefix(_SERVICE_ACCOUNT)
+            if member.startswith(_SERVICE_ACCOUNT) and not self._accounts.exists(email):
+                raise ApiError("INVALID_ARGUMENT", f"Service account {email} does not exist.")
+
+    def _policy(self, project: str) -> Resource:
+        bindings = copy.deepcopy(self._bindings.get(project, []))
+        digest = hashlib.sha256(json.dumps(bindings).encode()).digest()[:8]
+        return {"version": 1, "etag": b64encode(digest).decode(), "bindings": bindings}
