@@ -35,9 +35,15 @@ class KafkaOnGoogleCloud(OnGoogleCloud):
 
         A plan carries no secrets, because many people may be able to read a bucket.
         """
+        if cloud.kafka_cluster and not cloud.project:
+            yield refused(
+                f"--kafka-cluster {cloud.kafka_cluster}",
+                "the broker's address contains the project's id, which is not given",
+                "--project ID (gcloud config get project)",
+            )
         if cloud.rehearsal:
             return
-        yield from _unreachable(options, cloud)
+        yield from _unreachable(options)
         for flag, path in login.files(options).items():
             if not path.startswith("/"):
                 yield refused(
@@ -86,19 +92,13 @@ def topics(names: Sequence[str], cloud: Cloud) -> Iterator[Creation]:
         )
 
 
-def _unreachable(options: KafkaOptions, cloud: Cloud) -> Iterator[Finding]:
+def _unreachable(options: KafkaOptions) -> Iterator[Finding]:
     servers = str(options.kafka_bootstrap_servers)
     if local := [server for server in servers.split(",") if is_local(server)]:
         yield refused(
             f"--kafka-bootstrap-servers {servers}",
             f"{local[0]} is every machine's own address, and no broker runs on the cluster's",
             "the brokers' address, or --kafka-cluster NAME --project ID for Google's Managed Service",
-        )
-    if cloud.kafka_cluster and not cloud.project:
-        yield refused(
-            f"--kafka-cluster {cloud.kafka_cluster}",
-            "the broker's address contains the project's id, which is not given",
-            "--project ID (gcloud config get project)",
         )
 
 
