@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from dataproc_emulator.accounts import Accounts
 from dataproc_emulator.buckets import Buckets
 from dataproc_emulator.clusters import Clusters
 from dataproc_emulator.errors import ApiError
 from dataproc_emulator.files import claimed
 from dataproc_emulator.job import Machine
 from dataproc_emulator.jobs import Jobs
+from dataproc_emulator.managed_kafka import ManagedKafka
 from dataproc_emulator.processes import Processes
+from dataproc_emulator.services_api import ServicesApi
 from dataproc_emulator.spark import SparkCluster
 
 REGIONS = ("us-central1", "europe-west1")
@@ -31,7 +34,9 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
             image = {"softwareConfig": {"imageVersion": "2.3-debian12"}}
             clusters.create("project", region, {"clusterName": "c", "config": image})
             clusters.enter("project", region, "c", "RUNNING")
-        yield Jobs(Machine(files, buckets, processes, SparkCluster(files, processes, {}), 1), clusters)
+        spark = SparkCluster(files, processes, {})
+        kafka = ManagedKafka(files, processes, spark, Accounts(files.accounts, ""), ServicesApi())
+        yield Jobs(Machine(files, buckets, processes, spark, 1, kafka.reach), clusters)
 
 
 def wanted(identity: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataproc_emulator.clusters import Clusters
 from dataproc_emulator.job import Machine
 from dataproc_emulator.jobs import Jobs
 from dataproc_emulator.operations import Operations
+from dataproc_emulator.subnetworks import Subnetworks
 from dataproc_emulator.times import stamp
 from dataproc_emulator.web import Request, Routes
 
@@ -23,8 +24,9 @@ Resource = dict[str, Any]
 class DataprocApi:
     """Answers for all regions; all jobs run on one machine."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, subnetworks: Subnetworks) -> None:
         self._machine = machine
+        self._subnetworks = subnetworks
         self._operations = Operations()
         self.clusters = Clusters(machine.buckets)
         self.jobs = Jobs(machine, self.clusters)
@@ -48,7 +50,7 @@ class DataprocApi:
 
     def _create_cluster(self, request: Request, project: str, region: str) -> Resource:
         machines = request.json.get("config", {}).get("gceClusterConfig", {})
-        self._machine.subnetworks.check_machines(project, region, machines)
+        self._subnetworks.check_machines(project, region, machines)
         self._machine.reach.check_account(machines)
         cluster = self.clusters.create(project, region, request.json)
         name = cluster["clusterName"]

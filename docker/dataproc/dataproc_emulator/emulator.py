@@ -115,8 +115,8 @@ class DataprocEmulator:
         accounts = Accounts(self.files.accounts, f"http://{here}{EXCHANGE}")
         kafka = ManagedKafka(self.files, processes, spark, accounts, services)
         cleanup.callback(kafka.clusters.close)
-        machine = Machine(self.files, buckets, processes, spark, subnetworks, kafka.reach, self._grace)
-        dataproc = DataprocApi(machine)
+        machine = Machine(self.files, buckets, processes, spark, self._grace, kafka.reach)
+        dataproc = DataprocApi(machine, subnetworks)
         cleanup.callback(dataproc.jobs.close)
         image = {"softwareConfig": {"imageVersion": f"{IMAGE}-debian12"}}
         dataproc.clusters.create("local-project", REGION, {"clusterName": CLUSTER, "config": image})

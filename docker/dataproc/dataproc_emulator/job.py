@@ -20,7 +20,6 @@ from dataproc_emulator.output import Output
 from dataproc_emulator.processes import Processes
 from dataproc_emulator.restarts import Budget
 from dataproc_emulator.spark import SparkCluster
-from dataproc_emulator.subnetworks import Subnetworks
 from dataproc_emulator.times import stamp
 
 log = logging.getLogger("dataproc_emulator")
@@ -36,9 +35,8 @@ class Machine:
     buckets: Buckets
     processes: Processes
     spark: SparkCluster
-    subnetworks: Subnetworks
-    reach: KafkaReach
     grace: float
+    reach: KafkaReach
 
 
 class Job:

@@ -75,5 +75,6 @@ class Policies:
 
     def _policy(self, project: str) -> Resource:
         bindings = copy.deepcopy(self._bindings.get(project, []))
-        digest = hashlib.sha256(json.dumps(bindings).encode()).digest()[:8]
-        return {"version": 1, "etag": b64encode(digest).decode(), "bindings": bindings}
+        # Of hexadecimal digits: gcloud sends bytes back in Base64's other alphabet.
+        digest = hashlib.sha256(json.dumps(bindings).encode()).hexdigest()[:12]
+        return {"version": 1, "etag": b64encode(digest.encode()).decode(), "bindings": bindings}
