@@ -27,6 +27,9 @@ def test_one_cluster_runs_from_the_start(gcloud: Gcloud) -> None:
 def test_a_cluster_is_made_listed_and_deleted(gcloud: Gcloud, bucket: str) -> None:
     flags = ["--image-version=2.3-debian12", "--scopes=cloud-platform", "--no-address", "--subnet=default"]
     flags += ["--num-workers=3", "--optional-components=DELTA", "--bucket=rehearsal"]
+    assert "Enable Private Google Access" in gcloud.run(*CREATE, "second", REGION, *flags, code=1).stderr
+    subnets = ("compute", "networks", "subnets", "update", "default", REGION)
+    gcloud.run(*subnets, "--enable-private-ip-google-access")
     gcloud.run(*CREATE, "second", REGION, *flags)
     cluster = described(gcloud, "second")
     assert cluster["status"]["state"] == "RUNNING"

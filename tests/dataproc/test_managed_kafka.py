@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
@@ -19,7 +22,7 @@ from tests.dataproc.gcloud import Gcloud
 from tests.sources.test_contract import options_of
 from tests.support.publishing import publish_all
 
-pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout(300)]
 
 ELSEWHERE = "projects/my-project/regions/europe-west1/subnetworks/default"
 PROJECT, LOCATION = "--project=my-project", "--location=us-central1"
@@ -27,6 +30,8 @@ PARENT = "projects/my-project/locations/us-central1"
 CLUSTER = f"{PARENT}/clusters/events"
 SUBNET = "projects/my-project/regions/us-central1/subnetworks/default"
 SIZE = ("--cpu=3", "--memory=3GiB", f"--subnets={SUBNET}")
+_REQUEST = bytes.fromhex("00000013 0012 0000 00000001 0009") + b"anonymous"
+"""Kafka's ApiVersions, version 0."""
 WANTED = {
     "capacityConfig": {"vcpuCount": "3", "memoryBytes": str(3 << 30)},
     "gcpConfig": {"accessConfig": {"networkConfigs": [{"subnet": SUBNET}]}},
@@ -249,6 +254,33 @@ def commit(topic: str, group: str, flags: list[str]) -> None:
     consumer.assign([partition])
     consumer.commit({partition: OffsetAndMetadata(1, "", -1)})
     consumer.close()
+
+
+def test_a_broker_listens_on_loopback_and_admits_nobody_without_a_login(
+    events: ManagedKafka, publisher: list[str]
+) -> None:
+    folder = events.dataproc.files.kafka / "events.us-central1.my-project"
+    settings = dict(
+        line.split("=", 1) for line in (folder / "server.properties").read_text().splitlines() if "=" in line
+    )
+    places = [urlsplit(place) for place in settings["listeners"].split(",")]
+    assert [place.hostname for place in places] == ["127.0.0.1"] * 3
+    for place in places:
+        with reached(place) as plain:
+            plain.sendall(_REQUEST)
+            assert plain.recv(1) in (b"", b"\x15"), place  # closed, or TLS's alert
+    trusting = ssl.create_default_context(cafile=str(folder / "own-ca.pem"))
+    for place in (place for place in places if place.scheme in ("internal", "controller")):
+        with (
+            reached(place) as plain,
+            trusting.wrap_socket(plain, server_hostname="127.0.0.1") as secured,
+            pytest.raises(ssl.SSLError, match=r"(?i)bad.certificate|certificate.required"),
+        ):
+            secured.recv(1)
+
+
+def reached(place: SplitResult) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", place.port or 0), timeout=10)
 
 
 def test_a_deleted_cluster_is_gone_with_its_broker(events: ManagedKafka) -> None:

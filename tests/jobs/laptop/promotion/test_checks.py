@@ -355,5 +355,9 @@ def test_in_a_rehearsal_this_machine_is_the_cluster(tmp_path: Path, monkeypatch:
     assert refused() == [1, 1]
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_DATAPROC", "http://127.0.0.1:8123/")
     assert refused() == [0, 0]
-    made = planned(tmp_path, *on_kafka)
-    assert [step.purpose for step in made.sections[0].steps] == ["Switch the APIs on"]
+    without_project = [IMAGE, *DELTA, *(flag for flag in PLACE if not flag.startswith("--project"))]
+    managed = planned(tmp_path, *without_project, "--source=kafka", "--kafka-cluster=events")
+    assert refusals(managed) == [
+        "--kafka-cluster events: the broker's address contains the project's id, which is not given; "
+        "remedy: --project ID (gcloud config get project)"
+    ]
