@@ -25,7 +25,8 @@ from dataproc_emulator.processes import Processes
 
 _SECONDS = 90
 _RENEW_LOGIN_MS = 30 * 60 * 1000  # Google's own: half an hour
-_JAVA = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
+_QUICK = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=128m", "-XX:+UseSerialGC")
+_JAVA = ("-Xmx256m", "-Djava.net.preferIPv4Stack=true", *_QUICK)
 _OAUTH = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required"
 
 

@@ -43,9 +43,9 @@ class ManagedKafka:
         self._spark = spark
         authority = Authority("Managed Kafka, local")
         others = [Path(file) for file in (spark.environment.get("LITE_CA"),) if file and Path(file).is_file()]
-        trust = Trust(files.kafka, authority, others)
+        self._trust = Trust(files.kafka, authority, others)
         self.clusters = KafkaClusters(files.kafka, self._parts, authority, processes)
-        self.reach = KafkaReach(self.clusters, accounts, trust)
+        self.reach = KafkaReach(self.clusters, accounts, self._trust)
         policies, tokens = Policies(accounts), GoogleTokens(accounts)
         admission = KafkaAdmission(self.clusters, policies, tokens)
         policies.changed = admission.renew
@@ -66,6 +66,7 @@ class ManagedKafka:
         jars = hadoop.jars_directory() / _JARS
         if not any(jars.glob("kafka_*.jar")):
             raise FileNotFoundError(f"no jar set '{_JARS}' in {jars}; remedy: twinstream jars {_JARS}")
+        self._trust.write()
         environment = _without_java_options(self._spark.environment)
         java = str(Path(environment["JAVA_HOME"], "bin", "java")) if environment.get("JAVA_HOME") else "java"
         classes = kafka_login.compiled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
@@ -21,15 +21,22 @@ PASSWORD = "changeit"  # noqa: S105  (Java's own; the store holds nothing secret
 class Trust:
     """Files in ``folder``: ``ca`` is the local authority alone, ``bundle`` and ``store`` all of them."""
 
-    def __init__(self, folder: Path, authority: Authority, others: Iterable[Path]) -> None:
+    def __init__(self, folder: Path, authority: Authority, others: Sequence[Path]) -> None:
         self.ca = folder / "ca.pem"
         self.bundle = folder / "bundle.pem"
         self.store = folder / "truststore.p12"
-        self.ca.write_text(authority.pem)
-        context = ssl.create_default_context()
-        for other in others:
+        self._authority = authority
+        self._others = others
+
+    def write(self) -> None:
+        """Write the files if they are not there."""
+        if self.store.exists():
+            return
+        authority, context = self._authority, ssl.create_default_context()
+        for other in self._others:
             context.load_verify_locations(other)
         trusted = context.get_ca_certs(binary_form=True)
+        self.ca.write_text(authority.pem)
         self.bundle.write_text("".join([authority.pem, *map(ssl.DER_cert_to_PEM_cert, trusted)]))
         readable = [authority.certificate, *_readable(trusted)]
         entries = [pkcs12.PKCS12Certificate(one, f"ca-{at}".encode()) for at, one in enumerate(readable)]
