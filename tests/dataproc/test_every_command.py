@@ -30,7 +30,7 @@ SINKS = {
     "bigquery": ("--sink=bigquery", "--sink-table=insights.discounts"),
     "console": ("--sink=console",),
     "delta": ("--sink=delta", "--sink-path=gs://every-command/delta"),
-    "kafka": ("--sink=kafka", "--sink-topic=insights", "--kafka-cluster=events"),
+    "kafka": ("--sink=kafka", "--sink-topic=insights", "--kafka-bootstrap-servers=kafka:9092"),
     "parquet": ("--sink=parquet", "--sink-path=gs://every-command/parquet"),
 }
 BY_HAND = ("kill", "describe", "list", "wait", "ls", "rm")

@@ -8,7 +8,7 @@ from datetime import date
 from jobs.engine.sink import PathOptions
 from jobs.laptop.promotion.promotion import Promotion
 from sources.flags import flags
-from sources.google_cloud import Finding, refused
+from sources.google_cloud import Finding, refused, warning
 
 
 def source_and_sink(promotion: Promotion, today: date) -> Iterator[Finding]:
@@ -39,6 +39,25 @@ def sink_is_told(promotion: Promotion, today: date) -> Iterator[Finding]:
             yield refused(flag.name, f"not given; --sink {sink.name} needs it", f"{flag.name} {place}")
 
 
+def roles_are_granted(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """Warn about roles that no account is granted, because the project or the account is unknown."""
+    roles = [role for service in promotion.services for role in service.roles]
+    target = promotion.target
+    if not roles or (target.project and promotion.account):
+        return
+    missing = "--project-number" if target.project else "--project"
+    remedies = {
+        "--project": "--project ID (gcloud config get project)",
+        "--project-number": f"--project-number $(gcloud projects describe {target.project} "
+        "--format='value(projectNumber)'), or --service-account EMAIL",
+    }
+    yield warning(
+        missing,
+        f"not given, so --setup grants the machines' account nothing; the job needs {', '.join(roles)}",
+        remedies[missing],
+    )
+
+
 def tables_there(promotion: Promotion, today: date) -> Iterator[Finding]:
     """Refuse static tables that cannot be staged from here."""
     for table in promotion.tables:
@@ -61,5 +80,6 @@ CHECKS = (
     source_and_sink,
     folders_in_the_bucket,
     sink_is_told,
+    roles_are_granted,
     tables_there,
 )

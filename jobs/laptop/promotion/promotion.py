@@ -17,7 +17,7 @@ from jobs.laptop.promotion import runtimes
 from jobs.laptop.promotion.runtimes import Runtime
 from jobs.laptop.promotion.target import Target
 from sources.flags import PREFIX
-from sources.google_cloud import Cloud, OnGoogleCloud
+from sources.google_cloud import Cloud, OnGoogleCloud, Service
 
 Place = tuple[OnGoogleCloud, Any]
 """What a source or a sink needs on Google Cloud, and its own options."""
@@ -75,6 +75,19 @@ class Promotion:
     def cloud(self) -> Cloud:
         """Return where the job goes, as sources and sinks know it."""
         return self.target.cloud(self.invocation.options.watermark)
+
+    @property
+    def services(self) -> list[Service]:
+        """Return the Google services that the job reads or writes, each once."""
+        used = [one for place, own in self.places for one in place.services(own, self.cloud)]
+        return list(dict.fromkeys(used))
+
+    @property
+    def account(self) -> str | None:
+        """Return the service account of the cluster's machines, None if it is unknown."""
+        number = self.target.project_number
+        default = f"{number}-compute@developer.gserviceaccount.com" if number else None
+        return self.target.service_account or default
 
     @property
     def checkpoint(self) -> str:

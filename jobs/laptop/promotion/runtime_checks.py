@@ -91,6 +91,20 @@ def jars_fit(promotion: Promotion, today: date) -> Iterator[Finding]:
                 yield refused(f"{_user(promotion, name)} on {runtime.name}", why, USE_PREFERRED)
 
 
+def jars_go_together(promotion: Promotion, today: date) -> Iterator[Finding]:
+    """Refuse jars that contain classes of Spark's own beside jars that must be loaded before Spark's."""
+    sets = [connector(name) for name in promotion.shipped_sets]
+    first = [one.name for one in sets if any("userClassPathFirst" in name for name in one.properties)]
+    for one in sets:
+        if one.bundled and first:
+            yield refused(
+                f"{_user(promotion, one.name)} with the {first[0]} jars",
+                f"the {one.name} jars bring a {one.bundled} of their own, and the {first[0]} jars need all "
+                "jars loaded before Spark's: no executor could register",
+                "a sink other than Managed Kafka, or --source kafka",
+            )
+
+
 def jars_there(promotion: Promotion, today: date) -> Iterator[Finding]:
     """Refuse jar sets missing on this machine, which stages them, because a cluster cannot reach Maven."""
     for name in promotion.shipped_sets:
@@ -140,6 +154,7 @@ CHECKS = (
     no_batch_runtime,
     python_of_the_code,
     jars_fit,
+    jars_go_together,
     jars_there,
     announced_end,
 )

@@ -41,6 +41,7 @@ class Connector:
     """The requirements of a jar set: one of these Spark versions, this Scala, and at least this Java.
 
     `properties`: Spark's settings on a cluster, where jars come by `--jars`, that make it load them.
+    `bundled`: what it contains of Spark's own classes, which must not be loaded before Spark's.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Connector:
     source: str
     as_of: date
     properties: Mapping[str, str] = field(default_factory=dict)
+    bundled: str = ""
 
 
 @dataclass(frozen=True)

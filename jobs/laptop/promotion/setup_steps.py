@@ -8,7 +8,7 @@ from jobs.laptop.promotion.gcloud import cluster_description, dataproc, gcloud
 from jobs.laptop.promotion.promotion import Promotion
 from jobs.laptop.promotion.step import Section, Step
 from jobs.laptop.promotion.target import Target
-from sources.google_cloud import Creation, Service
+from sources.google_cloud import Creation
 
 SETUP, CREATE_CLUSTER = "--setup", "--create-cluster"
 WORKERS = 2
@@ -28,7 +28,7 @@ def sections(promotion: Promotion) -> Iterator[Section]:
 
 def _project(promotion: Promotion) -> Iterator[Step]:
     target = promotion.target
-    services = _services(promotion)
+    services = promotion.services
     apis = ["compute.googleapis.com", "dataproc.googleapis.com", "storage.googleapis.com"]
     apis += [service.api for service in services]
     yield Step("Switch the APIs on", gcloud(target, "services", "enable", *apis))
@@ -39,7 +39,7 @@ def _project(promotion: Promotion) -> Iterator[Step]:
             "--enable-private-ip-google-access",
         ),
     )  # fmt: skip
-    if target.project and (account := _account(promotion)):
+    if target.project and (account := promotion.account):
         for role in ("roles/dataproc.worker", *(role for service in services for role in service.roles)):
             words = (
                 "projects",
@@ -91,16 +91,3 @@ def _steps(target: Target, creations: Iterable[Creation]) -> Iterator[Step]:
     """Yield a step for each creation, each once: source and sink may be the same service."""
     for one in dict.fromkeys(creations):
         yield Step(one.purpose, gcloud(target, *one.create), unless=gcloud(target, *one.describe))
-
-
-def _services(promotion: Promotion) -> list[Service]:
-    """Return the Google services that the job reads or writes, each once."""
-    used = [one for place, own in promotion.places for one in place.services(own, promotion.cloud)]
-    return list(dict.fromkeys(used))
-
-
-def _account(promotion: Promotion) -> str | None:
-    """Return the service account of the cluster's machines, None if it is unknown."""
-    number = promotion.target.project_number
-    default = f"{number}-compute@developer.gserviceaccount.com" if number else None
-    return promotion.target.service_account or default

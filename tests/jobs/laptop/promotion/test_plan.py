@@ -119,11 +119,10 @@ def test_a_job_on_managed_kafka_logs_in_as_the_machines_account(tmp_path: Path) 
 
 def test_a_sink_on_managed_kafka_logs_in_too(tmp_path: Path) -> None:
     made = planned(
-        tmp_path, *PLACE, IMAGE, "--project-number=1", "--source=pubsublite", "--kafka-cluster=events",
+        tmp_path, *PLACE, IMAGE, "--project-number=1", "--source=kafka", "--kafka-cluster=events",
         "--sink=kafka", "--sink-topic=insights",
     )  # fmt: skip
     assert made.promotion.invocation.sink.options.kafka_auth == "managed"
-    assert "The cluster's machines may act as roles/pubsublite.viewer" in purposes(made)
     assert "The cluster's machines may act as roles/managedkafka.client" in purposes(made)
     assert "The topic insights" in purposes(made)
     assert made.promotion.invocation.sink.options.kafka_bootstrap_servers == (
