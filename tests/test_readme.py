@@ -151,11 +151,14 @@ def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs("gcloud")
-def test_a_local_dataproc_runs_a_job_as_shown(tmp_path: Path) -> None:
-    start, submit = reader.blocks("dataproc-alone")
+@pytest.mark.needs("python3.12")
+@pytest.mark.timeout(900)
+def test_a_local_dataproc_runs_a_job_on_both_images_as_shown(tmp_path: Path) -> None:
+    start, submit, modern = reader.blocks("dataproc-alone")
     with reader.Shell(tmp_path) as shell:
         assert re.search(r"^spark-streaming\s", shell.type(start), re.MULTILINE)
         assert "counted 100" in shell.type(submit).splitlines()
+        assert "counted 100" in shell.type(modern, 600).splitlines()
 
 
 def test_the_plan_is_made_as_shown() -> None:

@@ -1,4 +1,4 @@
-"""The same code on what Dataproc's image 3.0 has: Spark 4.1.2, Scala 2.13, Python 3.12; Kafka and replay."""
+"""The same code on what Dataproc's image 3.0 has: Spark 4.1.2, Scala 2.13, Python 3.12, Java 21."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from dataproc_emulator.images import IMAGES
+from dataproc_emulator.installation import install
 from jobs.engine.jar_files import CHECKOUT
 
 LOCK = CHECKOUT / "requirements-spark-4.1.lock"
 SUITE = (
+    "tests/jobs/engine/test_checkpoint.py",
     "tests/jobs/engine/test_events.py",
     "tests/jobs/engine/test_run.py",
     "tests/jobs/test_streaming_product_discounts.py",
@@ -34,6 +37,7 @@ def test_the_jobs_suite_passes_on_spark_4_1(tmp_path: Path) -> None:
 
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        "JAVA_HOME": str(install(IMAGES[1], print).java),
         "PATH": f"{Path(python).parent}:{os.environ['PATH']}",
         "PYSPARK_PYTHON": python,
         "PYTHONDONTWRITEBYTECODE": "1",

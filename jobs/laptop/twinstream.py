@@ -14,7 +14,7 @@ from sources.laptop import commands as sources
 
 EMULATORS = {
     "lite": ("pubsublite_emulator", "serve|env", "the Pub/Sub Lite emulator, and how clients reach it"),
-    "dataproc": ("dataproc_emulator", "serve|env", "the local Dataproc, and how gcloud reaches it"),
+    "dataproc": ("dataproc_emulator", "serve|env|install", "the local Dataproc, and how gcloud reaches it"),
 }
 
 

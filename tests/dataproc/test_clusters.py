@@ -49,7 +49,7 @@ def test_a_cluster_is_made_listed_and_deleted(gcloud: Gcloud, bucket: str) -> No
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--image-version=3.0-debian13",), "Image '3.0-debian13' does not run here"),
+        (("--image-version=9.9",), "Image '9.9' does not run here"),
         (("--image-version=2.2",), "Image '2.2' does not run here"),
         ((), "A cluster without --image-version gets the newest image, which does not run here"),
     ],
@@ -59,7 +59,8 @@ def test_an_image_that_is_not_this_machines_is_refused(
 ) -> None:
     refused = gcloud.run(*CREATE, "third", REGION, *flags, code=1).stderr
     assert f"INVALID_ARGUMENT: {said}" in refused
-    assert "Spark 3.5.3, Scala 2.12, Python 3.11" in refused
+    assert "2.3 (Spark 3.5.3, Scala 2.12, Python 3.11)" in refused
+    assert "3.0 (Spark 4.1.2, Scala 2.13, Python 3.12, Java 21)" in refused
     assert "remedy: --image-version=2.3-debian12" in refused
 
 

@@ -63,7 +63,7 @@ def test_a_run_clears_away_what_the_last_one_left_but_its_objects(tmp_path: Path
         kept = [
             place
             for place in tmp_path.rglob("[!.]*")
-            if place.is_file() and place.parent != dataproc.files.spark
+            if place.is_file() and not place.is_relative_to(dataproc.files.spark)
         ]
         assert sorted(place.name for place in kept) == [
             "c", "emulator.json", "neighbour.txt",

@@ -14,12 +14,13 @@ from dataproc_emulator.buckets import Buckets
 from dataproc_emulator.clusters import Clusters
 from dataproc_emulator.errors import ApiError
 from dataproc_emulator.files import claimed
+from dataproc_emulator.images import DEFAULT
 from dataproc_emulator.job import Machine
 from dataproc_emulator.jobs import Jobs
 from dataproc_emulator.managed_kafka import ManagedKafka
 from dataproc_emulator.processes import Processes
 from dataproc_emulator.services_api import ServicesApi
-from dataproc_emulator.spark import SparkCluster
+from dataproc_emulator.spark import SparkClusters
 
 REGIONS = ("us-central1", "europe-west1")
 
@@ -34,8 +35,8 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
             image = {"softwareConfig": {"imageVersion": "2.3-debian12"}}
             clusters.create("project", region, {"clusterName": "c", "config": image})
             clusters.enter("project", region, "c", "RUNNING")
-        spark = SparkCluster(files, processes, {})
-        kafka = ManagedKafka(files, processes, spark, Accounts(files.accounts, ""), ServicesApi())
+        spark = SparkClusters(files, processes, {})
+        kafka = ManagedKafka(files, processes, spark.of(DEFAULT), Accounts(files.accounts, ""), ServicesApi())
         yield Jobs(Machine(files, buckets, processes, spark, 1, kafka.reach), clusters)
 
 

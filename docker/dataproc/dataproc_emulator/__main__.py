@@ -1,4 +1,4 @@
-"""The command line: ``serve`` and ``env``."""
+"""The command line: ``serve``, ``env`` and ``install``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from dataproc_emulator.emulator import DataprocEmulator
 from dataproc_emulator.exports import elsewhere, environment, running, shell
+from dataproc_emulator.images import DEFAULT, IMAGES, image
+from dataproc_emulator.installation import CannotInstall, install
 
 _DIRECTORY = Path(".dataproc")
 
@@ -23,9 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     A wrong argument ends the program with exit code 2.
     """
     options = _parser().parse_args(arguments)
+    commands = {"serve": _serve, "env": _env, "install": _install}
     try:
-        return _serve(options) if options.command == "serve" else _env(options)
-    except (OSError, ValueError) as error:
+        return commands[options.command](options)
+    except (OSError, ValueError, CannotInstall) as error:
         print(f"dataproc_emulator: {error}", file=sys.stderr)
         return 1
 
@@ -55,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="file with the token of the emulator at --address, or - for standard input",
     )
+    install = commands.add_parser("install", help="fetch an image's Spark, Python and Java, pinned by hash")
+    others = [one.version for one in IMAGES if one != DEFAULT]
+    install.add_argument("image", choices=others, help="image version (2.3 needs no installation)")
     for command in (serve, env):
         command.add_argument(
             "--directory",
@@ -72,6 +79,14 @@ def _env(options: argparse.Namespace) -> int:
     else:
         files, address = running(options.directory)
     print(shell(environment(files, address, os.environ)))
+    return 0
+
+
+def _install(options: argparse.Namespace) -> int:
+    wanted = image(options.image) or DEFAULT
+    began = time.monotonic()
+    install(wanted, lambda step: print(f"image {wanted.version}: {step}", flush=True))
+    print(f"image {wanted.version}: {wanted.parts}, there after {time.monotonic() - began:.0f} s")
     return 0
 
 

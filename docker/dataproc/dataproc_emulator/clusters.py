@@ -1,4 +1,4 @@
-"""Clusters as the interface shows them. A single Spark cluster runs behind all of them."""
+"""Clusters as the interface shows them. A single Spark runs behind all those of an image."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from uuid import uuid4
 
 from dataproc_emulator.buckets import Buckets
 from dataproc_emulator.errors import ApiError, not_found
-from dataproc_emulator.spark import IMAGE, PARTS
+from dataproc_emulator.images import DEFAULT, IMAGES, image
+from dataproc_emulator.installation import installed
 from dataproc_emulator.times import stamp
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,49}[a-z0-9])?")
-_IMAGE = re.compile(rf"{re.escape(IMAGE)}(\.\d+)?(-[a-z]+[a-z0-9-]*)?")
 
 Resource = dict[str, Any]
 
@@ -104,16 +104,24 @@ class Clusters:
 
 
 def _check_image(version: str, config: Resource) -> None:
+    """Raise ApiError for an image that does not run here, or that is not installed."""
     images = [config.get(group, {}).get("imageUri") for group in ("masterConfig", "workerConfig")]
     asked = version or next(filter(None, images), "")
-    if not _IMAGE.fullmatch(asked):
+    found = image(asked)
+    if not found:
         what = (
             f"Image '{asked}' does"
             if asked
             else "A cluster without --image-version gets the newest image, which does"
         )
+        here = " and ".join(f"{one.version} ({one.parts})" for one in IMAGES)
         raise ApiError(
             "INVALID_ARGUMENT",
-            f"{what} not run here: this local Dataproc has {PARTS}, as image {IMAGE}; "
-            f"remedy: --image-version={IMAGE}-debian12",
+            f"{what} not run here: this local Dataproc has the images {here}; "
+            f"remedy: --image-version={DEFAULT.name}",
         )
+    if found != DEFAULT:
+        try:
+            installed(found)
+        except FileNotFoundError as missing:
+            raise ApiError("FAILED_PRECONDITION", str(missing)) from None

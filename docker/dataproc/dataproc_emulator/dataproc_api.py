@@ -57,7 +57,7 @@ class DataprocApi:
 
         def work() -> Resource:
             try:
-                self._machine.spark.start()
+                self._machine.spark_of(cluster).start()
             except OSError as error:
                 self.clusters.enter(project, region, name, "ERROR", str(error))
                 raise

@@ -22,11 +22,12 @@ from dataproc_emulator.exports import environment
 from dataproc_emulator.files import Files, claimed
 from dataproc_emulator.http_server import listen, serving
 from dataproc_emulator.iam_api import IamApi
+from dataproc_emulator.images import DEFAULT
 from dataproc_emulator.job import Machine
 from dataproc_emulator.managed_kafka import ManagedKafka
 from dataproc_emulator.processes import Processes
 from dataproc_emulator.services_api import ServicesApi
-from dataproc_emulator.spark import IMAGE, SparkCluster
+from dataproc_emulator.spark import SparkClusters
 from dataproc_emulator.storage_api import StorageApi
 from dataproc_emulator.subnetworks import Subnetworks
 from dataproc_emulator.web import Routes
@@ -109,16 +110,16 @@ class DataprocEmulator:
 
     def _routes(self, processes: Processes, here: str, cleanup: ExitStack) -> Routes:
         """Return the routes of all interfaces; ``here`` is the address under which jobs reach them."""
-        spark = SparkCluster(self.files, processes, self._environment)
+        spark = SparkClusters(self.files, processes, self._environment)
         _publish_connectors(self.files)
         buckets, subnetworks, services = Buckets(self.files), Subnetworks(), ServicesApi()
         accounts = Accounts(self.files.accounts, f"http://{here}{EXCHANGE}")
-        kafka = ManagedKafka(self.files, processes, spark, accounts, services)
+        kafka = ManagedKafka(self.files, processes, spark.of(DEFAULT), accounts, services)
         cleanup.callback(kafka.clusters.close)
         machine = Machine(self.files, buckets, processes, spark, self._grace, kafka.reach)
         dataproc = DataprocApi(machine, subnetworks)
         cleanup.callback(dataproc.jobs.close)
-        image = {"softwareConfig": {"imageVersion": f"{IMAGE}-debian12"}}
+        image = {"softwareConfig": {"imageVersion": DEFAULT.name}}
         dataproc.clusters.create("local-project", REGION, {"clusterName": CLUSTER, "config": image})
         dataproc.clusters.enter("local-project", REGION, CLUSTER, "RUNNING")
         routes = Routes()

@@ -14,10 +14,11 @@ from xml.sax.saxutils import escape
 from dataproc_emulator.files import Files
 
 
-def settings(files: Files) -> dict[str, str]:
-    """Return the Spark settings that a driver needs; ``jar`` must be on every class path."""
+def settings(files: Files, spark: str) -> dict[str, str]:
+    """Return the settings that a driver of a Spark release needs; ``jar`` must be on every class path."""
     view = "org.apache.hadoop.fs.viewfs.ViewFileSystem"
-    manager = "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
+    package = "streaming" if spark.startswith("3.") else "streaming.checkpointing"
+    manager = f"org.apache.spark.sql.execution.{package}.FileSystemBasedCheckpointFileManager"
     return {
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.NakedLocalFileSystem",
         "spark.hadoop.fs.gs.impl": f"{view}OverloadScheme",

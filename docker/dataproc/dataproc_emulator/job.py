@@ -15,11 +15,12 @@ from dataproc_emulator.buckets import Buckets
 from dataproc_emulator.driver import Driver
 from dataproc_emulator.errors import ApiError
 from dataproc_emulator.files import Files
+from dataproc_emulator.images import DEFAULT, image
 from dataproc_emulator.kafka_reach import KafkaReach
 from dataproc_emulator.output import Output
 from dataproc_emulator.processes import Processes
 from dataproc_emulator.restarts import Budget
-from dataproc_emulator.spark import SparkCluster
+from dataproc_emulator.spark import SparkCluster, SparkClusters
 from dataproc_emulator.times import stamp
 
 log = logging.getLogger("dataproc_emulator")
@@ -34,9 +35,14 @@ class Machine:
     files: Files
     buckets: Buckets
     processes: Processes
-    spark: SparkCluster
+    spark: SparkClusters
     grace: float
     reach: KafkaReach
+
+    def spark_of(self, cluster: dict[str, Any]) -> SparkCluster:
+        """Return the Spark behind a cluster; raise FileNotFoundError if a part of it is missing."""
+        version = cluster["config"]["softwareConfig"].get("imageVersion", "")
+        return self.spark.of(image(version) or DEFAULT)
 
 
 class Job:
@@ -54,7 +60,7 @@ class Job:
         home = f"{cluster['config']['configBucket']}/google-cloud-dataproc-metainfo/{cluster['clusterUuid']}"
         self._control = f"gs://{home}/jobs/{identity}/"
         self._properties = _spark_properties(cluster)
-        self._machines = cluster["config"].get("gceClusterConfig", {})
+        self._cluster = cluster
         self._resource = {
             **wanted,
             "placement": {"clusterName": cluster["clusterName"], "clusterUuid": cluster["clusterUuid"]},
@@ -120,8 +126,9 @@ class Job:
 
     def _set_up(self) -> tuple[list[str], dict[str, str]]:
         machine, job = self._machine, self._resource["pysparkJob"]
-        project, given = self._resource["reference"]["projectId"], machine.spark.environment
-        reached = machine.reach.of(job.get("args", ()), project, self._machines, given)
+        spark, project = machine.spark_of(self._cluster), self._resource["reference"]["projectId"]
+        machines = self._cluster["config"].get("gceClusterConfig", {})
+        reached = machine.reach.of(job.get("args", ()), project, machines, spark.environment)
         executors = {f"spark.executorEnv.{name}": value for name, value in reached.environment.items()}
         staged = staging.stage(
             {
@@ -132,8 +139,12 @@ class Job:
             machine.buckets,
             self.folder,
         )
-        submit = [str(machine.spark.home / "bin" / "spark-submit"), "--master", machine.spark.start()]
-        return [*submit, *staged], {**given, **reached.environment, **staging.log_levels(job, self.folder)}
+        submit = [str(spark.home / "bin" / "spark-submit"), "--master", spark.start()]
+        return [*submit, *staged], {
+            **spark.environment,
+            **reached.environment,
+            **staging.log_levels(job, self.folder),
+        }
 
     def _attempt_until_the_end(self, spark_submit: list[str], environment: dict[str, str]) -> tuple[str, str]:
         failures: list[float] = []

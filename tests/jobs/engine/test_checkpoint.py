@@ -49,6 +49,18 @@ def test_another_contract_is_refused(
         open_checkpoint(spark, str(tmp_path), replace(CONTRACT, **change))
 
 
+def test_the_same_query_as_another_spark_prints_it_continues(spark: SparkSession, tmp_path: Path) -> None:
+    """Spark 3.5 prints a column renamed to its own name, Spark 4.1 the column alone."""
+    window = "Aggregate [window-T10000ms], [{}, count(1) AS orders]"
+    old = replace(CONTRACT, query=[window.format("window-T10000ms AS window-T10000ms")])
+    open_checkpoint(spark, str(tmp_path), old)
+    assert open_checkpoint(spark, str(tmp_path), replace(old, query=[window.format("window-T10000ms")]))
+    with pytest.raises(CheckpointError, match="the job's query has changed"):
+        open_checkpoint(
+            spark, str(tmp_path), replace(old, query=[window.format("window-T10000ms AS window")])
+        )
+
+
 def test_a_checkpoint_of_another_job_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     open_checkpoint(spark, str(tmp_path), CONTRACT)
     (tmp_path / "job").rename(tmp_path / "other")
@@ -109,6 +121,15 @@ def test_a_checkpoint_that_can_no_longer_be_written_is_refused(spark: SparkSessi
     (tmp_path / "job" / "kafka" / ".writable.writing").mkdir()  # blocks the superuser too
     with pytest.raises(CheckpointError, match=r"job/kafka: cannot be written .* see --checkpoint-root"):
         open_checkpoint(spark, str(tmp_path), CONTRACT)
+
+
+def test_the_query_shape_of_a_stream_names_its_operators(spark: SparkSession) -> None:
+    stream = spark.readStream.format("rate").load().withWatermark("timestamp", "1 second")
+    counted = stream.dropDuplicatesWithinWatermark(["value"]).groupBy("value").count()
+    assert [line.split(" ")[0] for line in query_shape(counted)] == [
+        "Aggregate",
+        "DeduplicateWithinWatermark",
+    ]
 
 
 def test_the_query_shape_is_its_stateful_operators_only(spark: SparkSession) -> None:

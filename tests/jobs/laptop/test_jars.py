@@ -75,8 +75,9 @@ def test_an_unknown_set_is_refused_with_the_known_ones(
     assert jars.command(["--directory", str(tmp_path), "kinesis"]) == 1
     assert capsys.readouterr().err == (
         "twinstream jars: no set of jars named 'kinesis'; "
-        "expected one of: kafka, kafka-spark-4.1, managed-kafka, pubsublite, delta, bigquery, local, broker, "
-        "pubsublite-client, pubsublite-kafka, pubsublite-connector, connect\n"
+        "expected one of: kafka, kafka-spark-4.1, managed-kafka, managed-kafka-spark-4.1, pubsublite, delta, "
+        "delta-spark-4.1, bigquery, local, broker, pubsublite-client, pubsublite-kafka, "
+        "pubsublite-connector, connect\n"
     )
 
 
@@ -87,6 +88,8 @@ def test_an_unknown_set_is_refused_with_the_known_ones(
         ("4.1.2", "kafka", "kafka-spark-4.1"),
         ("4.1", "kafka", "kafka-spark-4.1"),
         ("4.10.0", "kafka", "kafka"),
+        ("4.1.2", "delta", "delta-spark-4.1"),
+        ("4.1.2", "managed-kafka", "managed-kafka-spark-4.1"),
         ("4.1.2", "local", "local"),
     ],
 )
@@ -103,8 +106,9 @@ def test_ivy_and_the_lock_name_the_same_sets() -> None:
 def test_all_are_more_than_what_the_jobs_need(capsys: pytest.CaptureFixture[str]) -> None:
     assert jars.command(["--all"]) == 0
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
-        "kafka", "kafka-spark-4.1", "managed-kafka", "pubsublite", "delta", "bigquery", "local", "broker",
-        "pubsublite-client", "pubsublite-kafka", "pubsublite-connector", "connect",
+        "kafka", "kafka-spark-4.1", "managed-kafka", "managed-kafka-spark-4.1", "pubsublite", "delta",
+        "delta-spark-4.1", "bigquery", "local", "broker", "pubsublite-client", "pubsublite-kafka",
+        "pubsublite-connector", "connect",
     ]  # fmt: skip
 
 

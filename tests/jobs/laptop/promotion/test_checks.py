@@ -34,11 +34,6 @@ REFUSED = {
         "--source pubsublite on 3.0-debian13: the pubsublite jars need Scala 2.12 and Spark 3.3 or 3.5, the"
         f" runtime has Scala 2.13 and Spark 4.1 ({LITE_JARS}); {USE_2_3}",
     ),
-    "another Spark": (
-        [*KAFKA, "--image-version=3.0.3-debian13"],
-        "--sink delta on 3.0-debian13: the delta jars need Scala 2.12 and Spark 3.5, the runtime has Scala"
-        f" 2.13 and Spark 4.1 (https://docs.delta.io/latest/releases.html); {USE_2_3}",
-    ),
     "no image": (
         [*PLACE, "--source=pubsublite", "--project-number=1", *DELTA],
         "--image-version: not given, and a cluster without one gets the newest image, now 3.0-debian13 with"
@@ -213,13 +208,28 @@ def test_a_good_plan_is_not_refused(tmp_path: Path, flags: tuple[str, ...]) -> N
     ]  # fmt: skip
 
 
-def test_image_3_0_gets_the_kafka_jars_of_its_own_spark(tmp_path: Path) -> None:
-    made = planned(tmp_path, *KAFKA, "--sink=parquet", "--image-version=3.0.3-debian13")
+def test_image_3_0_gets_the_jars_of_its_own_spark(tmp_path: Path) -> None:
+    managed = ("--source=kafka", "--kafka-cluster=events")
+    made = planned(tmp_path, *PLACE, *managed, *DELTA, "--image-version=3.0.3-debian13")
     assert refusals(made) == []
     (release,) = (one for one in made.sections if one.title.startswith("The release"))
     submit = "\n".join(" ".join(step.command) for step in release.steps)
     assert "spark-sql-kafka-0-10_2.13-4.1.2.jar" in submit
+    assert "delta-spark_4.1_2.13-4.3.1.jar" in submit
+    assert "managed-kafka-auth-login-handler-1.0.6.jar" in submit
     assert "_2.12-" not in submit
+    # Its own Guava is new enough for Google's login.
+    assert "guava" not in submit
+    assert "userClassPathFirst" not in submit
+
+
+def test_a_package_for_another_image_is_refused(tmp_path: Path) -> None:
+    older = build(["kafka", "delta"], tmp_path).folder
+    flags = (*KAFKA, "--image-version=3.0-debian13", f"--package={older}")
+    assert refusals(planned(tmp_path, *flags)) == [
+        f"--package {older}: lacks the jars delta-spark-4.1, kafka-spark-4.1 of this source and sink; remedy:"
+        " leave --package out, or the flags that it was made with"
+    ]
 
 
 def test_every_reason_is_told_at_once(tmp_path: Path) -> None:

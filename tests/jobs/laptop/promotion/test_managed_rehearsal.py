@@ -1,4 +1,4 @@
-"""Google's login on separate executors and a separate driver, where Spark's older Guava comes first."""
+"""Google's login on separate executors and a separate driver, where Spark's own Guava comes first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from deltalake import DeltaTable
 
 from dataproc_emulator.emulator import DataprocEmulator
+from dataproc_emulator.images import IMAGES
+from dataproc_emulator.installation import install
 from jobs.laptop.promotion import submit
 from jobs.laptop.promotion.preflight import asked
 from jobs.product_activity_windows import JOB
@@ -21,8 +23,12 @@ from tests.sources.test_contract import options_of
 from tests.support.kafka_sasl import SaslBroker
 from tests.support.publishing import publish_all
 
-pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout(600)]
-PLACE = ("--cluster=spark-streaming", "--region=us-central1", "--bucket=my-bucket", "--project=my-project")
+pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout(900)]
+PLACE = ("--region=us-central1", "--bucket=my-bucket", "--project=my-project")
+MODERN = pytest.param(
+    ("--cluster=modern", "--image-version=3.0-debian13", "--create-cluster"),
+    marks=pytest.mark.needs("python3.12"),
+)
 SOLD, COUNTED = Stream("purchase-stream"), Stream("counted-rehearsal")
 
 
@@ -53,11 +59,18 @@ def publish(sasl: SaslBroker) -> None:
     publish_all(kafka, of, messages)
 
 
+@pytest.mark.parametrize("cluster", [("--cluster=spark-streaming", IMAGE), MODERN], ids=["2.3", "3.0"])
 def test_a_planned_job_logs_in_on_a_cluster_as_googles_account(
-    dataproc: DataprocEmulator, sasl: SaslBroker, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    dataproc: DataprocEmulator,
+    sasl: SaslBroker,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    cluster: tuple[str, ...],
 ) -> None:
+    if "--create-cluster" in cluster:
+        install(IMAGES[1], print)
     publish(sasl)
-    read = [*PLACE, IMAGE, f"--output={tmp_path}", "--source=kafka", "--stream=purchase-stream"]
+    read = [*PLACE, *cluster, f"--output={tmp_path}", "--source=kafka", "--stream=purchase-stream"]
     read += [*sasl.managed, "--trigger=available-now"]
     for sink in (
         ["--sink=delta", "--sink-path=gs://my-bucket/insights", "--checkpoint-root=gs://my-bucket/delta"],
@@ -74,4 +87,5 @@ def test_a_planned_job_logs_in_on_a_cluster_as_googles_account(
     sent = next(kafka.records(COUNTED, options_of(kafka, *sasl.plain())))
     assert sent is not None
     assert json.loads(sent.value or b"")["events"] == 1
-    sasl.broker.delete_topic(SOLD.topic)
+    for stream in (SOLD, COUNTED):
+        sasl.broker.delete_topic(stream.topic)
