@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from jobs.engine import cloud_storage
 from jobs.engine import sink as sinks
 from jobs.engine.checkpoint import path_of
 from jobs.engine.dead_letter_retention import UNLIMITED, retention
@@ -110,8 +111,10 @@ class Invocation:
 
     @property
     def jar_sets(self) -> tuple[str, ...]:
-        """Return the jar sets beyond Spark's own that the source and the sink need, each once."""
-        return jar_sets(self.source, self.sink)
+        """Return the jar sets beyond Spark's own that the source, the sink and the paths need, each once."""
+        given = (self.options, self.own, self.source.options, self.sink.options)
+        values = [getattr(one, field.name) for one in given for field in fields(one)]
+        return (*jar_sets(self.source, self.sink), *cloud_storage.jar_sets([*values, *self.files.values()]))
 
     @property
     def variables(self) -> frozenset[str]:

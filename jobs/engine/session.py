@@ -11,7 +11,7 @@ from pathlib import Path
 import pyspark
 from pyspark.sql import SparkSession
 
-from jobs.engine import jar_files
+from jobs.engine import cloud_storage, jar_files
 from jobs.engine.failure import cause
 from jobs.engine.java import OPTIONS, java_home
 from sources.fault import Fault
@@ -107,7 +107,8 @@ def _is_utf_8(environment: Mapping[str, str]) -> bool:
 
 def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
     """Return settings for a small machine; a checkpoint's first start freezes some (shuffle partitions)."""
-    sets = (jar_files.built_for(pyspark.__version__, jar_set) for jar_set in jar_sets)
+    wanted = tuple(jar_sets)
+    sets = (jar_files.built_for(pyspark.__version__, jar_set) for jar_set in wanted)
     jars = [jar for jar_set in sets for jar in jar_files.jars(jar_set)]
     file_system = _file_system_without_processes()
     cores = os.cpu_count() or 1
@@ -126,6 +127,7 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **({"spark.hadoop.fs.file.impl": BARE_FILE_SYSTEM} if file_system else {}),
+        **(cloud_storage.settings() if cloud_storage.JAR_SET in wanted else {}),
     }
 
 

@@ -23,7 +23,7 @@ from sources.fault import Fault
 from sources.flags import argument, flag, options, switch
 
 IVY_FILE = LOCK_FILE.with_name("ivy.xml")
-FOR_JOBS = ("kafka", "managed-kafka", "delta", "bigquery", "local", "pubsublite")
+FOR_JOBS = ("kafka", "managed-kafka", "delta", "bigquery", "gs", "local", "pubsublite")
 _STAGING = ".fetching-"
 
 

@@ -25,7 +25,11 @@ class CutoverOptions:
     """The command's own options."""
 
     prove: bool = switch("after the switch: check that every event was counted exactly once")
-    format: str = flag("output format", default="text", choices=("text", "json"))
+    format: str = flag(
+        "output format; flags: those of the new run alone, for a script",
+        default="text",
+        choices=("text", "json", "flags"),
+    )
 
 
 def command(job: Job[Any], arguments: Sequence[str]) -> int:
@@ -36,6 +40,8 @@ def command(job: Job[Any], arguments: Sequence[str]) -> int:
     known = _parser()
     parsed, of_the_job = known.parse_known(arguments)
     options = parsed.of(CutoverOptions)
+    if options.prove and options.format == "flags":
+        known.error("--format flags: a proof has none; expected text or json")
     runs = parse_migration(job, known, of_the_job)
     try:
         sets = dict.fromkeys((*runs.old.jar_sets, *runs.new.jar_sets))
@@ -47,7 +53,7 @@ def command(job: Job[Any], arguments: Sequence[str]) -> int:
         planned = plan(spark, runs)
     except Fault as fault:
         message = str(fault)
-    except Py4JJavaError as error:
+    except (Py4JJavaError, OSError) as error:
         message = failure(error)
     else:
         report.show(planned, options.format)

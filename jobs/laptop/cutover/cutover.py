@@ -34,11 +34,18 @@ class Cutover:
         return any(finding.kind == "refused" for finding in self.findings)
 
     @property
-    def sections(self) -> tuple[Section, ...]:
-        """Return the commands in order; none if the cut-over is refused."""
+    def flags(self) -> tuple[str, ...]:
+        """Return the flags of the new run; none if the cut-over is refused."""
         if self.refused or self.found is None:
             return ()
-        name, flags = self.migration.job.name, self.migration.flags(self.start, self.found.finished)
+        return tuple(self.migration.flags(self.start, self.found.finished))
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """Return the commands in order; none if the cut-over is refused."""
+        name, flags = self.migration.job.name, self.flags
+        if not flags:
+            return ()
         prove = ("twinstream", "cutover", name, "--prove", *self.migration.given)
         return (
             Section(

@@ -12,18 +12,24 @@ from datetime import datetime
 from jobs.laptop.cutover.cutover import Cutover
 from jobs.laptop.cutover.lite_progress import LiteProgress
 from jobs.laptop.cutover.mapping import FIELDS, LOSSES
+from jobs.laptop.promotion.step import quoted
 from jobs.sinks.console import table
 from sources import instants
 
 
 def show(plan: Cutover, form: str) -> None:
-    """Print the plan: findings on standard error, the rest on standard output, or everything as JSON."""
+    """Print the plan: findings on standard error, the rest on standard output, or everything as JSON.
+
+    As `flags`, the rest is one line that a shell can evaluate.
+    """
     if form == "json":
         print(json.dumps(described(plan), indent=1))
         return
     for finding in plan.findings:
         print(finding, file=sys.stderr)
-    if plan.found:
+    if form == "flags":
+        print(*map(quoted, plan.flags))
+    elif plan.found:
         print("\n".join([*_standing(plan, plan.found), *_fields(), *_commands(plan)]))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import command_line
+from jobs.engine import cloud_storage, command_line
 from jobs.engine.command_line import Invocation
 from jobs.engine.jar_files import built_for
 from jobs.engine.job import Job
@@ -59,12 +59,11 @@ class Promotion:
 
     @property
     def shipped_sets(self) -> tuple[str, ...]:
-        """Return the jar sets that the runtime lacks; in a rehearsal, the runtime brings none."""
-        if not self.runtime:
-            return self.invocation.jar_sets
-        brought = () if self.target.rehearsal else self.runtime.brings
-        lacking = (name for name in self.invocation.jar_sets if name not in brought)
-        return tuple(built_for(self.runtime.spark, name) for name in lacking)
+        """Return the jar sets that the runtime lacks; all have `gs://`, a rehearsal's brings no other."""
+        brought = self.runtime.brings if self.runtime and not self.target.rehearsal else ()
+        everywhere = (cloud_storage.JAR_SET, *brought)
+        lacking = [name for name in self.invocation.jar_sets if name not in everywhere]
+        return tuple(built_for(self.runtime.spark, name) if self.runtime else name for name in lacking)
 
     @property
     def places(self) -> tuple[Place, Place]:

@@ -26,7 +26,7 @@ class Step:
     @property
     def shell(self) -> str:
         """Return the command for a POSIX shell, in lines of readable length."""
-        line = _wrapped(_quoted(word) for word in self.command)
+        line = _wrapped(quoted(word) for word in self.command)
         return f"{JOB_ID}=$({line})" if self.names_job else line
 
     @property
@@ -51,7 +51,8 @@ class Section:
     by_hand: bool = False
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """Return a word for a POSIX shell; a flag stays readable, because only its value is quoted."""
     if word == f"${JOB_ID}":
         return f'"{word}"'
     flag, equals, value = word.partition("=")

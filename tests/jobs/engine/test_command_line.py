@@ -117,3 +117,10 @@ def test_a_kafka_sink_takes_the_brokers_flags_whatever_the_source_is() -> None:
 def test_what_shapes_the_state_is_what_a_checkpoint_remembers() -> None:
     settings = parse(DISCOUNTS, ["--discounts=x.csv"]).state_settings
     assert settings == {"--window": "1 minute", "--watermark": "10 seconds", "--output-mode": "append"}
+
+
+@pytest.mark.parametrize("flag", ["--checkpoint-root=gs://b/c", "--discounts=gs://b/d.csv"])
+def test_a_path_on_cloud_storage_takes_its_connector(flag: str) -> None:
+    assert parse(DISCOUNTS, [flag]).jar_sets == ("gs",)
+    assert parse(DISCOUNTS, [flag, "--sink=delta", "--sink-path=gs://b/rows"]).jar_sets == ("delta", "gs")
+    assert parse(DISCOUNTS, [flag.replace("gs://", "/")]).jar_sets == ()

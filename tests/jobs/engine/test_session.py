@@ -29,3 +29,12 @@ def test_a_class_archive_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TWINSTREAM_CLASS_ARCHIVE", "/somewhere/classes.jsa")
     options = session.local_settings(())["spark.driver.extraJavaOptions"].split()
     assert "-XX:SharedArchiveFile=/somewhere/classes.jsa" in options
+
+
+def test_cloud_storage_is_googles_unless_gcloud_is_led_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", raising=False)
+    root = "spark.hadoop.fs.gs.storage.root.url"
+    assert root not in session.local_settings(["gs"])
+    monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", "http://127.0.0.1:8998/storage/v1/")
+    assert session.local_settings(["gs"])[root] == "http://127.0.0.1:8998/"
+    assert root not in session.local_settings([])

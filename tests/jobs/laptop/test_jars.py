@@ -76,7 +76,7 @@ def test_an_unknown_set_is_refused_with_the_known_ones(
     assert capsys.readouterr().err == (
         "twinstream jars: no set of jars named 'kinesis'; "
         "expected one of: kafka, kafka-spark-4.1, managed-kafka, managed-kafka-spark-4.1, pubsublite, delta, "
-        "delta-spark-4.1, bigquery, local, broker, pubsublite-client, pubsublite-kafka, "
+        "delta-spark-4.1, bigquery, gs, local, broker, pubsublite-client, pubsublite-kafka, "
         "pubsublite-connector, connect\n"
     )
 
@@ -107,7 +107,7 @@ def test_all_are_more_than_what_the_jobs_need(capsys: pytest.CaptureFixture[str]
     assert jars.command(["--all"]) == 0
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
         "kafka", "kafka-spark-4.1", "managed-kafka", "managed-kafka-spark-4.1", "pubsublite", "delta",
-        "delta-spark-4.1", "bigquery", "local", "broker", "pubsublite-client", "pubsublite-kafka",
+        "delta-spark-4.1", "bigquery", "gs", "local", "broker", "pubsublite-client", "pubsublite-kafka",
         "pubsublite-connector", "connect",
     ]  # fmt: skip
 
@@ -119,6 +119,7 @@ def test_all_are_more_than_what_the_jobs_need(capsys: pytest.CaptureFixture[str]
         ("kafka", set()),
         ("delta", set()),
         ("bigquery", set()),
+        ("gs", set()),
         ("local", set()),
         ("managed-kafka", {"guava", "gson"}),
     ],

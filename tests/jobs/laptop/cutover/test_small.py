@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
@@ -77,6 +78,15 @@ def test_the_plan_says_where_the_old_run_stands(moved: Moved) -> None:
         "--kafka-starting=2026-01-01T11:59:40Z",
         f"--windows-after={AT}10Z",
     ]
+
+
+def test_a_script_takes_the_new_runs_flags_alone(moved: Moved, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.command(DISCOUNTS, [*moved.on_lite, moved.broker, "--format=flags"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert shlex.split(line) == moved.plan()["sections"][0]["steps"][0]["command"][3:]
+    with pytest.raises(SystemExit) as ended:
+        command.command(DISCOUNTS, [*moved.on_lite, moved.broker, "--format=flags", "--prove"])
+    assert ended.value.code == 2
 
 
 def test_the_text_has_commands_mapping_and_losses(moved: Moved, capsys: pytest.CaptureFixture[str]) -> None:

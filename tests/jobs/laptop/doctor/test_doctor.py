@@ -110,7 +110,7 @@ def test_jars_that_are_missing_are_a_fault_with_the_command(
     faults = [line for line in said(spark_checks.jars()) if line.startswith("fault")]
     assert [line.rpartition("; remedy: ")[2] for line in faults] == [
         f"twinstream jars {name}"
-        for name in ("kafka", "managed-kafka", "delta", "bigquery", "local", "pubsublite")
+        for name in ("kafka", "managed-kafka", "delta", "bigquery", "gs", "local", "pubsublite")
     ]
 
 
