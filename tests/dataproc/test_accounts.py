@@ -95,6 +95,27 @@ def test_only_an_assertion_that_the_account_signed_gives_a_token(idle: DataprocE
     assert exchange(idle, grant_type=GRANT, assertion=assertion(mine))[0] == 400
 
 
+def test_an_account_reaches_objects_as_far_as_its_role_goes(idle: DataprocEmulator) -> None:
+    """Ask as Google's connector in Spark does, with a token of the account's own."""
+    given = exchange(idle, grant_type=GRANT, assertion=assertion(key(idle, "reader")))[1]["access_token"]
+    member = "serviceAccount:reader@my-project.iam.gserviceaccount.com"
+    bucket = json.dumps({"name": "bucket-of-the-reader"}).encode()
+
+    def answers(*roles: str) -> list[int]:
+        bindings = [{"role": role, "members": [member]} for role in roles]
+        post(idle, "/v1/projects/reading:setIamPolicy", {"policy": {"bindings": bindings}})
+        jobs = "/v1/projects/my-project/regions/us-central1/jobs"
+        asked = (("GET", "/storage/v1/b", None), ("POST", "/storage/v1/b", bucket), ("GET", jobs, None))
+        return [call(idle, *one, Authorization=f"Bearer {given}")[0] for one in asked]
+
+    assert answers() == [401, 401, 401]
+    assert answers("roles/managedkafka.client") == [401, 401, 401]
+    assert answers("roles/storage.objectViewer") == [200, 401, 401]
+    assert answers("roles/storage.admin") == [200, 200, 401]
+    call(idle, "DELETE", f"{ACCOUNTS}/reader@my-project.iam.gserviceaccount.com")
+    assert call(idle, "GET", "/storage/v1/b", Authorization=f"Bearer {given}")[0] == 401
+
+
 def test_a_policy_names_existing_accounts_and_is_not_overwritten(idle: DataprocEmulator) -> None:
     path = "/v1/projects/policy-project"
     old = post(idle, f"{path}:getIamPolicy", {})[1]

@@ -46,6 +46,8 @@ def test_a_job_is_led_to_the_broker_as_its_machines_account(reach: KafkaReach) -
     assert credentials["client_email"] == machines["serviceAccount"]
     assert credentials["token_uri"] == "http://127.0.0.1:8998/token"
     assert reached.environment["JAVA_TOOL_OPTIONS"].startswith("-Da=b -Djavax.net.ssl.trustStore=")
+    here = ["--kafka-bootstrap-servers=127.0.0.1:4711"]  # as a command on this machine knows the broker
+    assert reach.of(here, "my-project", machines, {}).environment.keys() == reached.environment.keys()
     by_default = reach.of(given, "my-project", {}, {}).environment["GOOGLE_APPLICATION_CREDENTIALS"]
     assert json.loads(Path(by_default).read_text())["client_email"] == COMPUTE
     assert Path(by_default).stat().st_mode & 0o077 == 0

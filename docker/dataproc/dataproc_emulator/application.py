@@ -43,7 +43,7 @@ class Application:
     async def _answer(self, request: requests.Request) -> Response:
         method, target = request.method, _target(request)
         try:
-            self._access.check(request.headers, target)
+            self._access.check(request.headers, method, target)
             route, _ = self._routes.find(method, target)
             with SpooledTemporaryFile(_IN_MEMORY, dir=str(self._spool)) as file:
                 body = cast(BinaryIO, file)

@@ -28,6 +28,7 @@ from dataproc_emulator.managed_kafka import ManagedKafka
 from dataproc_emulator.processes import Processes
 from dataproc_emulator.services_api import ServicesApi
 from dataproc_emulator.spark import SparkClusters
+from dataproc_emulator.storage_access import StorageAccess
 from dataproc_emulator.storage_api import StorageApi
 from dataproc_emulator.subnetworks import Subnetworks
 from dataproc_emulator.web import Routes
@@ -108,8 +109,11 @@ class DataprocEmulator:
         """Return what ``serve`` prints: where the emulator is."""
         return {"address": self.address, "cluster": CLUSTER, "region": REGION}
 
-    def _routes(self, processes: Processes, here: str, cleanup: ExitStack) -> Routes:
-        """Return the routes of all interfaces; ``here`` is the address under which jobs reach them."""
+    def _routes(self, processes: Processes, here: str, cleanup: ExitStack) -> tuple[Routes, StorageAccess]:
+        """Return the routes of all interfaces, and who else may reach Cloud Storage's.
+
+        ``here`` is the address under which jobs reach them.
+        """
         spark = SparkClusters(self.files, processes, self._environment)
         _publish_connectors(self.files)
         buckets, subnetworks, services = Buckets(self.files), Subnetworks(), ServicesApi()
@@ -126,15 +130,15 @@ class DataprocEmulator:
         others = (ComputeApi(subnetworks), IamApi(accounts, f"http://{self.address}{EXCHANGE}"))
         for interface in (dataproc, StorageApi(buckets, self.files.uploads), services, kafka, *others):
             interface.add_to(routes)
-        return routes
+        return routes, kafka.storage_access
 
     def _serve(self, processes: Processes, cleanup: ExitStack) -> None:
         listening = cleanup.enter_context(listen(*self._listen))
         port = listening.getsockname()[1]
         has_port = ":" in self._advertise.rpartition("]")[2]
         self.address = self._advertise if has_port else f"{self._advertise}:{port}"
-        routes = self._routes(processes, f"{self._reached}:{port}", cleanup)
-        access = Access(self.files.token.read_text(), port, self._allow_hosts)
+        routes, storage = self._routes(processes, f"{self._reached}:{port}", cleanup)
+        access = Access(self.files.token.read_text(), port, self._allow_hosts, storage.admits)
         application = Application(routes, access, self.files.uploads, self._patience)
         cleanup.enter_context(serving(application, listening))
 

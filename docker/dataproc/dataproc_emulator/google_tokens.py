@@ -48,15 +48,24 @@ class GoogleTokens:
         """
         account = _verified(assertion, self._accounts)
         token = f"ya29.local-{secrets.token_urlsafe(32)}"
-        issued = Issued(hashlib.sha256(token.encode()).hexdigest(), int(time.time()) + SECONDS, account)
+        issued = Issued(_digest(token), int(time.time()) + SECONDS, account)
         with self._lock:
             self._issued = [*self.valid(), issued]
         return token
+
+    def account(self, token: str) -> str | None:
+        """Return the account that got the token; None if it was not given here or has ended."""
+        digest = _digest(token)
+        return next((one.account for one in self.valid() if one.digest == digest), None)
 
     def valid(self) -> list[Issued]:
         """Return the tokens that have not ended, of accounts that still exist."""
         now = time.time()
         return [one for one in self._issued if one.ends > now and self._accounts.exists(one.account)]
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _verified(assertion: str, accounts: Accounts) -> str:

@@ -49,10 +49,11 @@ class KafkaReach:
     ) -> Reached:
         """Return what a driver is started with; nothing changes for one that names no cluster's address.
 
-        An address of a cluster that does not exist stays, and no name server knows it.
+        An address of a cluster that does not exist stays, and no name server knows it. The address that a
+        cluster has on this machine counts too.
         """
         led = [_ADDRESS.sub(lambda match: self._address(match), argument) for argument in arguments]
-        if led == list(arguments):
+        if not any(address in argument for address in self._addresses() for argument in led):
             return Reached(led, {})
         options = [existing.get("JAVA_TOOL_OPTIONS", ""), *map(shlex.quote, self._java())]
         return Reached(
@@ -63,6 +64,9 @@ class KafkaReach:
                 "SSL_CERT_FILE": str(self._trust.bundle),
             },
         )
+
+    def _addresses(self) -> list[str]:
+        return [one.node.address for one in self._clusters.all() if one.node.address]
 
     def _java(self) -> list[str]:
         store = "javax.net.ssl.trustStore"

@@ -21,6 +21,7 @@ from dataproc_emulator.processes import Processes
 from dataproc_emulator.projects_api import ProjectsApi
 from dataproc_emulator.services_api import ServicesApi
 from dataproc_emulator.spark import SparkCluster
+from dataproc_emulator.storage_access import StorageAccess
 from dataproc_emulator.token_api import TokenApi
 from dataproc_emulator.trust import Trust
 from dataproc_emulator.web import Routes
@@ -29,7 +30,10 @@ _JARS = "broker"
 
 
 class ManagedKafka:
-    """The service, put together; ``reach`` leads jobs to its ``clusters``."""
+    """The service, put together; ``reach`` leads jobs to its ``clusters``.
+
+    ``storage_access`` knows the same accounts, whose tokens Cloud Storage takes too.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class ManagedKafka:
         self.clusters = KafkaClusters(files.kafka, self._parts, authority, processes)
         self.reach = KafkaReach(self.clusters, accounts, self._trust)
         policies, tokens = Policies(accounts), GoogleTokens(accounts)
+        self.storage_access = StorageAccess(policies, tokens)
         admission = KafkaAdmission(self.clusters, policies, tokens)
         policies.changed = admission.renew
         self._interfaces = (

@@ -8,6 +8,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable
+from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -54,16 +55,14 @@ class Policies:
         return policy
 
     def accounts_with(self, project: str, roles: Iterable[str]) -> set[str]:
-        """Return the service accounts that have one of the roles, unconditionally."""
-        wanted = set(roles)
+        """Return the service accounts that have one of the roles in a project, unconditionally."""
         with self._lock:
-            return {
-                member.removeprefix(_SERVICE_ACCOUNT)
-                for binding in self._bindings.get(project, ())
-                if binding["role"] in wanted and not binding.get("condition")
-                for member in binding["members"]
-                if member.startswith(_SERVICE_ACCOUNT)
-            }
+            return _holders(self._bindings.get(project, ()), set(roles))
+
+    def accounts_with_any(self, roles: Iterable[str]) -> set[str]:
+        """Return the service accounts that have one of the roles in whatever project, unconditionally."""
+        with self._lock:
+            return _holders(chain.from_iterable(self._bindings.values()), set(roles))
 
     def _check(self, role: str, members: Iterable[str]) -> None:
         if not _ROLE.fullmatch(role):
@@ -78,3 +77,13 @@ class Policies:
         # Of hexadecimal digits: gcloud sends bytes back in Base64's other alphabet.
         digest = hashlib.sha256(json.dumps(bindings).encode()).hexdigest()[:12]
         return {"version": 1, "etag": b64encode(digest.encode()).decode(), "bindings": bindings}
+
+
+def _holders(bindings: Iterable[Resource], roles: set[str]) -> set[str]:
+    return {
+        member.removeprefix(_SERVICE_ACCOUNT)
+        for binding in bindings
+        if binding["role"] in roles and not binding.get("condition")
+        for member in binding["members"]
+        if member.startswith(_SERVICE_ACCOUNT)
+    }
