@@ -41,6 +41,5 @@ def test_the_root_suite_passes(lite: Emulator, pubsub: PubsubServer, tmp_path: P
     passes(lite, pubsub, ".", ROOT, tmp_path)
 
 
-@pytest.mark.parametrize("storage", ["memory"], indirect=True)
 def test_pscompat_passes(lite: Emulator, pubsub: PubsubServer, tmp_path: Path) -> None:
     passes(lite, pubsub, "pscompat", PSCOMPAT, tmp_path)
