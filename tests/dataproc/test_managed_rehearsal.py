@@ -1,4 +1,4 @@
-"""From nothing to rows on Managed Kafka, as the page on promotion says, and what a missing role does."""
+"""The page on Managed Kafka, walked on both images, and what a missing role does."""
 
 from __future__ import annotations
 
@@ -26,14 +26,22 @@ pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.slow, pytest.mark.timeout
 ACCOUNT = "serviceAccount:123456-compute@developer.gserviceaccount.com"
 
 
+MODERN = pytest.param("3.0-debian13", marks=pytest.mark.needs("python3.12"))
+
+
+@pytest.mark.parametrize("image", ["2.3-debian12", MODERN])
 def test_the_page_is_walked_and_a_job_without_the_role_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: str
 ) -> None:
     start, submit, account, publish, read = blocks("managed-kafka")
+    (modern,) = blocks("managed-kafka-3.0")
+    submit = submit.replace("2.3-debian12", image)
     files = Files(tmp_path / "dataproc")
     table = files.buckets / "my-bucket" / "discounts"
     with Shell(tmp_path) as shell:
         shell.type(start)
+        if image.startswith("3.0"):
+            shell.type(modern, 600)
         submitted = shell.type(submit, 400)
         shell.type(account)
         shell.type(publish)
