@@ -90,6 +90,13 @@ def test_the_kafka_shim_writes_and_reads(shell: dict[str, str], tmp_path: Path) 
     assert printed[-2:] == ["wrote 300", "read 300, from 0 to 299"]
 
 
+@pytest.mark.needs("javac")
+def test_beam_writes_and_reads(shell: dict[str, str], tmp_path: Path) -> None:
+    shutil.copy(PROGRAMS / "BeamLite.java", tmp_path)
+    printed = ran(CREATE + shown("bash", "java", "BeamLite.java"), shell, tmp_path)
+    assert printed[-2:] == ["writing: DONE", "read 300, 300 from 0 to 299"]
+
+
 @pytest.mark.needs("java")
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)
 def test_kafka_connect_moves_messages_both_ways(
