@@ -108,7 +108,7 @@ def test_the_kafka_shim_writes_and_reads(shell: dict[str, str], tmp_path: Path) 
 def test_beam_writes_and_reads(shell: dict[str, str], tmp_path: Path) -> None:
     shutil.copy(PROGRAMS / "BeamLite.java", tmp_path)
     printed = ran(CREATE + shown("bash", "java", "BeamLite.java"), shell, tmp_path)
-    assert printed[-2:] == ["writing: DONE", "read 300, 300 from 0 to 299"]
+    assert printed[-2:] == ["writing: DONE", "read 300, 300 of them distinct"]
 
 
 @pytest.mark.needs("java")

@@ -9,12 +9,11 @@ import com.google.cloud.pubsublite.proto.SequencedMessage;
 import com.google.protobuf.ByteString;
 import java.util.List;
 import java.util.concurrent.ConcurrentSkipListSet;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.beam.sdk.Pipeline;
+import org.apache.beam.sdk.PipelineResult;
 import org.apache.beam.sdk.extensions.protobuf.ProtoCoder;
 import org.apache.beam.sdk.io.gcp.pubsublite.PublisherOptions;
 import org.apache.beam.sdk.io.gcp.pubsublite.PubsubLiteIO;
@@ -23,6 +22,7 @@ import org.apache.beam.sdk.options.PipelineOptionsFactory;
 import org.apache.beam.sdk.transforms.Create;
 import org.apache.beam.sdk.transforms.DoFn;
 import org.apache.beam.sdk.transforms.ParDo;
+import org.joda.time.Duration;
 
 /**
  * Writes 300 messages to a Lite topic by one Beam pipeline and reads them back by another.
@@ -34,9 +34,21 @@ public class BeamLite {
   // The DirectRunner runs in this process, so the reading pipeline can count here.
   private static final ConcurrentSkipListSet<Integer> VALUES = new ConcurrentSkipListSet<>();
   private static final AtomicInteger MESSAGES = new AtomicInteger();
-  private static final CountDownLatch ALL = new CountDownLatch(1);
+  private static final long SECONDS = 120;
 
-  public static void main(String[] arguments) throws Exception {
+  public static void main(String[] arguments) {
+    // A pipeline that reads a subscription has no end, and its threads outlive a failure.
+    int status = 1;
+    try {
+      run(arguments);
+      status = 0;
+    } catch (RuntimeException error) {
+      error.printStackTrace();
+    }
+    System.exit(status);
+  }
+
+  private static void run(String[] arguments) {
     ProjectNumber project = ProjectNumber.of(Long.parseLong(arguments[0]));
     CloudZone zone = CloudZone.parse(arguments[1]);
     write(
@@ -51,7 +63,6 @@ public class BeamLite {
             .setLocation(zone)
             .setName(SubscriptionName.of(arguments[3]))
             .build());
-    System.exit(0); // A pipeline that reads a subscription has no end.
   }
 
   private static void write(TopicPath topic) {
@@ -65,15 +76,17 @@ public class BeamLite {
     System.out.println("writing: " + pipeline.run().waitUntilFinish());
   }
 
-  private static void read(SubscriptionPath subscription) throws Exception {
+  private static void read(SubscriptionPath subscription) {
     Pipeline pipeline = Pipeline.create(PipelineOptionsFactory.fromArgs("--blockOnRun=false").create());
     pipeline
         .apply(PubsubLiteIO.read(SubscriberOptions.newBuilder().setSubscriptionPath(subscription).build()))
         .apply(ParDo.of(new Counted()));
-    pipeline.run();
-    ALL.await(120, TimeUnit.SECONDS);
-    System.out.println(
-        "read " + MESSAGES + ", " + VALUES.size() + " from " + VALUES.first() + " to " + VALUES.last());
+    PipelineResult result = pipeline.run();
+    long end = System.nanoTime() + SECONDS * 1_000_000_000L;
+    while (MESSAGES.get() < COUNT && System.nanoTime() < end) {
+      result.waitUntilFinish(Duration.millis(200)); // throws what a function threw
+    }
+    System.out.println("read " + MESSAGES + ", " + VALUES.size() + " of them distinct");
   }
 
   private static class Made extends DoFn<Integer, PubSubMessage> {
@@ -95,9 +108,7 @@ public class BeamLite {
         throw new IllegalStateException("value " + value + " under another key");
       }
       VALUES.add(value);
-      if (MESSAGES.incrementAndGet() == COUNT) {
-        ALL.countDown();
-      }
+      MESSAGES.incrementAndGet();
     }
   }
 }
