@@ -20,8 +20,10 @@ LONGEST = (
     "tests/test_spark_4_1.py",
     "tests/dataproc/",
     "tests/test_laptop_to_dataproc.py",
+    "tests/test_leaving_pubsublite.py",
     "tests/dashboard/test_page.py",
     "tests/notebooks/",
+    "tests/pubsublite/",
     "tests/jobs/laptop/",
     "tests/jobs/",
 )
