@@ -107,7 +107,7 @@ def test_a_job_runs_from_the_one_into_the_other_and_the_doctor_finds_no_fault_in
 
 def test_a_plan_knows_what_they_say_of_themselves(tmp_path: Path) -> None:
     places = ("--source=ledger", "--sink=lines", "--sink-lines=gs://b/lines")
-    made = planned(tmp_path, *PLACE, IMAGE, *places, "--trigger=continuous-batches")
+    made = planned(tmp_path, *PLACE, IMAGE, *places, "--project-number=1", "--trigger=continuous-batches")
     assert [str(finding) for finding in made.findings] == [
         "warning: --ledger-dir gs://my-bucket/twinstream/ledgers: an invented service; "
         "remedy: another --source"
