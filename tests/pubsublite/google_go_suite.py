@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pubsublite_emulator import Emulator
 from pubsublite_emulator.exports import also_for
+from tests.pubsublite.go_command import go
 
 MODULE = "cloud.google.com/go/pubsublite@v1.10.0"
 # Of the module's files, as in a go.sum.
 SUM = "h1:kqNk9e0gt0/Eu6lChjDlgu4B8k/399FZFpAU4LNq4Co="
-BUILD_SECONDS = 900
 RUN_SECONDS = 300
 
 
@@ -50,22 +50,8 @@ class GoSuite:
 
 def build(package: str, folder: Path) -> GoSuite:
     """Fetch the module and compile the tests of one of its packages, "." for the root, into `folder`."""
-    module = json.loads(_go("mod", "download", "-json", MODULE, cwd=folder))
+    module = json.loads(go("mod", "download", "-json", MODULE, folder=folder))
     assert module["Sum"] == SUM
     program = folder / "suite.test"
-    _go("test", "-c", "-o", str(program), package, cwd=Path(module["Dir"]))
+    go("test", "-c", "-o", str(program), package, folder=Path(module["Dir"]))
     return GoSuite(program, Path(module["Dir"], package))
-
-
-def _go(*words: str, cwd: Path) -> str:
-    done = subprocess.run(
-        ["go", *words],
-        cwd=cwd,
-        env={**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false"},
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.pubsublite.go_command import go
+
 SOURCE = Path(__file__).parent / "go" / "pubsub"
-# A first build compiles gRPC and Google's client.
-BUILD_SECONDS = 600
 
 
 def build(folder: Path) -> Path:
     """Compile the server into `folder`, and return the program; Go keeps what it compiled in its cache."""
     program = folder / "pubsub"
-    done = subprocess.run(
-        ["go", "build", "-o", str(program), "."],
-        cwd=SOURCE,
-        env={**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false"},
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    go("build", "-o", str(program), ".", folder=SOURCE)
     return program
 
 

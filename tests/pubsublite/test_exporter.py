@@ -152,7 +152,7 @@ def test_without_a_topic_for_it_it_is_dropped_and_the_log_says_so(
     assert [one.data for one in destination.pull(1)] == [b"fit"]
     where = f"{created.name} partition 0 offset 0"
     reason = "the key is not UTF-8: b'\\xff'"
-    assert f"{where} is dropped, for want of a dead_letter_topic: {reason}" in caplog.messages
+    assert f"{where} is dropped, because there is no dead_letter_topic: {reason}" in caplog.messages
 
 
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)

@@ -36,7 +36,7 @@ exec {java} "$@"
 
 
 class CannotInstall(Exception):
-    """A part of an image cannot be had here; the message says which, what was found and the remedy."""
+    """A part of an image cannot be installed here; the message says which, what was found and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def installed(image: Image) -> Installation:
 def install(image: Image, report: Callable[[str], None]) -> Installation:
     """Make the image's environment if it is not there, and report each step; safe to kill and to repeat.
 
-    Raise CannotInstall if Python, Spark or Java cannot be had.
+    Raise CannotInstall if Python, Spark or Java cannot be installed.
     """
     place = _place(image)
     with _alone(place.folder):

@@ -218,7 +218,7 @@ class Exporter:
         """Store a message that Pub/Sub does not take in the topic of dead letters, or else drop it."""
         where = f"{line.subscription} partition {line.partition} offset {sequenced.cursor.offset}"
         if not line.letters:
-            log.warning("%s is dropped, for want of a dead_letter_topic: %s", where, reason)
+            log.warning("%s is dropped, because there is no dead_letter_topic: %s", where, reason)
             return
         await self._insist(line, lambda: self._store(line, sequenced.message))
         log.warning("%s becomes a dead letter in %s: %s", where, line.letters, reason)
