@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from enum import Enum
 
-from pyspark.sql import DataFrame, Observation
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.engine import dead_letters
+from jobs.engine.cached_batch import CachedBatch
 from jobs.engine.checkpoint import Checkpoint
 from jobs.engine.command_line import AVAILABLE_NOW, CONTINUOUS, Invocation
 from jobs.engine.pipeline import deduplicated, part
@@ -114,18 +114,15 @@ class Query:
             raise
 
     def _write_batch(self, batch: DataFrame, number: int) -> None:
-        batch.persist()
-        try:
-            rows, dead = _count(batch)
+        with CachedBatch(batch) as cached:
+            rows, dead = cached.counts()
             if rows:
-                self._write(part(batch, "row"), number)
+                self._write(part(cached.frame, "row"), number)
             if dead:
                 skew = self._options.max_future_skew
-                letters = dead_letters.letters(part(batch, "dead_letter"), skew, dead)
+                letters = dead_letters.letters(part(cached.frame, "dead_letter"), skew, dead)
                 dead_letters.write(batch.sparkSession, letters, self._dead_letter_folder, number)
             self._counts.out[number], self._counts.dead[number] = rows, dead
-        finally:
-            batch.unpersist()
 
     def _waiting(self, batch: Batch) -> str:
         if self._invocation.upsert:
@@ -139,14 +136,6 @@ class Query:
             f"windows that end at {rfc_3339(end)} or later are not final: "
             f"that one comes out after an event of {rfc_3339(due)} or later"
         )
-
-
-def _count(batch: DataFrame) -> tuple[int, int]:
-    """Count the rows and dead letters of a batch in one pass, which computes and thereby caches the batch."""
-    observation = Observation()
-    counted = batch.observe(observation, F.count("row").alias("rows"), F.count("dead_letter").alias("dead"))
-    counted.write.format("noop").mode("overwrite").save()
-    return observation.get["rows"], observation.get["dead"]
 
 
 def _progress_file(invocation: Invocation) -> ProgressFile | None:

@@ -51,10 +51,10 @@ def open_sink(spark: SparkSession, options: OwnOptions, results: Results) -> Wri
     kind = "running totals" if results.upsert else "final rows"
 
     def write(rows: DataFrame, batch: int) -> None:
-        total = rows.count()
         text = rows.orderBy(*results.order).select(*(F.col(name).cast("string") for name in rows.columns))
-        shown = [tuple("" if cell is None else printable(cell) for cell in row) for row in text.take(SHOWN)]
-        more = [f"… and {total - SHOWN} more rows"] if total > SHOWN else []
+        found = text.take(SHOWN + 1)
+        shown = [tuple("" if cell is None else printable(cell) for cell in row) for row in found[:SHOWN]]
+        more = [f"… and {rows.count() - SHOWN} more rows"] if len(found) > SHOWN else []
         print(
             "\n".join([f"\n{results.job}: batch {batch}, {kind}", *table(rows.columns, shown), *more]),
             flush=True,
