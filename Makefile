@@ -28,6 +28,7 @@ test: lint .jars ## the whole suite: ruff, mypy, pytest
 # Those of the jobs and of the tests that are not slow; a slow test fetches its own.
 .jars: .venv/in-step
 	@$(python) -m jobs jars && $(python) -m jobs jars broker kafka-spark-4.1 managed-kafka-spark-4.1 delta-spark-4.1
+	@$(python) -m jobs.laptop.class_archive && $(python) -m tests.support.kafka_broker
 
 lint: .venv/in-step ## ruff and mypy only
 	@$(python) -m ruff check . && $(python) -m ruff format --check . && $(python) -m mypy

@@ -8,6 +8,8 @@ import pyspark
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.engine import class_archive
+from jobs.engine.java import java_home
 from jobs.engine.session import session as jobs_session
 from jobs.sinks import delta
 from pubsublite_emulator import Emulator
@@ -32,8 +34,12 @@ pytest_plugins = [
 def pytest_configure() -> None:
     """Use Java's quick compiler: no test's JVM lives long enough for the better one to pay off.
 
-    Its code cache is 48 MB by default, too little for the session that all tests of a process share.
+    Its code cache is 48 MB by default, too little for the session that all tests of a process share. The
+    class archive is that of this Spark, wherever a test has its jars.
     """
+    os.environ.pop(class_archive.VARIABLE, None)
+    if (archive := class_archive.place(java_home())) and archive.exists():
+        os.environ[class_archive.VARIABLE] = str(archive)
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyspark
 from pyspark.sql import SparkSession
 
-from jobs.engine import cloud_storage, jar_files
+from jobs.engine import class_archive, cloud_storage, jar_files
 from jobs.engine.failure import cause
 from jobs.engine.java import OPTIONS, java_home
 from sources.fault import Fault
@@ -28,13 +28,16 @@ CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+AFTER_SPARK = "SPARK_DIST_CLASSPATH"
+"""The environment variable with what Spark's scripts append to the class path."""
 FOREIGN = (
-    *("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_DIST_CLASSPATH"),
+    *("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", AFTER_SPARK),
     *("HADOOP_CONF_DIR", "YARN_CONF_DIR"),
 )
 """Another Spark's environment variables, which would change a local session."""
-CLASS_ARCHIVE = "TWINSTREAM_CLASS_ARCHIVE"
-"""The environment variable that names Java's class archive (AppCDS; `jobs/laptop/class_archive.py`)."""
+OVERRIDING = ("managed-kafka",)
+"""Jar sets with newer releases of what Spark has: they come before Spark's jars."""
 BARE_FILE_SYSTEM = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
 
 
@@ -54,9 +57,14 @@ def session(
     chosen = {**ALWAYS, **(settings or {})}
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
         os.environ.update(_local_environment())
-        for name in FOREIGN:
-            os.environ.pop(name, None)
-        chosen = {**local_settings(jar_sets), **chosen}
+        for variable in FOREIGN:
+            os.environ.pop(variable, None)
+        wanted = tuple(jar_sets)
+        os.environ[AFTER_SPARK] = os.pathsep.join(map(str, after_spark(wanted)))
+        chosen = {**local_settings(wanted), **chosen}
+        archive = class_archive.options(Path(os.environ["JAVA_HOME"]))
+        # In quotes, because a folder may have a blank in its name.
+        chosen[JAVA_OPTIONS] = " ".join((chosen[JAVA_OPTIONS], *(f'"{option}"' for option in archive)))
     builder = SparkSession.builder.appName(name)
     for key, value in chosen.items():
         builder = builder.config(key, value)
@@ -70,6 +78,8 @@ def session(
                 remedy=f"unset {' '.join(given)}",
             ) from None
         raise
+    finally:
+        os.environ.pop(AFTER_SPARK, None)
 
 
 def _not_by_py4j(record: logging.LogRecord) -> bool:
@@ -108,8 +118,7 @@ def _is_utf_8(environment: Mapping[str, str]) -> bool:
 def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
     """Return settings for a small machine; a checkpoint's first start freezes some (shuffle partitions)."""
     wanted = tuple(jar_sets)
-    sets = (jar_files.built_for(pyspark.__version__, jar_set) for jar_set in wanted)
-    jars = [jar for jar_set in sets for jar in jar_files.jars(jar_set)]
+    before = [jar for jar_set in wanted if jar_set in OVERRIDING for jar in _jars(jar_set)]
     file_system = _file_system_without_processes()
     cores = os.cpu_count() or 1
     log4j = Path(__file__).with_name("log4j2.properties").as_uri()
@@ -118,10 +127,8 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
         "spark.driver.memory": _driver_memory(),
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
-        "spark.driver.extraClassPath": ":".join(map(str, (*jars, *file_system))),
-        "spark.driver.extraJavaOptions": " ".join(
-            ["-XX:+UseParallelGC", f"-Dlog4j2.configurationFile={log4j}", *_class_archive()]
-        ),
+        **({"spark.driver.extraClassPath": os.pathsep.join(map(str, before))} if before else {}),
+        JAVA_OPTIONS: " ".join(["-XX:+UseParallelGC", f"-Dlog4j2.configurationFile={log4j}"]),
         "spark.sql.shuffle.partitions": str(min(cores, 8)),
         "spark.sql.streaming.checkpointFileManagerClass": _checkpoint_file_manager(),
         "spark.ui.enabled": "false",
@@ -131,13 +138,14 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _class_archive() -> list[str]:
-    """Return the options for a JVM that maps its classes from $TWINSTREAM_CLASS_ARCHIVE, if that is set.
+def after_spark(jar_sets: Iterable[str]) -> list[Path]:
+    """Return what the class path has after Spark's own jars: there, one class archive goes with all of it."""
+    sets = [jar_set for jar_set in jar_sets if jar_set not in OVERRIDING]
+    return [*_file_system_without_processes(), *(jar for jar_set in sets for jar in _jars(jar_set))]
 
-    A JVM with another class path than the one that the archive was made with ignores it.
-    """
-    archive = os.environ.get(CLASS_ARCHIVE, "")
-    return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds=off"] if archive else []
+
+def _jars(jar_set: str) -> list[Path]:
+    return jar_files.jars(jar_files.built_for(pyspark.__version__, jar_set))
 
 
 def _driver_memory() -> str:

@@ -1,12 +1,10 @@
-"""Java's class archive (AppCDS): a job's JVM maps its classes from one file instead of loading them again.
+"""Making of Java's class archive (`jobs/engine/class_archive.py`) ahead of the first session.
 
-An image build makes it once: `python -m jobs.laptop.class_archive FILE`. A session uses the archive that
-TWINSTREAM_CLASS_ARCHIVE names.
+`python -m jobs.laptop.class_archive`: an image build and the tests do that, so that no JVM of theirs has to.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,18 +12,18 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.engine.session import local_settings, session
-from jobs.sinks.delta import SETTINGS
-
-JAR_SETS = ("kafka", "delta")
-"""The jar sets of compose's jobs, in class-path order."""
+from jobs.engine.class_archive import adopt, place
+from jobs.engine.java import java_home
+from jobs.engine.session import session
 
 
-def make(archive: Path) -> None:
-    """Run a query like the jobs', from JSON via state to a Delta table, and archive the loaded classes."""
-    options = local_settings(JAR_SETS)["spark.driver.extraJavaOptions"]
-    options = f"{options} -XX:ArchiveClassesAtExit={archive} -Xlog:cds=off -Xlog:cds+dynamic=off"
-    spark = session("archive", JAR_SETS, {**SETTINGS, "spark.driver.extraJavaOptions": options})
+def make() -> None:
+    """Run a query like the jobs', from JSON via state to files, unless there is an archive already."""
+    archive = place(java_home())
+    if archive is None or archive.exists():
+        return
+    print(f"making {archive.name}, from which Spark starts in half the time", flush=True)
+    spark = session("archive")
     with tempfile.TemporaryDirectory() as folder:
         _run_a_query(spark, folder)
     java: Any = spark.sparkContext._gateway
@@ -33,18 +31,14 @@ def make(archive: Path) -> None:
     java.shutdown()
     java.proc.stdin.close()
     java.proc.wait()  # the JVM writes the archive when it exits
+    adopt(archive, settled=0)
 
 
 def _run_a_query(spark: SparkSession, folder: str) -> None:
-    def upsert(batch: DataFrame, number: int) -> None:
+    def write(batch: DataFrame, number: int) -> None:
         batch.persist()
-        if number == 0:
-            batch.write.format("delta").save(f"{folder}/rows")
-        batch.createOrReplaceTempView("new_rows")
-        batch.sparkSession.sql(
-            f"merge into delta.`{folder}/rows` old using new_rows new on old.start <=> new.start"
-            " when matched then update set * when not matched then insert *"
-        )
+        batch.write.parquet(f"{folder}/rows/batch={number}")
+        batch.filter("n > 1").orderBy("start").collect()
 
     Path(folder, "in").mkdir()
     for minute in range(3):
@@ -58,9 +52,9 @@ def _run_a_query(spark: SparkSession, folder: str) -> None:
     )
     rows = minutes.agg(F.count("*").alias("n"), F.sum("price").alias("sum"))
     output = rows.select(F.col("window.start").alias("start"), "n", "sum").writeStream
-    query = output.outputMode("update").foreachBatch(upsert).option("checkpointLocation", f"{folder}/c")
+    query = output.outputMode("update").foreachBatch(write).option("checkpointLocation", f"{folder}/c")
     query.trigger(availableNow=True).start().awaitTermination()
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    make()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import shutil
 import sys
 import tempfile
@@ -20,14 +19,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from random import Random
 from threading import Lock
 
-from jobs.engine.session import CLASS_ARCHIVE
 from tests.support import event_sets
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.kill_steps import Step
@@ -40,21 +37,16 @@ ROUND = 12
 SETS = 500
 """Event sets that all lie in the past: a job takes an event from the future for a dead letter."""
 BEFORE_THE_LOCK = 0.1
-QUICK = "-XX:TieredStopAtLevel=1"
+QUICK = {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1"}
+"""The environment that makes a start quick."""
 
 
 @dataclass(frozen=True)
 class Life:
-    """Seconds of an undisturbed run to its lock, and from there to its end; `archive`: its Java's classes."""
+    """Seconds of an undisturbed run to its lock, and from there to its end."""
 
     start: float
     rest: float
-    archive: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Return the environment that makes a start quick."""
-        return {"SPARK_SUBMIT_OPTS": QUICK, CLASS_ARCHIVE: str(self.archive)}
 
 
 @dataclass
@@ -131,23 +123,20 @@ def by_sink(targets: list[Target]) -> dict[str, Target]:
 
 
 def measured(folder: Path, target: Target) -> Life:
-    """Run a job with that sink once without a kill, and keep the classes that its Java has loaded."""
+    """Run a job with that sink once without a kill."""
     folder.mkdir()
-    archive = folder / "classes.jsa"
-    options = f"{QUICK} -XX:ArchiveClassesAtExit={archive} -Xlog:cds=off -Xlog:cds+dynamic=off"
     begun = time.monotonic()
     with (
         KilledRun(folder, event_sets.generate(1, BATCHES), target) as run,
-        run.start({"SPARK_SUBMIT_OPTS": options}) as job,
+        run.start(QUICK) as job,
     ):
         wait_for(lambda: run.traces.locked_by(job.pid), job)
         locked = time.monotonic()
         assert job.ends_within(600), job.said
         ended = time.monotonic()
         assert job.wait() == 0, job.said
-        wait_for_java(job)
         assert run.lost_and_twice() == (0, 0)
-    return Life(locked - begun, ended - locked, archive)
+    return Life(locked - begun, ended - locked)
 
 
 def play(number: int, target: Target, life: Life, tally: Tally) -> None:
@@ -155,9 +144,9 @@ def play(number: int, target: Target, life: Life, tally: Tally) -> None:
     random, folder = Random(number), Path(tempfile.mkdtemp(prefix=f"kills-{number}-"))
     with KilledRun(folder, event_sets.generate(1 + number % SETS, BATCHES), target) as run:
         if killed_until_it_ended(run, target, life, random, tally):
-            run.bring_what_is_due(life.environment)
+            run.bring_what_is_due(QUICK)
         else:
-            run.finish(life.environment)
+            run.finish(QUICK)
         lost, twice = run.lost_and_twice()
     tally.ended(lost, twice)
     outcome = f"round {number}, {target}: {lost} lost, {twice} twice"
@@ -183,7 +172,7 @@ def killed_until_it_ended(run: KilledRun, target: Target, life: Life, random: Ra
 def killed_at(run: KilledRun, life: Life, random: Random) -> Step | None:
     """Start the job and kill it at a random moment; return the step it reached, or None if it had ended."""
     early = random.random() < BEFORE_THE_LOCK
-    with run.start(life.environment) as job:
+    with run.start(QUICK) as job:
         if not early:
             wait_for(lambda: run.traces.locked_by(job.pid), job)
         if job.ends_within(random.uniform(0, life.start if early else life.rest)):
@@ -197,16 +186,6 @@ def wait_for(reached: Callable[[], bool], job: JobProcess) -> None:
     """Wait until the job has reached something; fail if it ends first."""
     while not reached():
         assert not job.ends_within(0.005), f"ended too early\n{job.said}"
-
-
-def wait_for_java(job: JobProcess, seconds: float = 120) -> None:
-    """Wait for the Java of a job that has ended: it writes its archive last."""
-    deadline = time.monotonic() + seconds
-    with suppress(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.killpg(job.pid, 0)
-            time.sleep(0.1)
-        raise AssertionError(f"Java has not ended in {seconds} s\n{job.said}")
 
 
 def report(tally: Tally, targets: list[str], seconds: float) -> None:

@@ -21,7 +21,7 @@ from pyspark.sql.streaming.listener import StreamingQueryListener
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs.engine.java import java_home
-from jobs.engine.session import LOOPBACK, local_settings, session
+from jobs.engine.session import LOOPBACK, after_spark, local_settings, session
 
 NAMES = ("event_id", "user_id", "product_id")
 LAX_SCHEMA = (
@@ -57,8 +57,10 @@ def spark_session(settings: str) -> SparkSession:
     os.environ["JAVA_HOME"] = str(java_home())
     builder = SparkSession.builder.master("local[*]").config("spark.driver.host", LOOPBACK)
     tuned = local_settings(("kafka",))
-    for name in ("spark.driver.memory", "spark.driver.extraClassPath", "spark.ui.showConsoleProgress"):
+    for name in ("spark.driver.memory", "spark.ui.showConsoleProgress"):
         builder = builder.config(name, tuned[name])
+    jars = os.pathsep.join(map(str, after_spark(("kafka",))))
+    builder = builder.config("spark.driver.extraClassPath", jars)
     return builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
 
 

@@ -11,19 +11,23 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Self
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from jobs.engine import jar_files
+from jobs.engine import class_archive, jar_files
 from jobs.engine.java import java_home
 from tests.support.kafka_listeners import Listener, secured
 
 _LOGGER, _QUIET = logging.getLogger("kafka"), logging.NullHandler()
 START_SECONDS = 60
 STOP_SECONDS = 30
+ARCHIVE = jar_files.directory() / "classes" / "broker.jsa"
+"""Java's class archive of a broker, if it was made: `python -m tests.support.kafka_broker`."""
+_FORMATTED = "A" * 22
 ATTEMPTS = 3  # each on other ports: another process may take a port first, but only if ports cannot be held
 
 
@@ -48,8 +52,9 @@ class KafkaBroker:
         classes: Path | None = None,
         advertised: str = "",
         settings: Mapping[str, object] | None = None,
+        archive: Sequence[str] = (),
     ) -> None:
-        self.heap = heap
+        self.heap, self._archive = heap, archive
         self._listeners, self._classes, self._advertised = listeners, classes, advertised
         self._settings = dict(settings or {})
         self.bootstrap = ""
@@ -144,19 +149,14 @@ class KafkaBroker:
         if self._advertised:
             settings["advertised.listeners"] = f"PLAINTEXT://{self._advertised}"
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        command = self._java(
-            "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(properties)
-        )
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_SECONDS)
-        if done.returncode != 0:
-            raise BrokerFailed(f"kafka.tools.StorageTool format ended with {done.returncode}:\n{done.stderr}")
+        for name, content in _formatted().items():
+            (self._directory / "data").mkdir(exist_ok=True)
+            content = content.replace(_FORMATTED.encode(), self._cluster_id.encode())
+            (self._directory / "data" / name).write_bytes(content)
 
     def _java(self, main: str, *arguments: str) -> list[str]:
-        jars = jar_files.jars("broker")
-        lean = [f"-Xmx{self.heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        lean += ["-Djava.net.preferIPv4Stack=true"]
-        path = f"{jars[0].parent}/*" + (f":{self._classes}" if self._classes else "")
-        return [str(java_home() / "bin" / "java"), *lean, "-cp", path, main, *arguments]
+        path = str(self._classes) if self._classes else ""
+        return [*_java(f"-Xmx{self.heap}", path, self._archive), main, *arguments]
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
@@ -224,6 +224,27 @@ class KafkaBroker:
         return "\n".join((self._directory / "broker.log").read_text().splitlines()[-20:])
 
 
+@cache
+def _formatted() -> dict[str, bytes]:
+    """Return the files of an empty data folder, by name: each broker would start a JVM for the same ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        properties, data = Path(folder, "server.properties"), Path(folder, "data")
+        properties.write_text("".join(f"{key}={value}\n" for key, value in _properties(data, 1, 2).items()))
+        command = [*_java(), "kafka.tools.StorageTool", "format", "-t", _FORMATTED, "-c", str(properties)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_SECONDS)
+        if done.returncode != 0:
+            raise BrokerFailed(f"kafka.tools.StorageTool format ended with {done.returncode}:\n{done.stderr}")
+        return {file.name: file.read_bytes() for file in data.iterdir() if file.is_file()}
+
+
+def _java(heap: str = "-Xmx256m", classes: str = "", archive: Sequence[str] = ()) -> list[str]:
+    home, jars = java_home(), f"{jar_files.jars('broker')[0].parent}/*"
+    if not archive and ARCHIVE.exists():
+        archive = class_archive.taking(ARCHIVE)
+    lean = [heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true"]
+    return [str(home / "bin" / "java"), *lean, *archive, "-cp", f"{jars}:{classes}" if classes else jars]
+
+
 def _listens(address: tuple[str, int]) -> bool:
     with socket.socket() as client:
         return client.connect_ex(address) == 0
@@ -268,3 +289,11 @@ def _properties(data: Path, client: int, controller: int) -> dict[str, object]:
         "num.network.threads": 2,
         "num.io.threads": 2,
     }
+
+
+if __name__ == "__main__":
+    if not ARCHIVE.exists():
+        with KafkaBroker(archive=class_archive.leaving(ARCHIVE)) as broker:
+            broker.create_topic("archive")
+            broker.stop()
+        class_archive.adopt(ARCHIVE, settled=0)

@@ -140,6 +140,7 @@ class Job:
             self.folder,
         )
         submit = [str(spark.home / "bin" / "spark-submit"), "--master", spark.start()]
+        submit += ["--properties-file", str(spark.defaults)]
         return [*submit, *staged], {
             **spark.environment,
             **reached.environment,

@@ -23,14 +23,6 @@ def test_the_driver_takes_half_of_its_container_at_most(
     assert session.local_settings(())["spark.driver.memory"] == memory
 
 
-def test_a_class_archive_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TWINSTREAM_CLASS_ARCHIVE", raising=False)
-    assert "SharedArchiveFile" not in session.local_settings(())["spark.driver.extraJavaOptions"]
-    monkeypatch.setenv("TWINSTREAM_CLASS_ARCHIVE", "/somewhere/classes.jsa")
-    options = session.local_settings(())["spark.driver.extraJavaOptions"].split()
-    assert "-XX:SharedArchiveFile=/somewhere/classes.jsa" in options
-
-
 def test_cloud_storage_is_googles_unless_gcloud_is_led_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", raising=False)
     root = "spark.hadoop.fs.gs.storage.root.url"
