@@ -31,15 +31,21 @@ class CachedBatch:
     ) -> None:
         self.frame.unpersist()
 
-    def counts(self) -> tuple[int, int]:
-        """Compute the batch, and return the number of its rows and of its dead letters.
+    def compute(self) -> None:
+        """Compute the batch, if nothing has read it yet.
 
         A write to nowhere would do the same by public means, and cost another query: analyzed, planned and
         told to every listener.
         """
+        self._builder().cachedColumnBuffers().count()
+
+    def counts(self) -> tuple[int, int]:
+        """Return the number of its rows and of its dead letters, once it is computed."""
+        metrics = self._builder().cachedPlan().collectedMetrics()
+        return metrics.getLong(0), metrics.getLong(1)
+
+    def _builder(self) -> Any:
+        """Return Spark's CachedRDDBuilder of the batch."""
         spark: Any = self.frame.sparkSession
         manager = spark._jsparkSession.sharedState().cacheManager()
-        cached = manager.lookupCachedData(self.frame._jdf).get().cachedRepresentation().cacheBuilder()
-        cached.cachedColumnBuffers().count()
-        metrics = cached.cachedPlan().collectedMetrics()
-        return metrics.getLong(0), metrics.getLong(1)
+        return manager.lookupCachedData(self.frame._jdf).get().cachedRepresentation().cacheBuilder()

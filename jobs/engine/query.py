@@ -44,6 +44,8 @@ class Query:
         self._invocation, self._checkpoint = invocation, checkpoint
         self._job, self._options = invocation.job, invocation.options
         self._write, self._dead_letter_folder = write, dead_letter_folder
+        # A sink made for an earlier release does not say so.
+        self._takes_empty = getattr(invocation.sink.it, "TAKES_EMPTY", False)
         self._counts = Counts()
         self._stop_requested = self._table_changed = False
         self._raised: Exception | None = None
@@ -115,9 +117,11 @@ class Query:
 
     def _write_batch(self, batch: DataFrame, number: int) -> None:
         with CachedBatch(batch) as cached:
-            rows, dead = cached.counts()
-            if rows:
+            if not self._takes_empty:
+                cached.compute()
+            if self._takes_empty or cached.counts()[0]:
                 self._write(part(cached.frame, "row"), number)
+            rows, dead = cached.counts()
             if dead:
                 skew = self._options.max_future_skew
                 letters = dead_letters.letters(part(cached.frame, "dead_letter"), skew, dead)

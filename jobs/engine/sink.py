@@ -77,6 +77,9 @@ class Sink(Protocol):
     UPSERTS: bool
     """Whether the sink supports running totals: a later row replaces one with the same key."""
 
+    TAKES_EMPTY: bool
+    """Whether writing no rows leaves no trace: the write then computes the batch, without a job before it."""
+
     def written(self, spark: SparkSession, options: Any) -> DataFrame | None:
         """Return the rows that are there; None if there are none yet, or none can be read back.
 

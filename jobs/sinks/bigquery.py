@@ -50,6 +50,7 @@ class TableOnGoogleCloud(OnGoogleCloud):
 GOOGLE_CLOUD: OnGoogleCloud = TableOnGoogleCloud()
 SETTINGS: dict[str, str] = {}
 UPSERTS = True
+TAKES_EMPTY = False
 
 
 def jars(options: TableOptions) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class SeenByNobody(OnGoogleCloud):
 GOOGLE_CLOUD: OnGoogleCloud = SeenByNobody()
 SETTINGS: dict[str, str] = {}
 UPSERTS = True
+TAKES_EMPTY = False
 SHOWN = 100
 """The most rows of a batch that are shown; a last line says how many more there are."""
 

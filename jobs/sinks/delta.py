@@ -26,6 +26,7 @@ _HISTORY = f"interval {delta_rs.RETENTION.seconds} seconds"
 OPTIONS = PathOptions
 GOOGLE_CLOUD: OnGoogleCloud = OnGoogleCloud()
 UPSERTS = True
+TAKES_EMPTY = False
 SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",

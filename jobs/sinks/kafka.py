@@ -45,6 +45,7 @@ class TopicOnGoogleCloud(KafkaOnGoogleCloud):
 GOOGLE_CLOUD: OnGoogleCloud = TopicOnGoogleCloud()
 SETTINGS: dict[str, str] = {}
 UPSERTS = True
+TAKES_EMPTY = True
 PATIENCE_SECONDS = 120
 """How long a batch waits for the broker to take it."""
 

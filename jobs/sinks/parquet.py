@@ -12,6 +12,7 @@ OPTIONS = PathOptions
 GOOGLE_CLOUD: OnGoogleCloud = OnGoogleCloud()
 SETTINGS: dict[str, str] = {}
 UPSERTS = False
+TAKES_EMPTY = False
 
 
 def jars(options: PathOptions) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.checkpoint import Checkpoint
-from jobs.engine.command_line import parse
+from jobs.engine.command_line import Invocation, parse
 from jobs.engine.query import Query
 from jobs.engine.run import run
 from jobs.engine.sink import SinkError, Write
@@ -37,19 +37,41 @@ def output(spark: SparkSession, tmp_path: Path) -> DataFrame:
 
 
 @pytest.fixture
-def query(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[[Write], Query]]:
-    """Yield a function that makes a query from the function that writes its batches."""
+def query(spark: SparkSession, tmp_path: Path) -> Iterator[Callable[..., Query]]:
+    """Yield a function that makes a query from the function that writes its batches, and an invocation."""
     made: list[Query] = []
 
-    def make(write: Write) -> Query:
+    def make(write: Write, invocation: Invocation = INVOCATION) -> Query:
         checkpoint = Checkpoint(str(tmp_path / "checkpoint"), "application", True, "RESET")
-        made.append(Query(INVOCATION, checkpoint, write, str(tmp_path / "dead")))
+        made.append(Query(invocation, checkpoint, write, str(tmp_path / "dead")))
         spark.streams.addListener(made[-1].progress)
         return made[-1]
 
     yield make
     for one in made:
         spark.streams.removeListener(one.progress)
+
+
+@pytest.mark.parametrize(("sink", "jobs"), [("kafka", 2), ("parquet", 4)])
+def test_a_batch_for_a_sink_that_takes_empty_ones_is_one_spark_job(
+    spark: SparkSession, output: DataFrame, query: Callable[..., Query], sink: str, jobs: int
+) -> None:
+    """Each of the two batches is written by one job; any other is the one that computes it before."""
+    written: list[int] = []
+    made = query(
+        lambda rows, _: written.append(len(rows.collect())),
+        parse(JOB, ["--trigger=available-now", f"--sink={sink}"]),
+    )
+    before = started(spark)
+    made.run(output, lambda: False)
+    assert written == [1, 1]
+    assert started(spark) - before == jobs
+
+
+def started(spark: SparkSession) -> int:
+    """Return how many Spark jobs this session has started."""
+    context: Any = spark.sparkContext
+    return int(context._jsc.sc().dagScheduler().numTotalJobs())
 
 
 def commits(folder: Path) -> list[str]:
