@@ -6,7 +6,7 @@ ARGS :=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test lint clean .jars
+.PHONY: help demo up down test lint clean .jars .archives
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -22,12 +22,15 @@ up: ## everything in containers: broker, emulator, generator, jobs, Jupyter, das
 down: ## the containers and all they keep: topics, checkpoints, results
 	@docker compose --profile '*' down --volumes
 
-test: lint .jars ## the whole suite: ruff, mypy, pytest
+test: lint .jars .archives ## the whole suite: ruff, mypy, pytest
 	@$(python) -m pytest -n 2 $(ARGS)
 
 # Those of the jobs and of the tests that are not slow; a slow test fetches its own.
 .jars: .venv/in-step
 	@$(python) -m jobs jars && $(python) -m jobs jars broker kafka-spark-4.1 managed-kafka-spark-4.1 delta-spark-4.1
+
+# From which the hundreds of JVMs of the tests start in half the time.
+.archives: .jars
 	@$(python) -m jobs.laptop.class_archive && $(python) -m tests.support.kafka_broker
 
 lint: .venv/in-step ## ruff and mypy only

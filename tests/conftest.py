@@ -37,8 +37,8 @@ def pytest_configure() -> None:
     Its code cache is 48 MB by default, too little for the session that all tests of a process share. The
     class archive is that of this Spark, wherever a test has its jars.
     """
-    os.environ.pop(class_archive.VARIABLE, None)
-    if (archive := class_archive.place(java_home())) and archive.exists():
+    archive = class_archive.place(java_home())
+    if archive and archive.exists():
         os.environ[class_archive.VARIABLE] = str(archive)
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m")
 

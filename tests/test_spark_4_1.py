@@ -11,6 +11,7 @@ import pytest
 
 from dataproc_emulator.images import IMAGES
 from dataproc_emulator.installation import install
+from jobs.engine.class_archive import VARIABLE
 from jobs.engine.jar_files import CHECKOUT
 
 LOCK = CHECKOUT / "requirements-spark-4.1.lock"
@@ -40,7 +41,9 @@ def test_the_jobs_suite_passes_on_spark_4_1(tmp_path: Path) -> None:
         "JAVA_HOME": str(install(IMAGES[1], print).java),
         "PATH": f"{Path(python).parent}:{os.environ['PATH']}",
         "PYSPARK_PYTHON": python,
-        "PYTHONDONTWRITEBYTECODE": "1",
+        VARIABLE: str(tmp_path / "spark.jsa"),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled"),
     }
     ran = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'tests'}", *SUITE],

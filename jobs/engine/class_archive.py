@@ -65,14 +65,14 @@ def place(java_home: Path) -> Path | None:
         return None
     if given := os.environ.get(VARIABLE):
         return Path(given)
-    of = hashlib.sha256(f"{release}{pyspark.__version__}{pyspark.__file__}".encode()).hexdigest()[:12]
-    return jar_files.directory() / "classes" / f"{of}.jsa"
+    installation, releases = map(_digest, (pyspark.__file__, f"{pyspark.__version__} {release}"))
+    return jar_files.directory() / "classes" / f"{installation}-{releases}.jsa"
 
 
 def adopt(archive: Path, settled: float = SETTLED_SECONDS) -> bool:
     """Make the file that a JVM has left the archive, one if there are several; return whether there was any.
 
-    A file counts as left if it is older than `settled` seconds.
+    A file counts as left if it is older than `settled` seconds. The archives of earlier releases are deleted.
     """
     latest, adopted = time.time() - settled, False
     for file in archive.parent.glob(f"{archive.name}.*"):
@@ -80,7 +80,15 @@ def adopt(archive: Path, settled: float = SETTLED_SECONDS) -> bool:
             if file.stat().st_mtime <= latest:
                 file.replace(archive)
                 adopted = True
+    if adopted:
+        for other in archive.parent.glob(f"{archive.name.partition('-')[0]}-*.jsa"):
+            if other != archive:
+                other.unlink(missing_ok=True)
     return adopted
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _release(java_home: Path) -> str:

@@ -75,6 +75,13 @@ def test_one_of_several_that_were_left_is_taken_and_none_stays(tmp_path: Path) -
     assert [file.name for file in tmp_path.iterdir()] == ["spark.jsa"]
 
 
+def test_that_of_an_earlier_release_is_deleted(tmp_path: Path) -> None:
+    for name in ("installed-old.jsa", "another-old.jsa", "installed-new.jsa.left"):
+        (tmp_path / name).write_bytes(b"classes")
+    assert class_archive.adopt(tmp_path / "installed-new.jsa", settled=0)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["another-old.jsa", "installed-new.jsa"]
+
+
 def test_a_java_that_makes_none_gets_no_options(tmp_path: Path) -> None:
     (tmp_path / "release").write_text('JAVA_VERSION="11.0.27"\n')
     assert class_archive.options(tmp_path) == ()
