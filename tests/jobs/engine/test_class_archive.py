@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,18 @@ def classes(folder: Path, archive: Path, *jar_sets: str) -> list[str]:
     environment = {class_archive.VARIABLE: str(archive), "SPARK_SUBMIT_OPTS": java}
     with Program("-c", SESSION, *jar_sets, environment=environment) as program:
         assert program.wait() == 0, program.said
+        wait_for_java(program)
     return log.read_text().splitlines()
+
+
+def wait_for_java(program: Program, seconds: float = 120) -> None:
+    """Wait until the JVM has ended too, which outlives Python while it writes an archive."""
+    deadline = time.monotonic() + seconds
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(program.group, 0)
+            time.sleep(0.1)
+        raise AssertionError(f"Java has not ended {seconds} s after Python")
 
 
 def shared(lines: list[str]) -> int:
@@ -41,21 +53,10 @@ def test_the_first_session_leaves_it_and_another_with_other_jars_takes_it(tmp_pa
     folder = tmp_path / "a folder"
     folder.mkdir()
     assert shared(classes(tmp_path, folder / "spark.jsa")) == 0
-    deadline = time.monotonic() + 60
-    while not (left := list(folder.iterdir())):
-        assert time.monotonic() < deadline, "the JVM left no archive"
-        time.sleep(0.1)
-    settle(left[0])
+    (left,) = folder.iterdir()
+    os.utime(left, (OLD, OLD))
     assert shared(classes(tmp_path, folder / "spark.jsa", "kafka", "delta")) > 2000
     assert [file.name for file in folder.iterdir()] == ["spark.jsa"]
-
-
-def settle(file: Path) -> None:
-    """Wait until the file grows no more, and make it an hour old."""
-    size = -1
-    while size != (size := file.stat().st_size):
-        time.sleep(1)
-    os.utime(file, (OLD, OLD))
 
 
 def test_one_that_is_still_written_is_not_taken(tmp_path: Path) -> None:
