@@ -120,7 +120,7 @@ def local_settings(jar_sets: Iterable[str]) -> dict[str, str]:
     wanted = tuple(jar_sets)
     before = [jar for jar_set in wanted if jar_set in OVERRIDING for jar in _jars(jar_set)]
     file_system = _file_system_without_processes()
-    cores = os.cpu_count() or 1
+    cores = _cores()
     log4j = Path(__file__).with_name("log4j2.properties").as_uri()
     return {
         "spark.master": f"local[{cores}]",
@@ -146,6 +146,11 @@ def after_spark(jar_sets: Iterable[str]) -> list[Path]:
 
 def _jars(jar_set: str) -> list[Path]:
     return jar_files.jars(jar_files.built_for(pyspark.__version__, jar_set))
+
+
+def _cores() -> int:
+    """Return how many of this machine's cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _driver_memory() -> str:

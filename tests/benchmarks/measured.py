@@ -6,7 +6,6 @@ import os
 import re
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,14 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Measured:
-    """`wall` and `cpu` seconds of the whole command; `output`: the lines of both streams, with the time."""
+    """`wall` and `cpu` seconds of the whole command, and its most `memory` in bytes.
+
+    `output`: the lines of both streams, with the time.
+    """
 
     wall: float
     cpu: float
+    memory: int
     output: list[tuple[float, str]]
 
     def batch_seconds(self) -> float:
@@ -37,10 +40,10 @@ class Measured:
 
 
 def measure(*command: str, checkout: Path = ROOT) -> Measured:
-    """Run `python COMMAND` in a checkout; raise CalledProcessError if it fails."""
+    """Run a command in a checkout; raise CalledProcessError if it fails. Its memory is seen line by line."""
     begun = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, *command],
+        command,
         cwd=checkout,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -48,13 +51,13 @@ def measure(*command: str, checkout: Path = ROOT) -> Measured:
         start_new_session=True,
     )
     assert process.stdout
-    output, cpu = [], 0.0
+    output, cpu, memory = [], 0.0, 0
     for line in process.stdout:
         output.append((time.monotonic() - begun, line))
-        cpu = max(cpu, group_cpu(process.pid))
+        cpu, memory = max(cpu, group_cpu(process.pid)), max(memory, group_memory(process.pid))
     if process.wait():
         raise subprocess.CalledProcessError(process.returncode, command, "".join(line for _, line in output))
-    return Measured(time.monotonic() - begun, cpu, output)
+    return Measured(time.monotonic() - begun, cpu, memory, output)
 
 
 def group_cpu(group: int) -> float:

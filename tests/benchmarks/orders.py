@@ -19,10 +19,19 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 USERS, PRODUCTS = 2000, 200
 
 
-def publish(broker: KafkaBroker, count: int, partitions: int = 2, seed: int = 1) -> None:
+def publish(
+    broker: KafkaBroker,
+    count: int,
+    partitions: int = 2,
+    *,
+    seed: int = 1,
+    products: int = PRODUCTS,
+    late: float = 0,
+) -> None:
     """Create the product stream's topic and put `count` messages on it: ten minutes of orders by event time.
 
-    The first ones are the tests' bad input and unusually spelled good input.
+    The first ones are the tests' bad input and unusually spelled good input. `late`: the share of orders that
+    are an hour older, behind the watermark of every batch but the first.
     """
     broker.create_topic(PRODUCT.topic, partitions=partitions)
     producer = Producer(
@@ -34,9 +43,11 @@ def publish(broker: KafkaBroker, count: int, partitions: int = 2, seed: int = 1)
     random = Random(seed)
     for number in range(len(unusual), count):
         time = START + timedelta(seconds=600 * number / count)
+        if late and random.random() < late:
+            time -= timedelta(hours=1)
         value = (
             f'{{"event_id":"{random.getrandbits(64):016x}","user_id":"user-{random.randrange(USERS)}",'
-            f'"product_id":"product-{random.randrange(PRODUCTS)}","event_time":"{time:%Y-%m-%dT%H:%M:%S}Z",'
+            f'"product_id":"product-{random.randrange(products)}","event_time":"{time:%Y-%m-%dT%H:%M:%S}Z",'
             f'"quantity":{random.randint(1, 5)},"unit_price":{random.randrange(100, 100_000) / 100}}}'
         )
         while True:
@@ -48,12 +59,12 @@ def publish(broker: KafkaBroker, count: int, partitions: int = 2, seed: int = 1)
     producer.flush()
 
 
-def discounts(file: Path) -> Path:
-    """Write a discounts file for one user and product in a hundred, each once."""
+def discounts(file: Path, users: int = USERS) -> Path:
+    """Write a discounts file for one user and product in a hundred, each once: almost two rows a user."""
     random = Random(2)
     percents = {
         (user, random.randrange(PRODUCTS)): random.randrange(1, 101)
-        for user in range(USERS)
+        for user in range(users)
         for _ in range(2)
     }
     lines = [f"user-{user},product-{product},{percent}" for (user, product), percent in percents.items()]

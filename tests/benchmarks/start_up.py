@@ -6,6 +6,7 @@ python -m tests.benchmarks.start_up [--rounds 5]
 from __future__ import annotations
 
 import argparse
+import sys
 
 from tests.benchmarks.measured import line, measure, ratios
 
@@ -19,8 +20,8 @@ def main() -> None:
     bare: list[float] = []
     demo: list[float] = []
     for _ in range(parser.parse_args().rounds):
-        bare.append(measure("-c", BARE).first(r"^1$"))
-        demo.append(measure("-m", "jobs", "demo").first("batch 1, final rows"))
+        bare.append(measure(sys.executable, "-c", BARE).first(r"^1$"))
+        demo.append(measure(sys.executable, "-m", "jobs", "demo").first("batch 1, final rows"))
     print(line("bare session, first count", bare))
     print(line("demo, first result", demo))
     print(ratios("demo / bare session", demo, bare))

@@ -12,6 +12,7 @@ may differ, as another commit may refuse other input.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +65,7 @@ def contestants(
 
     def ours(topic: str, checkout: Path = ROOT) -> Measured:
         return measure(
-            *("-m", "jobs", "run", "streaming_product_discounts", "--source=kafka"),
+            *(sys.executable, "-m", "jobs", "run", "streaming_product_discounts", "--source=kafka"),
             *("--trigger=available-now", "--sink=kafka", f"--sink-topic={topic}"),
             *(f"--kafka-bootstrap-servers={broker.bootstrap}", f"--kafka-max-events-per-batch={BATCH}"),
             *(f"--discounts={table}", f"--checkpoint-root={folder / topic}"),
@@ -73,7 +74,8 @@ def contestants(
 
     def by_hand(style: str, checks: str, settings: str) -> Callable[[str], Measured]:
         return lambda topic: measure(
-            *("-m", "tests.benchmarks.raw_discounts", f"--style={style}", f"--checks={checks}"),
+            *(sys.executable, "-m", "tests.benchmarks.raw_discounts"),
+            *(f"--style={style}", f"--checks={checks}"),
             *(f"--settings={settings}", f"--topic={topic}", f"--bootstrap={broker.bootstrap}"),
             *(f"--discounts={table}", f"--batch={BATCH}"),
         )
