@@ -29,7 +29,7 @@ test: lint .jars .archives ## the whole suite: ruff, mypy, pytest
 .jars: .venv/in-step
 	@$(python) -m jobs jars && $(python) -m jobs jars broker kafka-spark-4.1 managed-kafka-spark-4.1 delta-spark-4.1
 
-# From which the hundreds of JVMs of the tests start in half the time.
+# With them, the hundreds of JVMs of the tests start in half the time.
 .archives: .jars
 	@$(python) -m jobs.laptop.class_archive && $(python) -m tests.support.kafka_broker
 

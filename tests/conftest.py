@@ -34,8 +34,8 @@ pytest_plugins = [
 def pytest_configure() -> None:
     """Use Java's quick compiler: no test's JVM lives long enough for the better one to pay off.
 
-    Its code cache is 48 MB by default, too little for the session that all tests of a process share. The
-    class archive is that of this Spark, wherever a test has its jars.
+    Its code cache is 48 MB by default, too little for the session that all tests of a process share. All
+    JVMs take this Spark's class archive, even where a test has its jars elsewhere.
     """
     archive = class_archive.place(java_home())
     if archive and archive.exists():

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-_METRICS = "counts"
 
-
+@dataclass(frozen=True)
 class CachedBatch:
-    """A batch of `pipeline.together`, cached within a `with` block.
+    """A batch of `pipeline.together`. `frame`: the batch, to read as often as needed.
 
-    `frame`: the batch, to read as often as needed.
+    `builder`: Spark's CachedRDDBuilder of it.
     """
 
-    def __init__(self, batch: DataFrame) -> None:
-        self.frame = batch.observe(
-            _METRICS, F.count("row").alias("rows"), F.count("dead_letter").alias("dead")
-        )
-
-    def __enter__(self) -> Self:
-        self.frame.persist()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.frame.unpersist()
+    frame: DataFrame
+    builder: Any
 
     def compute(self) -> None:
         """Compute the batch, if nothing has read it yet.
@@ -37,15 +27,23 @@ class CachedBatch:
         A write to nowhere would do the same by public means, and cost another query: analyzed, planned and
         told to every listener.
         """
-        self._builder().cachedColumnBuffers().count()
+        self.builder.cachedColumnBuffers().count()
 
     def counts(self) -> tuple[int, int]:
         """Return the number of its rows and of its dead letters, once it is computed."""
-        metrics = self._builder().cachedPlan().collectedMetrics()
+        metrics = self.builder.cachedPlan().collectedMetrics()
         return metrics.getLong(0), metrics.getLong(1)
 
-    def _builder(self) -> Any:
-        """Return Spark's CachedRDDBuilder of the batch."""
-        spark: Any = self.frame.sparkSession
+
+@contextmanager
+def cached(batch: DataFrame) -> Iterator[CachedBatch]:
+    """Cache the batch within the block."""
+    counted = batch.observe("counts", F.count("row").alias("rows"), F.count("dead_letter").alias("dead"))
+    counted.persist()
+    try:
+        spark: Any = counted.sparkSession
         manager = spark._jsparkSession.sharedState().cacheManager()
-        return manager.lookupCachedData(self.frame._jdf).get().cachedRepresentation().cacheBuilder()
+        found = manager.lookupCachedData(counted._jdf).get()
+        yield CachedBatch(counted, found.cachedRepresentation().cacheBuilder())
+    finally:
+        counted.unpersist()

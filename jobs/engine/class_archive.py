@@ -47,7 +47,7 @@ def options(java_home: Path) -> tuple[str, ...]:
 def taking(archive: Path) -> tuple[str, ...]:
     """Return the options for a JVM that takes this archive.
 
-    It ignores one that does not go with its own release or with the beginning of its class path.
+    It ignores one that does not match its own release or the beginning of its class path.
     """
     return (f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", *_QUIET)
 
@@ -70,7 +70,7 @@ def place(java_home: Path) -> Path | None:
 
 
 def adopt(archive: Path, settled: float = SETTLED_SECONDS) -> bool:
-    """Make the file that a JVM has left the archive, one if there are several; return whether there was any.
+    """Rename the file that a JVM has left to `archive`, one of several; return whether there was any.
 
     A file counts as left if it is older than `settled` seconds. The archives of earlier releases are deleted.
     """

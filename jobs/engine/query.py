@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.engine import dead_letters
-from jobs.engine.cached_batch import CachedBatch
+from jobs.engine.cached_batch import cached
 from jobs.engine.checkpoint import Checkpoint
 from jobs.engine.command_line import AVAILABLE_NOW, CONTINUOUS, Invocation
 from jobs.engine.pipeline import deduplicated, part
@@ -44,7 +44,7 @@ class Query:
         self._invocation, self._checkpoint = invocation, checkpoint
         self._job, self._options = invocation.job, invocation.options
         self._write, self._dead_letter_folder = write, dead_letter_folder
-        # A sink made for an earlier release does not say so.
+        # A sink written for an earlier release has no such member.
         self._takes_empty = getattr(invocation.sink.it, "TAKES_EMPTY", False)
         self._counts = Counts()
         self._stop_requested = self._table_changed = False
@@ -116,15 +116,15 @@ class Query:
             raise
 
     def _write_batch(self, batch: DataFrame, number: int) -> None:
-        with CachedBatch(batch) as cached:
+        with cached(batch) as it:
             if not self._takes_empty:
-                cached.compute()
-            if self._takes_empty or cached.counts()[0]:
-                self._write(part(cached.frame, "row"), number)
-            rows, dead = cached.counts()
+                it.compute()
+            if self._takes_empty or it.counts()[0]:
+                self._write(part(it.frame, "row"), number)
+            rows, dead = it.counts()
             if dead:
                 skew = self._options.max_future_skew
-                letters = dead_letters.letters(part(cached.frame, "dead_letter"), skew, dead)
+                letters = dead_letters.letters(part(it.frame, "dead_letter"), skew, dead)
                 dead_letters.write(batch.sparkSession, letters, self._dead_letter_folder, number)
             self._counts.out[number], self._counts.dead[number] = rows, dead
 

@@ -1,4 +1,4 @@
-"""Making of Java's class archive (`jobs/engine/class_archive.py`) ahead of the first session.
+"""Make Java's class archive (`jobs/engine/class_archive.py`) ahead of the first session.
 
 `python -m jobs.laptop.class_archive`: an image build and the tests do that, so that no JVM of theirs has to.
 """
@@ -22,7 +22,7 @@ def make() -> None:
     archive = place(java_home())
     if archive is None or archive.exists():
         return
-    print(f"making {archive.name}, from which Spark starts in half the time", flush=True)
+    print("making Java's class archive, with which Spark starts in half the time", flush=True)
     spark = session("archive")
     with tempfile.TemporaryDirectory() as folder:
         _run_a_query(spark, folder)

@@ -18,7 +18,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Measured:
-    """`wall` and `cpu` seconds of the whole command, and its most `memory` in bytes.
+    """`wall` and `cpu` seconds of the whole command, and its peak `memory` in bytes.
 
     `output`: the lines of both streams, with the time.
     """
@@ -40,7 +40,7 @@ class Measured:
 
 
 def measure(*command: str, checkout: Path = ROOT) -> Measured:
-    """Run a command in a checkout; raise CalledProcessError if it fails. Its memory is seen line by line."""
+    """Run a command in a checkout, its memory sampled at each line; raise CalledProcessError if it fails."""
     begun = time.monotonic()
     process = subprocess.Popen(
         command,

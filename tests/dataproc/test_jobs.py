@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dataproc_emulator import DataprocEmulator
+from jobs.engine.class_archive import VARIABLE
 from tests.dataproc.gcloud import REGION, Gcloud, eventually, states
 
 pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.timeout(600)]
@@ -66,6 +67,21 @@ attempts = pathlib.Path("attempts")
 attempts.write_text(attempts.read_text() + "x" if attempts.exists() else "x")
 print("attempt", len(attempts.read_text()))
 sys.exit(3 if len(attempts.read_text()) < 3 else 0)
+"""
+
+MAPPED = """
+import os, sys
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.getOrCreate()
+
+def of_executor(_):
+    daemon = open(f"/proc/{os.getppid()}/stat").read()  # the parent of this worker and child of the JVM
+    return sys.argv[1] in open(f"/proc/{int(daemon.rpartition(')')[2].split()[1])}/maps").read()
+
+driver = spark._jvm.java.lang.ProcessHandle.current().pid()
+print("driver", sys.argv[1] in open(f"/proc/{driver}/maps").read())
+print("executor", spark.sparkContext.parallelize([1], 1).map(of_executor).first())
 """
 
 
@@ -157,6 +173,15 @@ def test_a_driver_that_fails_too_often_is_a_failed_job(gcloud: Gcloud, entry: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(VARIABLE not in os.environ, reason="no class archive; make .archives makes it")
+def test_a_driver_and_its_executor_start_from_the_class_archive(
+    gcloud: Gcloud, dataproc: DataprocEmulator, entry: Path
+) -> None:
+    entry.write_text(MAPPED)
+    done = gcloud.submit(str(entry), "--", os.environ[VARIABLE])
+    assert {"driver True", "executor True"} <= set(output(dataproc, done.stdout.strip()).splitlines())
+
+
 @pytest.mark.parametrize("hangs", [False, True])
 def test_a_job_that_is_killed_is_cancelled(
     gcloud: Gcloud, dataproc: DataprocEmulator, entry: Path, hangs: bool

@@ -138,8 +138,8 @@ class SparkCluster:
 def _java_options(environment: Mapping[str, str]) -> str:
     """Return the options of drivers and executors.
 
-    With TWINSTREAM_CLASS_ARCHIVE, they start in half the time; a JVM that the archive does not go with
-    ignores it.
+    With TWINSTREAM_CLASS_ARCHIVE, they start in half the time; a JVM that the archive does not match ignores
+    it.
     """
     archive = environment.get("TWINSTREAM_CLASS_ARCHIVE", "")
     if not Path(archive).is_file():

@@ -23,6 +23,12 @@ def test_the_driver_takes_half_of_its_container_at_most(
     assert session.local_settings(())["spark.driver.memory"] == memory
 
 
+def test_a_session_uses_the_cores_that_its_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {1, 4, 6})
+    settings = session.local_settings(())
+    assert (settings["spark.master"], settings["spark.sql.shuffle.partitions"]) == ("local[3]", "3")
+
+
 def test_cloud_storage_is_googles_unless_gcloud_is_led_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", raising=False)
     root = "spark.hadoop.fs.gs.storage.root.url"
