@@ -1,7 +1,7 @@
 """Java's class archive (AppCDS): Spark's classes are mapped from one file instead of loaded from 200 jars.
 
-A session starts in half the time. Nobody makes the archive on a laptop: the JVM of the first session leaves
-it when it ends, after the job's own process, and later ones take it.
+A session starts in half the time. Nobody makes the archive on a laptop: the JVM of the first session
+without jar sets, such as the demo's, leaves it when it ends, after the job's own process; later ones take it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ SETTLED_SECONDS = 60
 _QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off")
 
 
-def options(java_home: Path) -> tuple[str, ...]:
+def options(java_home: Path, *, bare: bool) -> tuple[str, ...]:
     """Return the options for a JVM that takes the archive, or leaves it at its end if there is none.
 
-    None are returned for a Java or a folder in which there can be no archive.
+    Only a `bare` one, without a job's jars, leaves it: another's would need the same jars. None
+    are returned for a Java or a folder in which there can be no archive.
     """
     archive = place(java_home)
     if archive is None:
         return ()
     if archive.exists() or adopt(archive):
         return taking(archive)
+    if not bare:
+        return ()
     try:
         archive.parent.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -62,7 +62,7 @@ def session(
         wanted = tuple(jar_sets)
         os.environ[AFTER_SPARK] = os.pathsep.join(map(str, after_spark(wanted)))
         chosen = {**local_settings(wanted), **chosen}
-        archive = class_archive.options(Path(os.environ["JAVA_HOME"]))
+        archive = class_archive.options(Path(os.environ["JAVA_HOME"]), bare=not wanted)
         # In quotes, because a folder may have a blank in its name.
         chosen[JAVA_OPTIONS] = " ".join((chosen[JAVA_OPTIONS], *(f'"{option}"' for option in archive)))
     builder = SparkSession.builder.appName(name)

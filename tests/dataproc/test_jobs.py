@@ -73,14 +73,15 @@ MAPPED = """
 import os, sys
 from pyspark.sql import SparkSession
 
+archive = sys.argv[1]
 spark = SparkSession.builder.getOrCreate()
 
 def of_executor(_):
     daemon = open(f"/proc/{os.getppid()}/stat").read()  # the parent of this worker and child of the JVM
-    return sys.argv[1] in open(f"/proc/{int(daemon.rpartition(')')[2].split()[1])}/maps").read()
+    return archive in open(f"/proc/{int(daemon.rpartition(')')[2].split()[1])}/maps").read()
 
 driver = spark._jvm.java.lang.ProcessHandle.current().pid()
-print("driver", sys.argv[1] in open(f"/proc/{driver}/maps").read())
+print("driver", archive in open(f"/proc/{driver}/maps").read())
 print("executor", spark.sparkContext.parallelize([1], 1).map(of_executor).first())
 """
 

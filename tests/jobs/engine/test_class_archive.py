@@ -85,14 +85,20 @@ def test_that_of_an_earlier_release_is_deleted(tmp_path: Path) -> None:
 
 def test_a_java_that_makes_none_gets_no_options(tmp_path: Path) -> None:
     (tmp_path / "release").write_text('JAVA_VERSION="11.0.27"\n')
-    assert class_archive.options(tmp_path) == ()
-    assert class_archive.options(tmp_path / "without a release") == ()
+    assert class_archive.options(tmp_path, bare=True) == ()
+    assert class_archive.options(tmp_path / "without a release", bare=True) == ()
+
+
+def test_a_session_with_a_jobs_jars_leaves_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(class_archive.VARIABLE, str(tmp_path / "spark.jsa"))
+    assert class_archive.options(java_home(), bare=False) == ()
+    assert "ArchiveClassesAtExit" in class_archive.options(java_home(), bare=True)[0]
 
 
 def test_a_folder_that_cannot_be_made_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv(class_archive.VARIABLE, str(tmp_path / "file" / "spark.jsa"))
-    assert class_archive.options(java_home()) == ()
+    assert class_archive.options(java_home(), bare=True) == ()
 
 
 def test_each_java_and_each_spark_has_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
