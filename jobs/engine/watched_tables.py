@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -53,7 +54,8 @@ class WatchedTables:
         if not settled or version == self._taken[path]:
             return False
         try:
-            loaded = table.load(self._spark, path)
+            with _beside_the_query(self._spark):
+                loaded = table.load(self._spark, path)
         except Exception as error:  # a table's file never kills a running job
             self._taken[path] = version
             self._report(error, path)
@@ -70,3 +72,17 @@ class WatchedTables:
         fault = error if isinstance(error, TableError) else f"{path}: {type(error).__name__}: {error}"
         line = " ".join(str(fault).split())
         print(f"{self._job.name}: {line}; the table as it was stays in use", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _beside_the_query(spark: SparkSession) -> Iterator[None]:
+    """Run the block's Spark jobs in a scheduler pool of their own: the running query gets every second core.
+
+    In the order of their start, a batch would wait until a large table is read.
+    """
+    context = spark.sparkContext
+    context.setLocalProperty("spark.scheduler.pool", "tables")
+    try:
+        yield
+    finally:
+        context.setLocalProperty("spark.scheduler.pool", None)  # type: ignore[arg-type]

@@ -24,8 +24,8 @@ from jobs.tables.discounts_csv import BLANKS, IDS, LONGEST_ID, PERCENT, VALIDITY
 from jobs.tables.kept import kept
 from jobs.tables.overlaps import without_overlaps
 
-PARTITION = 32 * 2**20
-"""Bytes of the file per partition of the frame: about half a million discounts."""
+PARTITION = 8 * 2**20
+"""Bytes of the file per partition of the frame, some 300,000 discounts: a task that takes seconds."""
 LONGEST_HEADER = 2**16
 LONGEST_LINE = 8192
 """Bytes; longer lines are left to Python, because Java's regular expressions recurse."""

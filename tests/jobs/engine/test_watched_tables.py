@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.engine.watched_tables import WatchedTables
 from jobs.streaming_product_discounts import JOB
@@ -174,3 +177,35 @@ def test_a_large_table_is_kept_until_the_next_one_is_in_use(spark: SparkSession,
     assert not tables.changed()
     assert [False, True] == [frame.storageLevel.useMemory for frame in (before, after)]
     after.unpersist()
+
+
+@dataclass(eq=False)
+class Slow:
+    """A table whose load takes six seconds of every core from the second one on."""
+
+    flag: Flag
+    seconds: int = 0
+
+    def load(self, spark: SparkSession, path: str) -> DataFrame:
+        naps = self.seconds * 5 * spark.sparkContext.defaultParallelism
+        nap = F.expr("java_method('java.lang.Thread', 'sleep', 200L)")
+        spark.range(0, naps, 1, max(1, naps)).select(nap).collect()
+        self.seconds = 6
+        return spark.range(1).toDF("id")
+
+
+def test_a_batch_does_not_wait_until_a_table_is_read(spark: SparkSession, file: Path) -> None:
+    job = replace(JOB, tables=(Slow(Flag("--slow", "", "", shapes_state=False)),))
+    tables = WatchedTables(spark, job, {"slow": str(file)}, interval=0)
+    file.write_text("changed")
+    tables.changed()
+    reader = threading.Thread(target=tables.changed)
+    reader.start()
+    deadline = time.monotonic() + 30
+    while not spark.sparkContext.statusTracker().getActiveStageIds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    spark.range(10).count()
+    assert reader.is_alive()
+    reader.join()
+    assert spark.sparkContext.getLocalProperty("spark.scheduler.pool") is None
