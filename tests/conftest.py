@@ -32,15 +32,14 @@ pytest_plugins = [
 
 
 def pytest_configure() -> None:
-    """Use Java's quick compiler: no test's JVM lives long enough for the better one to pay off.
+    """Use Java's quick compiler: a job's JVM does not live long enough for the better one to pay off.
 
-    Its code cache is 48 MB by default, too little for the session that all tests of a process share. All
-    JVMs take this Spark's class archive, even where a test has its jars elsewhere.
+    All JVMs take this Spark's class archive, even where a test has its jars elsewhere.
     """
     archive = class_archive.place(java_home())
     if archive and archive.exists():
         os.environ[class_archive.VARIABLE] = str(archive)
-    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m")
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture(scope="session")
@@ -61,15 +60,16 @@ def sasl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaslBroker]:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Run one session for all tests, with the jobs' own settings: each further one would cost seconds.
 
-    Its JVM trusts the Pub/Sub Lite emulators of this process; `tests.support.lite.led` leads it to one. Java
-    keeps the credentials it has read once, so the emulator that issues their tokens lives as long as the
-    session.
+    Its JVM lives long enough for Java's better compiler. It trusts the Pub/Sub Lite emulators of this
+    process; `tests.support.lite.led` leads it to one. Java keeps the credentials it has read once, so the
+    emulator that issues their tokens lives as long as the session.
     """
     with Emulator() as lite, pytest.MonkeyPatch.context() as patch:
         credentials = tmp_path_factory.mktemp("lite") / "credentials.json"
         credentials.write_bytes(lite.files.credentials.read_bytes())
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(credentials))
         patch.setenv("JAVA_TOOL_OPTIONS", lite.env["JAVA_TOOL_OPTIONS"])
+        patch.delenv("SPARK_SUBMIT_OPTS")
         session = jobs_session("tests", *EXTENSIONS)
         patch.undo()
         yield session

@@ -72,6 +72,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, **there, "PATH": f"{folder}/bin{os.pathsep}{os.environ['PATH']}"}
 
 
+@pytest.mark.slow
 def test_a_job_runs_by_its_own_python_spark_and_settings(machine: Path) -> None:
     """Include file names with an umlaut in the locale C: checkpoints and results lie there."""
     flags = (
@@ -112,6 +113,7 @@ def as_another_user() -> list[str]:
     return []
 
 
+@pytest.mark.slow
 def test_the_demo_runs_wherever_its_checkout_lies_and_whoever_runs_it(machine: Path, checkout: Path) -> None:
     """Run both main jobs in a folder of somebody else's, without HOME, and without any worker in Python."""
     there = environment(machine)

@@ -135,6 +135,7 @@ def test_the_demo_prints_what_is_shown() -> None:
     assert [line for line in shown if line not in printed] == []
 
 
+@pytest.mark.slow
 def test_a_pubsublite_program_runs_as_shown(tmp_path: Path) -> None:
     # Like the reader's shell except for the folder, which is this test's own.
     script = re.sub(r"(?<!\w)\.pubsublite", str(tmp_path), "\n".join(reader.blocks("lite")))

@@ -183,6 +183,7 @@ def test_a_driver_and_its_executor_start_from_the_class_archive(
     assert {"driver True", "executor True"} <= set(output(dataproc, done.stdout.strip()).splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hangs", [False, True])
 def test_a_job_that_is_killed_is_cancelled(
     gcloud: Gcloud, dataproc: DataprocEmulator, entry: Path, hangs: bool
@@ -222,6 +223,7 @@ def test_a_cluster_gives_its_settings_and_takes_its_jobs_along(
     assert (status["state"], status["details"]) == ("ERROR", "The cluster was deleted.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

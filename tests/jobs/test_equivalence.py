@@ -75,8 +75,8 @@ def activity(events: EventSet) -> tuple[list[Row], Streamed]:
     ("job", "streams", "expect"),
     [
         (DISCOUNTS, [PRODUCT], discounts),
-        (POPULAR, [BROWSING, PURCHASE], popular),
-        (ACTIVITY, [BROWSING], activity),
+        pytest.param(POPULAR, [BROWSING, PURCHASE], popular, marks=pytest.mark.slow),
+        pytest.param(ACTIVITY, [BROWSING], activity, marks=pytest.mark.slow),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
@@ -103,6 +103,7 @@ def test_replay_and_kafka_give_the_same(
     assert_equal(SEED, rows, expected, read)
 
 
+@pytest.mark.slow
 def test_late_events_of_the_next_run_meet_the_watermark_of_the_last_batch_without_data(
     spark: SparkSession,
     topics: Topics,

@@ -118,6 +118,7 @@ def test_a_limit_that_makes_events_late_in_a_catch_up_is_named(
     assert all("remedy: start over with a larger --watermark, or" in one for one in named)
 
 
+@pytest.mark.slow
 def test_a_topic_made_again_under_a_running_job_ends_it(topics: KafkaBroker, tmp_path: Path) -> None:
     with JobProcess(ACTIVITY.name, *flags(topics, tmp_path)) as job:
         publish(topics, BROWSING, event("a", 0), event("b", 1))

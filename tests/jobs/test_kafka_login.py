@@ -58,7 +58,7 @@ def command_lines() -> str:
     return subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("login", ["plain", "managed"])
+@pytest.mark.parametrize("login", ["plain", pytest.param("managed", marks=pytest.mark.slow)])
 def test_a_job_reads_and_writes_by_the_login_and_shows_no_password(
     sasl: SaslBroker, sink: str, login: str, tmp_path: Path
 ) -> None:
@@ -98,7 +98,10 @@ def test_a_job_without_googles_jars_names_the_command(sasl: SaslBroker, tmp_path
         )
 
 
-@pytest.mark.parametrize("fault", ["password", "certificate", "credentials"])
+@pytest.mark.parametrize(
+    "fault",
+    ["password", *(pytest.param(fault, marks=pytest.mark.slow) for fault in ("certificate", "credentials"))],
+)
 def test_a_job_that_is_not_let_in_says_one_line(sasl: SaslBroker, fault: str, tmp_path: Path) -> None:
     (tmp_path / "wrong").write_text("hunter2")
     environment = {**sasl.environment, "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "none")}

@@ -138,7 +138,11 @@ def test_equal_envelopes_with_equal_offsets(
 
 @pytest.mark.parametrize(
     ("job", "streams", "expect"),
-    [(DISCOUNTS, 1, discounts), (POPULAR, 2, popular), (ACTIVITY, 1, activity)],
+    [
+        (DISCOUNTS, 1, discounts),
+        pytest.param(POPULAR, 2, popular, marks=pytest.mark.slow),
+        pytest.param(ACTIVITY, 1, activity, marks=pytest.mark.slow),
+    ],
     ids=["discounts", "popular", "activity"],
 )
 def test_equal_rows(

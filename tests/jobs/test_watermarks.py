@@ -77,6 +77,7 @@ def both(event_id: str, clock: str, user: str, product: str) -> dict[str, list[M
     return {BROWSING: [one], PURCHASE: [one]}
 
 
+@pytest.mark.slow
 def test_behind_a_join_a_window_waits_for_the_time_after_a_view_and_a_millisecond(runner: Runner) -> None:
     start = both("anchor", "11:00:00.000000", "eve", "cup")
     views = [[*start[BROWSING], message("v1", "10:00:00.000000")], [message("v2", "10:04:00.0", "bob")]]
@@ -99,6 +100,7 @@ def test_behind_a_join_a_window_waits_for_the_time_after_a_view_and_a_millisecon
     assert [early, (at("11:00:00.0"), at("11:10:00.0"), "cup", 1, 1, 1, 1, 1)] == outcome.rows
 
 
+@pytest.mark.slow
 def test_a_watermark_of_two_streams_is_the_slower_one(runner: Runner) -> None:
     """Let views run ahead by an hour: purchases hold the watermark back, so that no view is late."""
     views = [

@@ -19,6 +19,7 @@ PAGE = ROOT / "docker" / "pubsublite" / "CLIENTS.md"
 PROJECT = "https://cloudresourcemanager.googleapis.com/v1/projects/4711"
 
 
+@pytest.mark.slow
 @pytest.mark.needs("go")
 def test_a_go_program_is_led_here_as_the_page_shows(tmp_path: Path) -> None:
     (block,) = re.findall(r"```bash go\n(.*?)```", PAGE.read_text(), re.DOTALL)

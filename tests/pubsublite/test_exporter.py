@@ -21,7 +21,7 @@ from tests.pubsublite.exporting import Destination, State, export, publish
 from tests.pubsublite.pubsub_server import PubsubServer
 from tests.pubsublite.raw import Channel
 
-pytestmark = [pytest.mark.needs("go"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.needs("go"), pytest.mark.timeout(900)]
 EVENT_TIME = "x-goog-pubsublite-event-time-timestamp-proto"
 
 

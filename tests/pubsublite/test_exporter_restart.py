@@ -12,6 +12,7 @@ from tests.pubsublite.raw import Channel
 from tests.support.kafka_broker import KafkaBroker
 
 
+@pytest.mark.slow
 @pytest.mark.needs("go")
 @pytest.mark.timeout(900)
 def test_a_restart_delivers_nothing_twice_and_loses_nothing(

@@ -12,8 +12,11 @@ import pytest
 from pubsublite_emulator import Emulator
 
 # More than a minute for each storage, spent on starting gcloud.
-STORAGES = ["memory", pytest.param("kafka", marks=pytest.mark.slow)]
-pytestmark = [pytest.mark.needs("gcloud"), pytest.mark.parametrize("storage", STORAGES, indirect=True)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs("gcloud"),
+    pytest.mark.parametrize("storage", ["memory", "kafka"], indirect=True),
+]
 
 # gcloud replaces a project's id with its number everywhere in a path, so neither may occur in a name.
 PROJECT = "my-project"

@@ -52,6 +52,7 @@ def test_curl_through_the_proxy(lite: Emulator) -> None:
 
 
 @IN_MEMORY
+@pytest.mark.slow
 @pytest.mark.needs("go")
 def test_go_through_the_proxy(lite: Emulator, tmp_path: Path) -> None:
     """Ask by Go's net/http, which all of Google's REST clients for Go stand on."""

@@ -14,9 +14,7 @@ from jobs.engine import jar_files
 from pubsublite_emulator import Emulator
 from tests.pubsublite.test_python_clients import committed, publish
 
-pytestmark = pytest.mark.parametrize(
-    "storage", [pytest.param("memory", marks=pytest.mark.slow), "kafka"], indirect=True
-)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("storage", ["memory", "kafka"], indirect=True)]
 
 
 def read(subscription: SubscriptionPath, checkpoint: Path) -> list[Any]:

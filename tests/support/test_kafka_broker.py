@@ -47,6 +47,7 @@ def test_a_deleted_topic_can_be_made_again_and_is_empty(kafka_broker: KafkaBroke
     assert values(kafka_broker, topic) == [b"new"]
 
 
+@pytest.mark.slow
 def test_data_and_address_outlive_a_kill_and_a_stop(topic: str) -> None:
     with KafkaBroker() as broker:
         address = broker.bootstrap

@@ -181,7 +181,7 @@ def test_a_large_table_is_kept_until_the_next_one_is_in_use(spark: SparkSession,
 
 @dataclass(eq=False)
 class Slow:
-    """A table whose load takes six seconds of every core from the second one on."""
+    """A table whose load takes three seconds of every core from the second one on."""
 
     flag: Flag
     seconds: int = 0
@@ -190,7 +190,7 @@ class Slow:
         naps = self.seconds * 5 * spark.sparkContext.defaultParallelism
         nap = F.expr("java_method('java.lang.Thread', 'sleep', 200L)")
         spark.range(0, naps, 1, max(1, naps)).select(nap).collect()
-        self.seconds = 6
+        self.seconds = 3
         return spark.range(1).toDF("id")
 
 

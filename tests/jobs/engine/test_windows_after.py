@@ -12,6 +12,7 @@ from jobs.product_activity_windows import JOB as ACTIVITY
 from sources.catalog import BROWSING
 from tests.jobs.engine.test_run import event, replay
 
+pytestmark = pytest.mark.slow
 FIRST = [[event("a", 0), event("b", 1)], [event("c", 3)]]
 SECOND = [[event("b", 1), event("c", 3), event("d", 3.5)], [event("e", 6)]]
 """Minutes 0 and 1 are final in the first run; the second starts over in minute 1, and 1 and 3 are final."""

@@ -83,6 +83,7 @@ def test_running_totals_take_the_place_of_older_ones(spark: SparkSession, servic
     ]
 
 
+@pytest.mark.slow
 def test_a_batch_that_broke_off_anywhere_is_whole_when_it_comes_again(
     spark: SparkSession, service: BigQuery
 ) -> None:

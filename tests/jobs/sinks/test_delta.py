@@ -31,7 +31,12 @@ def frame(spark: SparkSession, *rows: tuple[str | None, int]) -> DataFrame:
     return cached
 
 
-@pytest.fixture(params=["delta-rs", "Spark", "too large for delta-rs"])
+@pytest.fixture(
+    params=[
+        "delta-rs",
+        *(pytest.param(it, marks=pytest.mark.slow) for it in ("Spark", "too large for delta-rs")),
+    ]
+)
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Choose the library that works on the table: the rows must be the same."""
     if request.param == "Spark":
@@ -72,7 +77,7 @@ def test_an_upsert_replaces_the_rows_of_its_keys_and_compiles_nothing(
     assert frames.rows(rows) == [(NOON, "cup", 1), (NOON, "mug", 3), (NOON, "pot", 1), (NOON, None, 2)]
 
 
-@pytest.mark.parametrize("engine", ["delta-rs", "Spark"], indirect=True)
+@pytest.mark.parametrize("engine", ["delta-rs", pytest.param("Spark", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("upsert", [True, False])
 @pytest.mark.usefixtures("engine")
 def test_a_table_stays_small_and_a_batch_that_comes_again_after_that_counts_once(
@@ -92,7 +97,8 @@ def test_a_table_stays_small_and_a_batch_that_comes_again_after_that_counts_once
     assert frames.rows(rows) == ([(NOON, "mug0", 2), (NOON, "mug1", 3)] if upsert else every)
 
 
-@pytest.mark.parametrize("engine", ["delta-rs", pytest.param("Spark", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["delta-rs", "Spark"], indirect=True)
 @pytest.mark.usefixtures("engine")
 def test_the_log_begins_with_the_last_checkpoint_before_the_retention(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

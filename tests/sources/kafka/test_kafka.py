@@ -265,6 +265,7 @@ def test_one_message_that_the_broker_refuses_takes_no_other_with_it(
     assert read(spark, stream, options) == sorted(str(n) for n in range(50) if n not in (20, 30))
 
 
+@pytest.mark.slow
 def test_more_messages_than_the_client_holds_are_all_stored(
     spark: SparkSession, stream: Stream, options: KafkaOptions
 ) -> None:

@@ -120,11 +120,12 @@ def test_a_refused_login_is_not_tried_until_the_deadline(sasl: SaslBroker, tmp_p
 @pytest.mark.parametrize(
     ("listener", "flags", "said"),
     [
-        (
+        pytest.param(
             "EXPIRED",
             [],
             "the certificate of {server} is refused: certificate has expired; expected a valid one; "
             "remedy: renew the broker's certificate",
+            marks=pytest.mark.slow,
         ),
         (
             "MISNAMED",
@@ -132,17 +133,19 @@ def test_a_refused_login_is_not_tried_until_the_deadline(sasl: SaslBroker, tmp_p
             "the certificate of {server} is refused: IP address mismatch, certificate is not valid for "
             "'127.0.0.1'; expected a valid one; remedy: an address that the certificate names",
         ),
-        (
+        pytest.param(
             "PLAIN",
             ["--kafka-tls-ca={folder}/other-ca.pem"],
             "the certificate of {server} is refused: unable to get local issuer certificate; expected a "
             "valid one; remedy: --kafka-tls-ca with the certificate of the authority that signed it",
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             "PLAIN",
             ["--kafka-tls-ca="],
             "the certificate of {server} is refused: unable to get local issuer certificate; expected a "
             "valid one; remedy: --kafka-tls-ca with the certificate of the authority that signed it",
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["expired", "another host's", "unknown authority", "no public authority"],
@@ -156,6 +159,7 @@ def test_a_bad_certificate_is_said_alike_by_all(
     assert refusals(spark, given) == [expected] * 3
 
 
+@pytest.mark.slow
 def test_a_listener_without_tls_is_said_alike_by_all(
     spark: SparkSession, sasl: SaslBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

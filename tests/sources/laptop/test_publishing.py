@@ -100,6 +100,7 @@ def stored(servers: str) -> int:
     return sum(len(messages(bootstrap, stream.topic)) for stream in STREAMS.values())
 
 
+@pytest.mark.slow
 def test_real_time_begins_with_a_history_where_nothing_is_there(servers: str, tmp_path: Path) -> None:
     alive, began = tmp_path / "alive", datetime.now(UTC).replace(microsecond=0)
     command = [sys.executable, "-m", "sources", "publish", "--source=kafka", servers]

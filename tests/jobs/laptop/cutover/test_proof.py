@@ -63,6 +63,7 @@ def flag() -> Iterator[str]:
         yield flag
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "flags", "events", "counted"),
     [

@@ -36,6 +36,7 @@ from tests.support.lite import led
 from tests.support.publishing import publish_all
 from tests.support.topic import delete_before
 
+pytestmark = pytest.mark.slow
 AT = "2026-01-01T12:00:"
 ORDERS = list(islice(orders(77), 6000))
 """A minute of orders: the first 4,500 are for the run on Pub/Sub Lite."""

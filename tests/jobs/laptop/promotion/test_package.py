@@ -146,6 +146,7 @@ def test_missing_jars_end_the_command_with_the_remedy(
     assert list((tmp_path / "dist").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_job_runs_from_the_zip_with_its_entry_file_staged_alone(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ def lite_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.needs("gcloud")
 @pytest.mark.usefixtures("lite_service")
 def test_streams_are_made_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
