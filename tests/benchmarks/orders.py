@@ -17,6 +17,8 @@ from tests.support.kafka_broker import KafkaBroker
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 USERS, PRODUCTS = 2000, 200
+Insights = dict[tuple[datetime, str], list[Decimal]]
+"""Orders, discounted orders, units, gross revenue and discount amount by window and product."""
 
 
 def publish(
@@ -72,7 +74,7 @@ def discounts(file: Path, users: int = USERS) -> Path:
     return file
 
 
-def insights(broker: KafkaBroker, topic: str) -> dict[tuple[datetime, str], list[Decimal]]:
+def insights(broker: KafkaBroker, topic: str) -> Insights:
     """Return what a job wrote to a result topic, by window and product."""
     consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": topic})
     place = TopicPartition(topic, 0, 0)

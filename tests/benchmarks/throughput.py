@@ -53,9 +53,17 @@ def main() -> None:
                 broker.create_topic(f"{name}-{number}", partitions=1)
                 results[name].append(runners[name](f"{name}-{number}"))
             strict = [name for name in options.only if "lax" not in name and name != "beside"]
-            rows = [orders.insights(broker, f"{name}-{number}") for name in strict]
+            rows = [of_orders(orders.insights(broker, f"{name}-{number}")) for name in strict]
             assert all(one and one == rows[0] for one in rows), f"{', '.join(strict)}: their rows differ"
     report(results)
+
+
+def of_orders(insights: orders.Insights) -> orders.Insights:
+    """Return the rows of the orders, without the windows of the tests' unusual input.
+
+    Only the job refuses all of that: a number as an id, a lone surrogate, an id of more than 1,024 bytes.
+    """
+    return {key: row for key, row in insights.items() if key[0] >= orders.START}
 
 
 def contestants(
