@@ -22,7 +22,7 @@ ALWAYS = {
     # Spark 4 would fail a query at the first value that is not UTF-8 or does not fit: a dead letter for us.
     "spark.sql.ansi.enabled": "false",
     "spark.sql.legacy.codingErrorAction": "true",
-    # A large table is read while batches run (`watched_tables`): short tasks leave its cores often.
+    # A large table is read while batches run (`watched_tables`): short tasks often give the cores back.
     "spark.scheduler.mode": "FAIR",
     "spark.sql.files.maxPartitionBytes": "8m",
 }
