@@ -15,24 +15,21 @@ import json
 import re
 import statistics
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from sources.catalog import PRODUCT
-from sources.kafka.options import COMMITTED
 from tests.benchmarks.latency import JOB
 from tests.benchmarks.measured import group_memory
+from tests.benchmarks.orders import rows
+from tests.support.background import Background
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.process import JobProcess
 
@@ -95,16 +92,27 @@ class Orders:
         """Send AT_ONCE orders of users whose discount changes."""
         for _ in range(AT_ONCE):
             self.send(changed=True)
+        self.flush()
+
+    def flush(self) -> None:
+        """Wait until the broker has all that was sent."""
         self._producer.flush()
 
-    def send_at(self, rate: int, until: threading.Event) -> None:
-        """Send orders of users whose discount stays, `rate` a second, until the event is set."""
+
+class Steady(Background):
+    """Orders of users whose discount stays, `rate` a second."""
+
+    def __init__(self, orders: Orders, rate: int) -> None:
+        super().__init__()
+        self._orders, self._rate = orders, rate
+
+    def work(self) -> None:
+        """Send until `stopping` is set."""
         begun, number = time.monotonic(), 0
-        while not until.is_set():
-            time.sleep(max(0.0, begun + number / rate - time.monotonic()))
-            self.send(changed=False)
+        while not self.stopping.wait(max(0.0, begun + number / self._rate - time.monotonic())):
+            self._orders.send(changed=False)
             number += 1
-        self._producer.flush()
+        self._orders.flush()
 
 
 def main() -> None:
@@ -137,22 +145,11 @@ def run(broker: KafkaBroker, folder: Path, table: Table, orders: Orders, options
     with JobProcess(JOB, *flags) as job, Watched(job) as watched:
         watched.read(orders.sent)
         print(f"first batch after {time.monotonic() - begun:.1f} s, peak {watched.peak} MiB")
-        enough = threading.Event()
-        sender = threading.Thread(target=orders.send_at, args=(options.rate, enough))
-        sender.start()
-        time.sleep(options.seconds)
-        steady = watched.gaps(options.seconds / 2)
-        print(f"batches end {statistics.median(steady):.2f} s apart, at most {max(steady):.2f} s")
-        begun = time.monotonic()
-        table.replace()
-        written = time.monotonic() - begun
-        watched.wait_for('table="?changed', 600)
-        taken = time.monotonic() - begun - written
-        time.sleep(15)
-        print(f"the new table is taken up {taken:.1f} s after it is there (written in {written:.1f} s)")
-        print(f"batches end at most {max(watched.gaps(time.monotonic() - begun)):.2f} s apart meanwhile")
-        enough.set()
-        sender.join()
+        with Steady(orders, options.rate):
+            time.sleep(options.seconds)
+            steady = watched.gaps(options.seconds / 2)
+            print(f"batches end {statistics.median(steady):.2f} s apart, at most {max(steady):.2f} s")
+            reload(table, watched)
         orders.send_at_once()
         watched.read(orders.sent)
         job.terminate()
@@ -160,29 +157,33 @@ def run(broker: KafkaBroker, folder: Path, table: Table, orders: Orders, options
     print(f"peak {watched.peak} MiB")
 
 
-class Watched:
+def reload(table: Table, watched: Watched) -> None:
+    """Replace the file, and print when the job uses it and how far apart its batches end until then."""
+    begun = time.monotonic()
+    table.replace()
+    written = time.monotonic() - begun
+    watched.wait_for("table=changed", 600)
+    taken = time.monotonic() - begun - written
+    time.sleep(15)
+    print(f"the new table is taken up {taken:.1f} s after it is there (written in {written:.1f} s)")
+    print(f"batches end at most {max(watched.gaps(time.monotonic() - begun)):.2f} s apart meanwhile")
+
+
+class Watched(Background):
     """A running job: when its batches ended, what they read, and the peak of its memory in MiB."""
 
     def __init__(self, job: JobProcess) -> None:
+        super().__init__()
         self._job, self.peak = job, 0
         self._ends: list[tuple[float, int]] = []
-        self._seen, self._over = 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
 
-    def __enter__(self) -> Watched:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.05):
+    def work(self) -> None:
+        """Follow the job's lines until `stopping` is set."""
+        seen = 0
+        while not self.stopping.wait(0.05):
             self.peak = max(self.peak, group_memory(self._job.group) >> 20)
-            lines, self._seen = self._job.lines[self._seen :], len(self._job.lines)
+            lines = self._job.lines[seen:]
+            seen += len(lines)
             for line in lines:
                 if match := re.search(r" batch=\d+ in=(\d+)", line):
                     self._ends.append((time.monotonic(), int(match[1])))
@@ -210,24 +211,11 @@ class Watched:
 
 def discounted(broker: KafkaBroker) -> Discounted:
     """Return the cents of discount in the last row of each window, by product."""
-    last = {(row["window_start"], row["product_id"]): row for row in results(broker)}
+    last = {(row["window_start"], row["product_id"]): row for row in rows(broker, "results")}
     found: Discounted = Counter()
     for row in last.values():
         found[row["product_id"]] += int(row["discount_amount"] * 100)
     return found
-
-
-def results(broker: KafkaBroker) -> Iterator[dict[str, Any]]:
-    """Yield the rows on the result topic."""
-    consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": "large"})
-    place = TopicPartition("results", 0, 0)
-    _, end = consumer.get_watermark_offsets(place)
-    consumer.assign([place])
-    for _ in range(end):
-        message = consumer.poll(30)
-        assert message is not None
-        yield json.loads(message.value() or b"", parse_float=Decimal)
-    consumer.close()
 
 
 if __name__ == "__main__":

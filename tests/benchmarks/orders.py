@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -76,18 +78,23 @@ def discounts(file: Path, users: int = USERS) -> Path:
 
 def insights(broker: KafkaBroker, topic: str) -> Insights:
     """Return what a job wrote to a result topic, by window and product."""
-    consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": topic})
-    place = TopicPartition(topic, 0, 0)
-    _, end = consumer.get_watermark_offsets(place)
-    consumer.assign([place])
     found = {}
-    for _ in range(end):
-        message = consumer.poll(30)
-        assert message is not None
-        row = json.loads(message.value() or b"", parse_float=Decimal)
+    for row in rows(broker, topic):
         numbers = ("orders", "discounted_orders", "units", "gross_revenue", "discount_amount")
         key = datetime.fromisoformat(row["window_start"]), row["product_id"]
         assert key not in found, f"{topic}: {key} twice"
         found[key] = [Decimal(row[name]) for name in numbers]
-    consumer.close()
     return found
+
+
+def rows(broker: KafkaBroker, topic: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows on a result topic of one partition, with numbers as Decimal."""
+    consumer = Consumer({**COMMITTED, "bootstrap.servers": broker.bootstrap, "group.id": topic})
+    place = TopicPartition(topic, 0, 0)
+    _, end = consumer.get_watermark_offsets(place)
+    consumer.assign([place])
+    for _ in range(end):
+        message = consumer.poll(30)
+        assert message is not None
+        yield json.loads(message.value() or b"", parse_float=Decimal)
+    consumer.close()

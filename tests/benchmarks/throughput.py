@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.throughput [--events 2000000] [--rounds 3] [--only ours tuned] [--beside DIR]
 
-Every job reads the same topic, the tests' bad input first, and writes to Kafka; those that refuse the same
-input must write the same rows. `batches` is the time spent inside batches, `cpu` that of the whole process,
-including Spark's start. A ratio above 1 means that ours is faster.
+Every job reads the same topic, the tests' bad input first, and writes to Kafka; those with strict checks
+must write the same rows of the orders. `batches` is the time spent inside batches, `cpu` that of the whole
+process, including Spark's start. A ratio above 1 means that ours is faster.
 `--beside` adds the job of another checkout, run by the same Python, with jars in its own `.jars`. Its rows
 may differ, as another commit may refuse other input.
 """

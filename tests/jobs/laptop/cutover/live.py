@@ -16,7 +16,7 @@ from sources import pubsublite
 from sources.base import Message
 from sources.catalog import PRODUCT
 from sources.pubsublite.options import LiteOptions
-from tests.jobs.laptop.cutover.background import Background
+from tests.support.background import Background
 from tests.support.reference import Event, Offer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

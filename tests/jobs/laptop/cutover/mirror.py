@@ -16,7 +16,7 @@ from sources.base import Message, Record
 from sources.catalog import Stream
 from sources.kafka.options import KafkaOptions
 from sources.pubsublite.options import LiteOptions
-from tests.jobs.laptop.cutover.background import Background
+from tests.support.background import Background
 
 RESTART_EVERY, SENT_AGAIN = 3000, 100
 
