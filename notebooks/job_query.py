@@ -9,12 +9,12 @@ from functools import reduce
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engine import command_line, reasons
 from jobs.engine.job import Job
-from jobs.engine.pipeline import Pipeline, deduplicated, envelopes, together
+from jobs.engine.pipeline import Pipeline, envelopes, reads
 from jobs.engine.progress import Counts, read
 from jobs.engine.watched_tables import WatchedTables
 from notebooks.broker import Broker
@@ -51,7 +51,7 @@ class JobQuery:
         """Read what is there now, and collect everything that became final with it."""
         number = len(self._steps) + 1
         query = (
-            together(self._parts)
+            _together(self._parts)
             .writeStream.foreachBatch(lambda batch, _: self._take(batch, number))
             .outputMode(self.invocation.options.output_mode)
             .option("checkpointLocation", self._checkpoint.name)
@@ -104,7 +104,7 @@ class JobQuery:
         picked = {name: self._pick(frame) for name, frame in read.items()}
         pipeline = Pipeline(invocation, picked)
         self._good = pipeline.good
-        parts = {"row": pipeline.rows(tables.current), "dead_letter": pipeline.dead}
+        parts = {"row": pipeline.rows(tables.current), "dead_letter": pipeline.dead_letters()}
         return {**parts, "event": _all_of(self._good)} if keep_events else parts
 
     def _take(self, batch: DataFrame, step: int) -> None:
@@ -114,7 +114,7 @@ class JobQuery:
                     self._taken[name].append({**row[name].asDict(), "step": step})
 
     def _summary(self, number: int, progress: list[dict[str, Any]]) -> dict[str, object]:
-        counts = Counts(deduplicated=deduplicated(together(self._parts)))
+        counts = Counts(deduplicated=reads(_together(self._parts)))
         batches = [read(one, counts) for one in progress]
         before, after = (batches[0].watermark, batches[-1].watermark) if batches else (None, None)
         return {
@@ -136,6 +136,19 @@ class JobQuery:
 def _all_of(good: Mapping[str, DataFrame]) -> DataFrame:
     frames = [frame.withColumn("stream", F.lit(name)) for name, frame in good.items()]
     return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames)
+
+
+def _together(parts: Mapping[str, DataFrame]) -> DataFrame:
+    """Return all parts in one frame: a struct column per part, one of which is set in each row."""
+    frames = [
+        frame.select(*(_struct(other, name, filled=name == its) for name, other in parts.items()))
+        for its, frame in parts.items()
+    ]
+    return reduce(DataFrame.union, frames)
+
+
+def _struct(frame: DataFrame, name: str, *, filled: bool) -> Column:
+    return (F.struct(*frame.columns) if filled else F.lit(None).cast(frame.schema)).alias(name)
 
 
 def _naive(time: datetime | None) -> datetime | None:

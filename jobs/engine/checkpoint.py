@@ -14,13 +14,13 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine import files
+from jobs.engine import files, offset_log
 from sources.fault import Fault
 
 CONTRACT = "twinstream.json"
@@ -44,7 +44,8 @@ class Contract:
     """Everything that must stay the same in all runs on a checkpoint.
 
     `streams`: each stream's identity at its source. `settings`: flags by name. `query`: the query's stateful
-    operators.
+    operators. `reads`: the stream of each of its sources, in Spark's order; empty if an earlier release began
+    the checkpoint.
     """
 
     job: str
@@ -52,6 +53,7 @@ class Contract:
     streams: dict[str, str]
     settings: dict[str, str]
     query: list[str]
+    reads: list[str] = field(default_factory=list)
 
     def differences(self, old: Contract) -> list[str]:
         """Return what has changed since `old`, as human-readable phrases."""
@@ -65,8 +67,19 @@ class Contract:
         for flag in sorted({*old.settings, *self.settings}):
             before, now = old.settings.get(flag, "not set"), self.settings.get(flag, "not set")
             found += [f"{flag} was {before}, now {now}"] if before != now else []
-        changed = _without_renamings(old.query) != _without_renamings(self.query)
-        return found or (["the job's query has changed"] if changed else [])
+        if not found and _without_renamings(old.query) != _without_renamings(self.query):
+            found.append("the job's query has changed")
+        if not found and old.reads and old.reads != self.reads:
+            found.append("the order in which the job reads its streams has changed")
+        return found
+
+
+def parsed(content: str | bytes) -> Contract:
+    """Return the contract in the content of a `CONTRACT`.
+
+    Raise ValueError, TypeError or KeyError if there is none.
+    """
+    return Contract(**json.loads(content)["contract"])
 
 
 @dataclass(frozen=True)
@@ -123,9 +136,12 @@ def open_checkpoint(spark: SparkSession, root: str, contract: Contract) -> Check
             return Checkpoint(path, _begin(spark, path, contract), fresh, remedy)
         old, application = _read(spark, path, remedy)
         files.make_folder(spark, path)
+        refuse_differences(path, remedy, old, contract)
+        if not old.reads:
+            _keep(spark, path, application, contract)
+        offset_log.drop_dead_letters(spark, path, len(contract.reads))
     except OSError as error:
         raise unwritable(path, error) from None
-    refuse_differences(path, remedy, old, contract)
     return Checkpoint(path, application, fresh, remedy)
 
 
@@ -193,16 +209,19 @@ def _is_of_a_beginning(name: str) -> bool:
 
 def _begin(spark: SparkSession, path: str, contract: Contract) -> str:
     application = str(uuid4())
+    _keep(spark, path, application, contract)
+    return application
+
+
+def _keep(spark: SparkSession, path: str, application: str, contract: Contract) -> None:
     content = json.dumps({"application": application, "contract": asdict(contract)}, indent=1)
     files.write_bytes(spark, f"{path}/{CONTRACT}", content.encode())
-    return application
 
 
 def _read(spark: SparkSession, path: str, remedy: str) -> tuple[Contract, str]:
     content = files.read_bytes(spark, f"{path}/{CONTRACT}")
     try:
-        saved = json.loads(content)
-        return Contract(**saved["contract"]), saved["application"]
+        return parsed(content), json.loads(content)["application"]
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"{path}/{CONTRACT}: broken ({error!r})",

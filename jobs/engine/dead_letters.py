@@ -47,17 +47,19 @@ def letters(dead: DataFrame, max_future_skew: timedelta, count: int = 0) -> Iter
         yield DeadLetter(reasons.reason(record.value, stream, row["latest"], max_future_skew), record)
 
 
-def write(spark: SparkSession, letters: Iterable[DeadLetter], folder: str, batch: int) -> None:
-    """Write a batch's dead letters to `folder/batch=N`, replacing what is there.
+def write(spark: SparkSession, letters: Iterable[DeadLetter], folder: str, batch: int) -> int:
+    """Write a batch's dead letters to `folder/batch=N`, replacing what is there; return how many there are.
 
     A line is a replay record (`sources/replay/files.py`) with a `reason`; `_SUCCESS` says that all are there.
     Raise OSError with the reason if they cannot be written.
     """
-    path = f"{folder}/batch={batch}"
+    path, written = f"{folder}/batch={batch}", 0
     files.delete(spark, path)
     for number, lines in enumerate(_parts(letters)):
         files.write_bytes(spark, f"{path}/part-{number:05}.txt", lines)
+        written += lines.count(b"\n")
     files.write_bytes(spark, f"{path}/_SUCCESS", b"")
+    return written
 
 
 def _parts(letters: Iterable[DeadLetter]) -> Iterator[bytes]:

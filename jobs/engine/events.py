@@ -7,7 +7,8 @@ The shape of the physical plan is the point of this file, and `tests/jobs/engine
   projection that parses, which would then parse again for every condition; a generator (`inline`) is a
   barrier that no filter passes.
 * Dead letters cost no second pass. Good and bad rows share one exchange, the one that deduplication by
-  `event_id` needs anyway: `good` and `dead_letters` then read the same shuffle files (ReusedExchange).
+  `event_id` needs anyway: `dead_letters` reads what it has written (`executed_batch.py`), if a metric says
+  that there are any.
 * The reason a message is not a valid event is not found here but in `reasons.py`: the expressions would be
   planned in every batch, with or without dead letters, and planning is most of what a small batch costs.
 * The watermark sees good rows only: a dead letter's `event_time` is null.
@@ -45,7 +46,7 @@ def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_sk
     product_id string` and, for orders, `quantity int, unit_price decimal(18,2)`; for a dead letter
     `dead_letter`, a struct of the envelope's columns and `latest bigint`, the latest time that its event
     could have had, in microseconds since 1970. Columns that do not apply are null. If a field is given more
-    than once, the last one counts.
+    than once, the last one counts. `dead_letter_metric` counts the dead letters.
     """
     # A producer that stamps its messages with a wrong clock must not vouch for its own events. The sum is of
     # numbers because Spark adds an interval by calendar arithmetic.
@@ -60,7 +61,14 @@ def check(envelopes: DataFrame, stream: Stream, *, watermark: str, max_future_sk
         F.when(F.col("wrong"), F.struct(*ENVELOPE.fieldNames(), "latest")).alias("dead_letter"),
     ]
     checked = parsed.withColumn("wrong", wrong).select(columns)
-    return checked.withWatermark("event_time", watermark).repartition("event_id")
+    watermarked = checked.withWatermark("event_time", watermark)
+    dead = F.count("dead_letter").alias("dead")
+    return watermarked.observe(dead_letter_metric(stream.name), dead).repartition("event_id")
+
+
+def dead_letter_metric(stream: str) -> str:
+    """Return the name of the metric that counts a stream's dead letters."""
+    return f"dead letters of {stream}"
 
 
 def good(checked: DataFrame) -> DataFrame:
@@ -84,7 +92,7 @@ def dead_letters(checked: DataFrame) -> DataFrame:
 def _where_it_stands(condition: str) -> Column:
     """Return a filter on `check`'s columns that stays above its exchange because it is not deterministic.
 
-    `good` and `dead_letters` both name every column here, because Spark shares only equal exchanges.
+    It names the column that its reader does not need, because the exchange must have that one for the other.
     """
     return F.expr(f"({condition}) or spark_partition_id() = -1")
 

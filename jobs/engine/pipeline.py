@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.streaming.readwriter import DataStreamReader
@@ -31,15 +31,14 @@ def envelopes(
 
 
 class Pipeline:
-    """A job's streams, validated: events for its rows and, next to them, dead letters.
+    """A job's streams, validated.
 
-    `good`: each stream's events, each once, by stream name (`events.good`). `dead`: the dead letters of all
-    streams (`events.dead_letters`).
+    `good`: each stream's events, each once, by stream name (`events.good`).
     """
 
     def __init__(self, invocation: Invocation, envelopes: Mapping[str, DataFrame]) -> None:
         self._job, self._own, self._options = invocation.job, invocation.own, invocation.options
-        checked = {
+        self._checked = {
             one.name: events.check(
                 envelopes[one.name],
                 one,
@@ -49,8 +48,11 @@ class Pipeline:
             for one in invocation.streams
         }
         # Under its name, by which `deduplicated` finds it in the plan.
-        self.good = {name: events.good(frame).alias(name) for name, frame in checked.items()}
-        self.dead = reduce(DataFrame.union, map(events.dead_letters, checked.values()))
+        self.good = {name: events.good(frame).alias(name) for name, frame in self._checked.items()}
+
+    def dead_letters(self) -> DataFrame:
+        """Return the dead letters of all streams (`events.dead_letters`)."""
+        return reduce(DataFrame.union, map(events.dead_letters, self._checked.values()))
 
     def rows(self, tables: Mapping[str, DataFrame]) -> DataFrame:
         """Return the job's rows, joined with the static tables as they are now, given by flag name.
@@ -73,43 +75,10 @@ def _check_columns(job: Job[Any], rows: DataFrame) -> None:
         )
 
 
-def together(parts: Mapping[str, DataFrame]) -> DataFrame:
-    """Return all parts in one frame, which one query can write: a struct column per part, one set per row.
-
-    The parts' order is that of the sources in Spark's offset log (`positions_by_stream`).
-    """
-    frames = [
-        frame.select(*(_struct(other, name, filled=name == its) for name, other in parts.items()))
-        for its, frame in parts.items()
-    ]
-    return reduce(DataFrame.union, frames)
-
-
-def positions_by_stream(offsets: str, streams: Sequence[Stream]) -> dict[str, str]:
-    """Return where each stream stands according to a file of Spark's offset log; none for one never read.
-
-    A position is JSON as its source writes it. Spark lists the sources of a query in the order of its unions:
-    first those of the rows, in the plan's order, then, as `together` adds them, those of the dead letters,
-    which are the job's streams, each once, in the job's order.
-    """
-    lines = offsets.splitlines()[2:]  # after the version and the batch's metadata
-    ends = zip(streams, lines[-len(streams) :], strict=True)
-    return {stream.name: line for stream, line in ends if line != "-"}
-
-
-def deduplicated(output: DataFrame) -> tuple[str, ...]:
+def reads(output: DataFrame) -> tuple[str, ...]:
     """Return the stream of each deduplication in the plan of a query's output, in Spark's order.
 
-    A stream that a job reads twice is there twice.
+    A stream that a job reads twice is there twice. Spark lists the query's sources in the same order.
     """
     plan: Any = output._jdf.queryExecution().analyzed()
     return tuple(_DEDUPLICATED.findall(plan.treeString()))
-
-
-def part(batch: DataFrame, name: str) -> DataFrame:
-    """Return one part of a frame that `together` made."""
-    return batch.filter(F.col(name).isNotNull()).select(f"{name}.*")
-
-
-def _struct(frame: DataFrame, name: str, *, filled: bool) -> Column:
-    return (F.struct(*frame.columns) if filled else F.lit(None).cast(frame.schema)).alias(name)

@@ -35,7 +35,7 @@ PACES = (
 class Counts:
     """Rows written and dead letters by batch, recorded where they are written.
 
-    `deduplicated`: the stream of each deduplication (`pipeline.deduplicated`).
+    `deduplicated`: the stream of each deduplication (`pipeline.reads`).
     """
 
     out: dict[int, int] = field(default_factory=dict)

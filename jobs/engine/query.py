@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from enum import Enum
+from itertools import chain
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.engine import dead_letters
-from jobs.engine.cached_batch import cached
 from jobs.engine.checkpoint import Checkpoint
 from jobs.engine.command_line import AVAILABLE_NOW, CONTINUOUS, Invocation
-from jobs.engine.pipeline import deduplicated, part
+from jobs.engine.executed_batch import ExecutedBatch, computed
+from jobs.engine.pipeline import reads
 from jobs.engine.progress import Batch, Counts, Progress, rfc_3339
 from jobs.engine.progress_file import ProgressFile
 from jobs.engine.sink import Write
@@ -62,9 +64,11 @@ class Query:
         Raise the batch's Fault, or StreamingQueryException, if a batch fails.
         """
         self._table_changed, self._raised = False, None
-        self._counts.deduplicated = deduplicated(output)
+        self._started: Future[StreamingQuery] = Future()
+        self._counts.deduplicated = reads(output)
         self.progress.finished.clear()
         query = self._start(output)
+        self._started.set_result(query)
         while query.isActive and self._state is State.RUNNING:
             time.sleep(POLL)
             self._table_changed = changed()
@@ -116,17 +120,28 @@ class Query:
             raise
 
     def _write_batch(self, batch: DataFrame, number: int) -> None:
-        with cached(batch) as it:
-            if not self._takes_empty:
-                it.compute()
-            if self._takes_empty or it.counts()[0]:
-                self._write(part(it.frame, "row"), number)
-            rows, dead = it.counts()
-            if dead:
-                skew = self._options.max_future_skew
-                letters = dead_letters.letters(part(it.frame, "dead_letter"), skew, dead)
-                dead_letters.write(batch.sparkSession, letters, self._dead_letter_folder, number)
-            self._counts.out[number], self._counts.dead[number] = rows, dead
+        executed = ExecutedBatch(self._started.result(), batch)
+        if self._takes_empty:
+            self._write(batch, number)
+        else:
+            with computed(batch) as rows:
+                if executed.rows():
+                    self._write(rows, number)
+        self._counts.out[number] = executed.rows()
+        self._counts.dead[number] = self._write_dead_letters(executed, batch.sparkSession, number)
+
+    def _write_dead_letters(self, executed: ExecutedBatch, spark: SparkSession, number: int) -> int:
+        """Write the batch's dead letters, if there are any, and return their number."""
+        found = {stream: executed.dead(stream) for stream in self._counts.deduplicated}
+        if not any(found.values()):
+            return 0
+        skew = self._options.max_future_skew
+        letters = chain.from_iterable(
+            dead_letters.letters(executed.dead_letters(stream), skew, count)
+            for stream, count in found.items()
+            if count
+        )
+        return dead_letters.write(spark, letters, self._dead_letter_folder, number)
 
     def _waiting(self, batch: Batch) -> str:
         if self._invocation.upsert:

@@ -22,9 +22,10 @@ from jobs.engine.checkpoint import (
 )
 from jobs.engine.command_line import Invocation
 from jobs.engine.dead_letter_retention import DeadLetterRetention
+from jobs.engine.executed_batch import counted
 from jobs.engine.failure import failure
 from jobs.engine.job import Job
-from jobs.engine.pipeline import Pipeline, envelopes, together
+from jobs.engine.pipeline import Pipeline, envelopes, reads
 from jobs.engine.query import Query
 from jobs.engine.session import session
 from jobs.engine.sink import Results, SinkError
@@ -69,7 +70,14 @@ def _run_alone(invocation: Invocation, spark: SparkSession) -> int:
     found = source.it.check(spark, invocation.streams, source.options)
     tables = WatchedTables(spark, job, invocation.files)
     output = _output(invocation, spark, tables)
-    contract = Contract(job.name, source.name, dict(found), invocation.state_settings, query_shape(output))
+    contract = Contract(
+        job.name,
+        source.name,
+        dict(found),
+        invocation.state_settings,
+        query_shape(output),
+        list(reads(output)),
+    )
     checkpoint = open_checkpoint(spark, options.checkpoint_root, contract)
     refuse_loss(spark, source, checkpoint)
     write = sink.it.open_sink(spark, sink.options, _results(invocation, checkpoint))
@@ -128,10 +136,9 @@ def _reported(spark: SparkSession, query: Query) -> Iterator[None]:
 
 
 def _output(invocation: Invocation, spark: SparkSession, tables: WatchedTables) -> DataFrame:
-    """Return the job's rows and dead letters: `row struct, dead_letter struct`, one of which is null."""
+    """Return the job's rows, counted."""
     read = envelopes(invocation.source, spark.readStream, invocation.streams)
-    pipeline = Pipeline(invocation, read)
-    return together({"row": pipeline.rows(tables.current), "dead_letter": pipeline.dead})
+    return counted(Pipeline(invocation, read).rows(tables.current))
 
 
 def _dead_letter_folder(spark: SparkSession, invocation: Invocation, checkpoint: Checkpoint) -> str:

@@ -78,7 +78,10 @@ class Sink(Protocol):
     """Whether the sink supports running totals: a later row replaces one with the same key."""
 
     TAKES_EMPTY: bool
-    """Whether writing no rows leaves no trace: the write then computes the batch, without a job before it."""
+    """Whether writing no rows leaves no trace and a write reads its rows once, so that it may compute them.
+
+    For any other sink, a batch is computed and kept first, and not written if it has no rows.
+    """
 
     def written(self, spark: SparkSession, options: Any) -> DataFrame | None:
         """Return the rows that are there; None if there are none yet, or none can be read back.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from pyspark.sql import SparkSession
 
 from jobs.engine import files
-from jobs.engine.checkpoint import CONTRACT, Contract, is_held, reset_command
+from jobs.engine.checkpoint import CONTRACT, is_held, parsed, reset_command
 from jobs.laptop.cutover.lite_progress import LiteProgress
 from jobs.laptop.cutover.migration import KAFKA, LITE, Migration
 from jobs.laptop.cutover.mirror_check import mirror_faults
@@ -68,14 +68,13 @@ def _a_sink_that_counts_once(migration: Migration) -> Iterator[Finding]:
 def _the_run_that_was(spark: SparkSession, migration: Migration) -> Iterator[Finding]:
     place = f"{migration.old_checkpoint}/{CONTRACT}"
     try:
-        saved = Contract(**json.loads(files.read_bytes(spark, place))["contract"])
+        saved = parsed(files.read_bytes(spark, place))
     except (OSError, ValueError, KeyError, TypeError) as error:
         yield refused(
             place, f"expected the checkpoint of the run on Pub/Sub Lite ({error})", "its --checkpoint-root"
         )
         return
-    settings = migration.old.state_settings
-    now = Contract(migration.job.name, LITE, saved.streams, settings, saved.query)
+    now = replace(saved, job=migration.job.name, source=LITE, settings=migration.old.state_settings)
     for difference in now.differences(saved):
         yield refused(difference, "expected the flags of the run on Pub/Sub Lite", "the flag as it was")
 

@@ -47,7 +47,7 @@ def kafka_events(spark: SparkSession, migration: Migration) -> KafkaEvents:
     read = envelopes(source, spark.read, streams)
     came = {name: frame.persist() for name, frame in read.items()}
     pipeline = Pipeline(migration.new, came)
-    letters = dead_letters.letters(pipeline.dead, migration.new.options.max_future_skew)
+    letters = dead_letters.letters(pipeline.dead_letters(), migration.new.options.max_future_skew)
     dead = dict(Counter(reasons.kind(letter.reason) for letter in letters))
     good = {name: frame.persist() for name, frame in pipeline.good.items()}
     times = reduce(DataFrame.union, (frame.select("event_id", "event_time") for frame in good.values()))

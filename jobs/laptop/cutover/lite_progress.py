@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pyspark.sql import SparkSession
 
-from jobs.engine import files
-from jobs.engine.pipeline import positions_by_stream
+from jobs.engine import files, offset_log
+from jobs.engine.checkpoint import CONTRACT, parsed
 from jobs.engine.sink import newest_window
 from jobs.laptop.cutover.migration import Migration
 from sources import instants
@@ -80,22 +80,29 @@ def lite_progress(spark: SparkSession, migration: Migration) -> LiteProgress:
     Raise SourceError if Pub/Sub Lite does not answer, and SinkError if a batch is only partly in the sink.
     """
     streams, options = migration.old.streams, migration.old.source.options
-    found = batches(spark, migration.old_checkpoint, streams)
+    contract = parsed(files.read_bytes(spark, f"{migration.old_checkpoint}/{CONTRACT}"))
+    found = batches(spark, migration.old_checkpoint, streams, contract.reads)
     partitions = tuple(part for stream in streams for part in _partitions(stream, found, options))
     finished, by = _finished(spark, migration, found)
     return LiteProgress(found, partitions, finished, by)
 
 
-def batches(spark: SparkSession, checkpoint: str, streams: tuple[Stream, ...]) -> Batches:
-    """Return a checkpoint's batches, read from Spark's own files: `commits/N` and `offsets/N` of batch N."""
+def batches(
+    spark: SparkSession, checkpoint: str, streams: tuple[Stream, ...], reads: Sequence[str]
+) -> Batches:
+    """Return a checkpoint's batches, read from Spark's own files: `commits/N` and `offsets/N` of batch N.
+
+    `streams`: the job's. `reads`: those of its query's sources (`Contract`).
+    """
     committed, planned = (_newest(spark, f"{checkpoint}/{log}") for log in ("commits", "offsets"))
     begun = planned is not None and planned != committed
     if committed is None:
         return Batches(None, begun, None, {})
     content = files.read_bytes(spark, f"{checkpoint}/offsets/{committed}").decode()
+    positions = offset_log.positions(content, reads, [stream.name for stream in streams])
     ends = {
         name: {int(partition): last + 1 for partition, last in json.loads(position).items()}
-        for name, position in positions_by_stream(content, streams).items()
+        for name, position in positions.items()
     }
     stamp = json.loads(content.splitlines()[1])["batchWatermarkMs"]
     return Batches(committed, begun, instants.from_milliseconds(stamp) if stamp else None, ends)

@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from jobs.engine.checkpoint import CONTRACT, Contract
+from jobs.engine.checkpoint import CONTRACT, parsed
 from jobs.laptop.promotion import runtimes
 from jobs.laptop.promotion.gcloud import cluster_description, dataproc, gcloud
 from jobs.laptop.promotion.plan import Plan
@@ -89,9 +90,9 @@ def checkpoint_continues(promotion: Promotion) -> None:
             answer.stderr.strip(),
             expected="to be allowed to read the checkpoint's folder",
         )
-    old = Contract(**json.loads(answer.stdout)["contract"])
+    old = parsed(answer.stdout)
     of = promotion.invocation
-    new = Contract(of.job.name, of.source.name, old.streams, of.state_settings, old.query)
+    new = replace(old, job=of.job.name, source=of.source.name, settings=of.state_settings)
     if differences := new.differences(old):
         raise Stopped(
             f"{promotion.checkpoint}: this run cannot continue the checkpoint: {'; '.join(differences)}",

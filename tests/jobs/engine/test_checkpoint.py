@@ -19,6 +19,7 @@ CONTRACT = Contract(
     streams={"product-stream": "id-1"},
     settings={"--window": "1 minute"},
     query=["Aggregate [window], [count(1)]"],
+    reads=["product-stream"],
 )
 CHANGES: dict[str, dict[str, Any]] = {
     "--window was 1 minute, now 5 minutes": {"settings": {"--window": "5 minutes"}},
@@ -27,6 +28,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "browsing-stream was not read before": {"streams": {"product-stream": "id-1", "browsing-stream": "id-9"}},
     "product-stream is no longer read": {"streams": {}},
     "the job's query has changed": {"query": ["Aggregate [window], [sum(quantity)]"]},
+    "the order in which the job reads its streams has changed": {"reads": ["browsing-stream"]},
 }
 
 

@@ -16,7 +16,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine import events
 from jobs.engine.dead_letters import DeadLetter
-from jobs.engine.pipeline import together
 from sources.base import Record
 from sources.catalog import BROWSING, PRODUCT
 from sources.envelope import ENVELOPE
@@ -367,21 +366,16 @@ def test_an_event_counts_once_in_a_batch(spark: SparkSession) -> None:
     assert [EVENT] == frames.rows(events.good(frame))
 
 
-def events_and_dead_letters(envelopes: DataFrame) -> DataFrame:
-    """Return both, as a job writes them in one query."""
-    frame = frames.check(envelopes, PRODUCT.name, WATERMARK, SKEW)
-    return together({"event": events.good(frame), "dead_letter": events.dead_letters(frame)})
-
-
 @pytest.fixture(scope="module")
 def plan(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the physical plan of a batch of a stream that writes events and dead letters."""
+    """Return the physical plan of a batch of a stream's events."""
     folder = tmp_path_factory.mktemp("plan")
     frames.envelopes(spark, PRODUCT.name, [(0, Message(0, value(), PUBLISHED))]).write.parquet(
         str(folder / "in")
     )
     stream = spark.readStream.schema(ENVELOPE).parquet(str(folder / "in"))
-    writer = events_and_dead_letters(stream).writeStream.format("noop").trigger(availableNow=True)
+    good = events.good(frames.check(stream, PRODUCT.name, WATERMARK, SKEW))
+    writer = good.writeStream.format("noop").trigger(availableNow=True)
     query = writer.option("checkpointLocation", str(folder / "checkpoint")).start()
     query.awaitTermination()
     return str(query._jsq.explainInternal(False))
@@ -394,9 +388,9 @@ def test_json_is_parsed_once_and_again_where_the_first_look_is_not_enough(plan: 
     assert "regexp_replace(cast(value#" in again, plan
 
 
-def test_dead_letters_read_the_shuffle_of_deduplication(plan: str) -> None:
-    assert 1 == len(re.findall(r"ReusedExchange", plan)), plan
-    assert 1 == len(re.findall(r"\+- Exchange |- Exchange ", plan)), plan
+def test_the_only_exchange_holds_events_and_dead_letters(plan: str) -> None:
+    (exchange,) = re.findall(r"- Exchange .*?(?=- Exchange |$)", plan, re.DOTALL)
+    assert re.search(r"Project \[event_id#.* AS event#\d+, .* AS dead_letter#\d+", exchange), plan
 
 
 def test_a_later_batch_compiles_no_query_anew(spark: SparkSession, tmp_path: Path) -> None:
@@ -414,7 +408,8 @@ def test_a_later_batch_compiles_no_query_anew(spark: SparkSession, tmp_path: Pat
         batch.write.format("noop").mode("overwrite").save()
         counts.append(compiled.getCount())
 
-    writer = events_and_dead_letters(files).writeStream.foreachBatch(write).trigger(availableNow=True)
+    good = events.good(frames.check(files, PRODUCT.name, WATERMARK, SKEW))
+    writer = good.writeStream.foreachBatch(write).trigger(availableNow=True)
     writer.option("checkpointLocation", str(tmp_path / "checkpoint")).start().awaitTermination()
     # The condition on the watermark is compiled again when the watermark has moved.
     assert counts[-1] - counts[0] <= 4, counts

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.checkpoint import Checkpoint
 from jobs.engine.command_line import Invocation, parse
+from jobs.engine.executed_batch import counted
 from jobs.engine.query import Query
 from jobs.engine.run import run
 from jobs.engine.sink import SinkError, Write
@@ -33,7 +34,7 @@ def output(spark: SparkSession, tmp_path: Path) -> DataFrame:
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / f"{number}.txt").write_text(f"{number}\n")
     lines = spark.readStream.option("maxFilesPerTrigger", 1).text(str(tmp_path / "in"))
-    return lines.selectExpr("struct(value) as row", "cast(null as struct<reason string>) as dead_letter")
+    return counted(lines)
 
 
 @pytest.fixture

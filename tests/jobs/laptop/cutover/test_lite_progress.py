@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from google.cloud.pubsublite_v1 import CursorServiceClient
 from pyspark.sql import SparkSession
 
+from jobs.engine.checkpoint import CONTRACT, Contract
 from jobs.laptop.cutover.lite_progress import Partition, lite_progress
 from jobs.laptop.cutover.migration import parse_migration
 from jobs.streaming_product_discounts import JOB as DISCOUNTS
@@ -29,8 +32,11 @@ def test_a_partition_that_no_batch_has_read_stands_at_its_cursor(spark: SparkSes
         DISCOUNTS, Parser(), [f"--checkpoint-root={tmp_path}", "--output-mode=update", "--sink=console"]
     )
     checkpoint = Path(made.old_checkpoint)
+    checkpoint.mkdir(parents=True)
+    contract = Contract(DISCOUNTS.name, "pubsublite", {}, {}, [], [PRODUCT.name])
+    (checkpoint / CONTRACT).write_text(json.dumps({"contract": asdict(contract)}))
     for log in ("commits", "offsets"):
-        (checkpoint / log).mkdir(parents=True)
+        (checkpoint / log).mkdir()
         for number in ("9", "10"):
             (checkpoint / log / number).write_text(f'v1\n{METADATA}\n{{"0":1}}')
     with Emulator() as lite, led(lite):

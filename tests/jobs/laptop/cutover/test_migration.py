@@ -105,15 +105,15 @@ def test_a_checkpoint_says_watermark_and_offsets_of_its_last_committed_batch(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     metadata = '{"batchWatermarkMs":1767268800000,"batchTimestampMs":1,"conf":{}}'
-    # As Spark writes it for two streams: first for the rows, then for the dead letters.
-    lines = f'v1\n{metadata}\n{{"0":4}}\n{{"0":9}}\n{{"1":7,"0":9}}\n{{"0":4,"1":-1}}'
-    found = batches(spark, checkpoint(tmp_path, 10, 11, lines), (BROWSING, PURCHASE))
+    lines = f'v1\n{metadata}\n{{"0":4,"1":-1}}\n{{"1":7,"0":9}}'
+    reads = ["purchase-stream", "browsing-stream"]
+    found = batches(spark, checkpoint(tmp_path, 10, 11, lines), (BROWSING, PURCHASE), reads)
     assert found == Batches(
         10, True, NOON, {"browsing-stream": {0: 10, 1: 8}, "purchase-stream": {0: 5, 1: 0}}
     )
 
 
 def test_a_checkpoint_without_a_committed_batch_says_nothing(spark: SparkSession, tmp_path: Path) -> None:
-    assert batches(spark, str(tmp_path / "none"), (PRODUCT,)) == NOTHING
-    found = batches(spark, checkpoint(tmp_path, -1, 0, "v1"), (PRODUCT,))
+    assert batches(spark, str(tmp_path / "none"), (PRODUCT,), []) == NOTHING
+    found = batches(spark, checkpoint(tmp_path, -1, 0, "v1"), (PRODUCT,), [])
     assert found == Batches(None, True, None, {})
