@@ -71,11 +71,14 @@ def open_sink(spark: SparkSession, options: TopicOptions, results: Results) -> W
         "request.timeout.ms": patience // 4,
     }
     settings = {f"kafka.{name}": str(value) for name, value in properties.items()}
+    # Built once, because PySpark looks up each function and the rows' columns in Java.
+    columns: list[Column] = []
 
     def write(rows: DataFrame, batch: int) -> None:
-        messages = rows.select(
-            _key(rows, results.key).alias("key"), F.to_json(F.struct(*rows.columns)).alias("value")
-        )
+        if not columns:
+            value = F.to_json(F.struct(*rows.columns))
+            columns.extend((_key(rows, results.key).alias("key"), value.alias("value")))
+        messages = rows.select(columns)
         try:
             messages.write.format("kafka").options(topic=topic, **settings).save()
         except Exception as error:
