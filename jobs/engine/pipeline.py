@@ -47,7 +47,7 @@ class Pipeline:
             )
             for one in invocation.streams
         }
-        # Under its name, by which `deduplicated` finds it in the plan.
+        # Under its name, by which `reads` finds it in the plan.
         self.good = {name: events.good(frame).alias(name) for name, frame in self._checked.items()}
 
     def dead_letters(self) -> DataFrame:
