@@ -74,7 +74,7 @@ class Contract:
         return found
 
 
-def parsed(content: str | bytes) -> Contract:
+def parse_contract(content: str | bytes) -> Contract:
     """Return the contract in the content of a `CONTRACT`.
 
     Raise ValueError, TypeError or KeyError if there is none.
@@ -138,7 +138,7 @@ def open_checkpoint(spark: SparkSession, root: str, contract: Contract) -> Check
         files.make_folder(spark, path)
         refuse_differences(path, remedy, old, contract)
         if not old.reads:
-            _keep(spark, path, application, contract)
+            _write_contract(spark, path, application, contract)
         offset_log.drop_dead_letters(spark, path, len(contract.reads))
     except OSError as error:
         raise unwritable(path, error) from None
@@ -209,11 +209,11 @@ def _is_of_a_beginning(name: str) -> bool:
 
 def _begin(spark: SparkSession, path: str, contract: Contract) -> str:
     application = str(uuid4())
-    _keep(spark, path, application, contract)
+    _write_contract(spark, path, application, contract)
     return application
 
 
-def _keep(spark: SparkSession, path: str, application: str, contract: Contract) -> None:
+def _write_contract(spark: SparkSession, path: str, application: str, contract: Contract) -> None:
     content = json.dumps({"application": application, "contract": asdict(contract)}, indent=1)
     files.write_bytes(spark, f"{path}/{CONTRACT}", content.encode())
 
@@ -221,7 +221,7 @@ def _keep(spark: SparkSession, path: str, application: str, contract: Contract) 
 def _read(spark: SparkSession, path: str, remedy: str) -> tuple[Contract, str]:
     content = files.read_bytes(spark, f"{path}/{CONTRACT}")
     try:
-        return parsed(content), json.loads(content)["application"]
+        return parse_contract(content), json.loads(content)["application"]
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"{path}/{CONTRACT}: broken ({error!r})",

@@ -92,7 +92,7 @@ def dead_letters(checked: DataFrame) -> DataFrame:
 def _where_it_stands(condition: str) -> Column:
     """Return a filter on `check`'s columns that stays above its exchange because it is not deterministic.
 
-    It names the column that its reader does not need, because the exchange must have that one for the other.
+    `good` and `dead_letters` each name the other's column too: Spark would prune it from the exchange.
     """
     return F.expr(f"({condition}) or spark_partition_id() = -1")
 

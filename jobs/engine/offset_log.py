@@ -1,7 +1,7 @@
 """The lines of Spark's offset log that are the streams' positions, as JSON; `-` for a stream never read.
 
-Spark has a line for each source of the query, in the order of its plan (`pipeline.reads`). Up to 2026, a
-query also returned its dead letters: lines for the job's streams, in the job's order, came after those.
+Spark has a line for each source of the query, in the order of its plan (`pipeline.reads`). In earlier
+releases, a query also returned its dead letters: lines for the job's streams, in the job's order, came after.
 """
 
 from __future__ import annotations

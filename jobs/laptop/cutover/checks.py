@@ -9,7 +9,7 @@ from datetime import datetime
 from pyspark.sql import SparkSession
 
 from jobs.engine import files
-from jobs.engine.checkpoint import CONTRACT, is_held, parsed, reset_command
+from jobs.engine.checkpoint import CONTRACT, is_held, parse_contract, reset_command
 from jobs.laptop.cutover.lite_progress import LiteProgress
 from jobs.laptop.cutover.migration import KAFKA, LITE, Migration
 from jobs.laptop.cutover.mirror_check import mirror_faults
@@ -68,7 +68,7 @@ def _a_sink_that_counts_once(migration: Migration) -> Iterator[Finding]:
 def _the_run_that_was(spark: SparkSession, migration: Migration) -> Iterator[Finding]:
     place = f"{migration.old_checkpoint}/{CONTRACT}"
     try:
-        saved = parsed(files.read_bytes(spark, place))
+        saved = parse_contract(files.read_bytes(spark, place))
     except (OSError, ValueError, KeyError, TypeError) as error:
         yield refused(
             place, f"expected the checkpoint of the run on Pub/Sub Lite ({error})", "its --checkpoint-root"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pyspark.sql import SparkSession
 
 from jobs.engine import files, offset_log
-from jobs.engine.checkpoint import CONTRACT, parsed
+from jobs.engine.checkpoint import CONTRACT, parse_contract
 from jobs.engine.sink import newest_window
 from jobs.laptop.cutover.migration import Migration
 from sources import instants
@@ -80,7 +80,7 @@ def lite_progress(spark: SparkSession, migration: Migration) -> LiteProgress:
     Raise SourceError if Pub/Sub Lite does not answer, and SinkError if a batch is only partly in the sink.
     """
     streams, options = migration.old.streams, migration.old.source.options
-    contract = parsed(files.read_bytes(spark, f"{migration.old_checkpoint}/{CONTRACT}"))
+    contract = parse_contract(files.read_bytes(spark, f"{migration.old_checkpoint}/{CONTRACT}"))
     found = batches(spark, migration.old_checkpoint, streams, contract.reads)
     partitions = tuple(part for stream in streams for part in _partitions(stream, found, options))
     finished, by = _finished(spark, migration, found)

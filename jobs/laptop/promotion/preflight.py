@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jobs.engine.checkpoint import CONTRACT, parsed
+from jobs.engine.checkpoint import CONTRACT, parse_contract
 from jobs.laptop.promotion import runtimes
 from jobs.laptop.promotion.gcloud import cluster_description, dataproc, gcloud
 from jobs.laptop.promotion.plan import Plan
@@ -90,7 +90,7 @@ def checkpoint_continues(promotion: Promotion) -> None:
             answer.stderr.strip(),
             expected="to be allowed to read the checkpoint's folder",
         )
-    old = parsed(answer.stdout)
+    old = parse_contract(answer.stdout)
     of = promotion.invocation
     new = replace(old, job=of.job.name, source=of.source.name, settings=of.state_settings)
     if differences := new.differences(old):
