@@ -60,6 +60,23 @@ def test_a_source_may_have_more_than_the_batch_took() -> None:
         assert read({**REPORT, "sources": sources}, COUNTS).behind is behind
 
 
+@pytest.mark.parametrize(
+    ("unread", "warned"), [([0, 0], 0), ([50, 0], 1), ([0, 50], 1), ([50, 50], 1)], ids=str
+)
+def test_late_events_are_explained_once_if_this_batch_or_the_last_left_messages_unread(
+    capsys: pytest.CaptureFixture[str], unread: list[int], warned: int
+) -> None:
+    """The first batch has no late event, the second one has four."""
+    progress = Progress("job", Counts(deduplicated=COUNTS.deduplicated), lambda _: "")
+    in_time = [one | {"numRowsDroppedByWatermark": 0} for one in REPORT["stateOperators"]]
+    for left, operators in zip(unread, (in_time, REPORT["stateOperators"]), strict=True):
+        source = {"description": "A", "numInputRows": 2, "metrics": {"maxOffsetsBehindLatest": str(left)}}
+        batch = json.dumps({**REPORT, "sources": [source], "stateOperators": operators})
+        report: Any = SimpleNamespace(progress=SimpleNamespace(json=batch))
+        progress.onQueryProgress(report)
+    assert capsys.readouterr().err.count(" warning=") == warned
+
+
 def test_the_watermark_of_1970_is_none() -> None:
     report = {**REPORT, "eventTime": {"watermark": "1970-01-01T00:00:00.000Z"}}
     assert read(report, COUNTS).watermark is None
